@@ -1,0 +1,1 @@
+"""802.11 captures: walked surveys and impostors. scapy runs in a process of its own."""

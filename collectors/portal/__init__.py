@@ -1,0 +1,1 @@
+"""Use of the captive portal: figures that other systems export."""

@@ -1,0 +1,1 @@
+"""Polls access points over SNMP and receives their traps."""

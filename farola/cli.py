@@ -1,0 +1,142 @@
+"""The `farola` command. It names each room's commands as strings and imports a room only when
+its command runs, so `farola --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import click
+
+from farola import __version__
+from farola.errors import FarolaError
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are `module:attribute` strings, or nested groups of them."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        """`lazy` maps a command's name to (`module:attribute`, one line of help)."""
+        super().__init__(*args, **kwargs)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the loop."""
+        return [*super().list_commands(ctx), *self.lazy]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the room and return its command."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 - a slip in the table below
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, without importing one."""
+        rows = [(name, self.lazy[name][1]) for name in self.lazy]
+        for name in super().list_commands(ctx):
+            command = super().get_command(ctx, name)
+            if command is not None:
+                rows.append((name, command.get_short_help_str(80)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+ROOT: dict[str, tuple[str, str]] = {
+    "init": ("inventory.commands.setup:init", "Make a home for a city."),
+    "doctor": ("operations.doctor:doctor", "Tell what is missing on this machine."),
+    "status": ("operations.status:status", "Show what is known of the city now."),
+    "plan": ("coverage_maps.commands:plan", "Propose where to deploy next, and say why."),
+    "coverage": ("coverage_maps.commands:coverage", "Show who is covered, by group."),
+    "up": ("operations.supervisor:up", "Run collector and console in one process tree."),
+    "web": ("web.commands:web", "Serve the console alone."),
+    "demo": ("simulator.demo:demo", "Run the whole loop on a pretend city."),
+}
+
+GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "import": (
+        "Read neighbourhoods, access points, candidate sites and portal usage.",
+        {
+            "neighbourhoods": (
+                "inventory.commands.imports:neighbourhoods",
+                "Polygons with population and deprivation.",
+            ),
+            "access-points": (
+                "inventory.commands.imports:access_points",
+                "Access points: one site per coordinate, one device per row.",
+            ),
+            "candidates": ("inventory.commands.imports:candidates", "Places one could build at."),
+            "usage": (
+                "collectors.portal.commands:usage",
+                "Portal use, by place and period.",
+            ),
+            "netbox": ("inventory.commands.netbox:netbox", "Sites and devices from NetBox."),
+        },
+    ),
+    "provision": (
+        "Prepare, review and push configuration.",
+        {
+            "render": ("provisioning.commands:render", "Show the config meant for a device."),
+            "prepare": ("provisioning.commands:prepare", "Freeze a change and show its diffs."),
+            "show": ("provisioning.commands:show", "Show a frozen change."),
+            "push": ("provisioning.commands:push", "Apply a frozen change."),
+            "status": ("provisioning.commands:status", "Account for every device of a change."),
+        },
+    ),
+    "collect": (
+        "Poll the access points over SNMP.",
+        {
+            "once": ("collectors.commands:once", "Poll every device once."),
+            "run": ("collectors.commands:run", "Poll every device at an interval."),
+        },
+    ),
+    "device": (
+        "Adopt access points and look at them.",
+        {
+            "adopt": ("provisioning.adopt:adopt", "Enrol a device: its host key and credential."),
+            "credential": ("inventory.commands.credentials:credential", "Store a credential."),
+        },
+    ),
+    "survey": (
+        "Walked surveys of the air.",
+        {"import": ("collectors.airwaves.commands:survey_import", "Read pcap or WiGLE files.")},
+    ),
+    "airwaves": (
+        "Look for impostors.",
+        {"scan": ("collectors.airwaves.commands:scan", "Name access points that pose as ours.")},
+    ),
+}
+
+
+@click.group(cls=LazyGroup, lazy=ROOT, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="farola")
+def farola() -> None:
+    """Plan, provision and watch a city's free public Wi-Fi, poorer neighbourhoods first."""
+
+
+for _name, (_help, _commands) in GROUPS.items():
+    farola.add_command(LazyGroup(name=_name, help=_help, lazy=_commands))
+
+
+def main() -> NoReturn:
+    """Run the command line; a user's mistake ends in one line on stderr and a code above 0."""
+    try:
+        code = farola.main(prog_name="farola", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("farola: stopped", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except FarolaError as error:
+        click.echo(f"farola: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,108 @@
+"""Frozen records that other rooms get from the inventory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from shapely.geometry.base import BaseGeometry
+
+
+@dataclass(frozen=True)
+class NeighbourhoodRecord:
+    """A polygon (WGS84) with its residents and deprivation; None is unknown."""
+
+    id: str
+    name: str
+    borough: str | None
+    geometry: BaseGeometry
+    population: float | None
+    deprivation: float | None
+    high_is_worse: bool
+    grade: str | None
+
+    @property
+    def badness(self) -> float | None:
+        """Deprivation turned so that higher is always worse."""
+        if self.deprivation is None:
+            return None
+        return self.deprivation if self.high_is_worse else -self.deprivation
+
+
+@dataclass(frozen=True)
+class SiteRecord:
+    """A site; `lat` and `lon` in WGS84 degrees, `cost` in the city's currency."""
+
+    id: str
+    name: str
+    lat: float
+    lon: float
+    kind: str
+    status: str
+    programme: str | None
+    borough: str | None
+    cost: float | None
+    source: str
+
+
+@dataclass(frozen=True)
+class DeviceRecord:
+    """A device and the site it is at now."""
+
+    id: str
+    name: str
+    role: str
+    platform: str | None
+    management_address: str | None
+    ssh_port: int
+    snmp_port: int
+    mac: str | None
+    serial: str | None
+    credential_name: str | None
+    host_key: str | None
+    status: str
+    source: str
+    site_id: str | None
+
+
+@dataclass(frozen=True, repr=False)
+class Secrets:
+    """A credential in the clear. Its repr shows the name only: it must never reach a log."""
+
+    name: str
+    username: str
+    values: dict[str, str]
+
+    def __repr__(self) -> str:
+        """Name only."""
+        return f"Secrets({self.name!r}, •••)"
+
+
+@dataclass(frozen=True)
+class UsageRecord:
+    """Use of the portal at a place from `start` to the day before `end`."""
+
+    scope: str
+    place: str
+    kind: str
+    start: date
+    end: date
+    users: float | None
+    sessions: float | None
+    minutes: float | None
+    source: str
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """Something that happened, `at` in UTC."""
+
+    id: int
+    at: datetime
+    kind: str
+    device_id: str | None
+    site_id: str | None
+    actor: str
+    text: str
+    detail: dict[str, Any]

@@ -1,0 +1,1 @@
+"""NAPALM driver for OpenWrt on Netmiko, usable without the rest of Farola."""

@@ -1,0 +1,1 @@
+"""What runs: the supervisor behind `farola up`, status and doctor."""

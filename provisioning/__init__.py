@@ -1,0 +1,1 @@
+"""Makes the inventory so: intent to config, frozen changes, pushes."""

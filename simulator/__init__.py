@@ -1,0 +1,1 @@
+"""A pretend city: access points on real sockets, residents who use the portal. All made up."""

@@ -1,0 +1,131 @@
+"""What every store can do, and the series that exist. Columns go in, columns come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+Value = float | int | bool | str | None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A series' shape: its tags (part of a row's identity) and its fields with their types."""
+
+    name: str
+    tags: tuple[str, ...]
+    fields: Mapping[str, type]
+
+
+def _measurement(name: str, tags: str, **fields: type) -> Measurement:
+    return Measurement(name, tuple(tags.split()), fields)
+
+
+SCHEMA: dict[str, Measurement] = {
+    m.name: m
+    for m in (
+        _measurement(
+            "device", "device",
+            answered=bool, state=str, rtt_ms=float, uptime_s=float, agent_uptime_s=float,
+            clients=int, cpu_pct=float, mem_pct=float, reboots=int,
+        ),
+        _measurement(
+            "interface", "device interface",
+            rx_bytes_total=int, tx_bytes_total=int, rx_bytes=int, tx_bytes=int, interval_s=float,
+        ),
+        _measurement(
+            "radio", "device radio band",
+            clients=int, channel=int, utilization_pct=float, noise_dbm=float, tx_power_dbm=float,
+        ),
+        _measurement("ssid", "device ssid", clients=int),
+        _measurement(
+            "portal", "site",
+            sessions=int, users=int, minutes=float, rx_bytes=int, tx_bytes=int,
+        ),
+        _measurement(
+            "poll", "collector",
+            devices=int, answered=int, timed_out=int, late=int, duration_s=float, cpu_s=float,
+            spooled=int,
+        ),
+    )
+}  # fmt: skip
+"""Every measurement that a store keeps. A tag never holds a client, a session or free text."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one measurement, as columns of equal length.
+
+    `times` are UTC instants in whole milliseconds since 1970. `tags` must name every tag of the
+    measurement; `fields` any of its fields, None where a row has no value. Writing a row again
+    (same time and tags) replaces the fields given, so a retry is harmless.
+    """
+
+    measurement: str
+    times: Sequence[int]
+    tags: Mapping[str, Sequence[str]]
+    fields: Mapping[str, Sequence[Value]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one measurement, as columns of equal length; shaped like a Batch."""
+
+    times: list[int] = field(default_factory=list)
+    tags: dict[str, list[str]] = field(default_factory=dict)
+    fields: dict[str, list[Value]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.times)
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a store can be written to, and what it says of itself."""
+
+    ok: bool
+    kind: str
+    detail: str
+
+
+class Store(Protocol):
+    """Keeps time series. All instants are aware datetimes; `start` is included, `end` is not.
+
+    Every method raises `farola.errors.StoreError` when the store cannot be reached or refuses.
+    """
+
+    def write(self, batches: Sequence[Batch]) -> int:
+        """Keep all rows of `batches` (one poll); return how many rows there were."""
+        ...
+
+    def latest(
+        self,
+        measurement: str,
+        fields: Sequence[str] = (),
+        since: datetime | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Table:
+        """For each combination of tags its newest row (not older than `since`), by tags."""
+        ...
+
+    def series(
+        self,
+        measurement: str,
+        where: Mapping[str, str],
+        start: datetime,
+        end: datetime,
+        fields: Sequence[str] = (),
+    ) -> Table:
+        """Rows whose tags equal `where`, by time then tags."""
+        ...
+
+    def health(self) -> Health:
+        """Ask the store how it is; never raises."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections."""
+        ...

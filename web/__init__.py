@@ -1,0 +1,1 @@
+"""The Flask console, where the loop is seen and steered."""
