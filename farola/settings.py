@@ -133,7 +133,7 @@ def write_settings(settings: Settings) -> Path:
 
 def _toml_string(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
 
 
 def _section(path: Path, data: dict[str, Any], name: str, kind: type[_T]) -> _T:

@@ -1,0 +1,71 @@
+"""The command line: quick, lazy, documented, and one line for a user's mistake."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from farola.cli import GROUPS, ROOT, farola
+
+REPO = Path(__file__).resolve().parents[2]
+COMMANDS = {name: target for name, (target, _) in ROOT.items()} | {
+    f"{group} {name}": target
+    for group, (_, commands) in GROUPS.items()
+    for name, (target, _) in commands.items()
+}
+
+
+@pytest.mark.parametrize("words", sorted(COMMANDS), ids=str)
+def test_each_command_exists_and_has_help(words):
+    module, _, attribute = COMMANDS[words].partition(":")
+    command = getattr(importlib.import_module(module), attribute)
+    assert isinstance(command, click.Command)
+    assert command.help, f"`farola {words}` has no help"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"`farola {words} {parameter.opts[0]}` has no help"
+
+
+@pytest.mark.parametrize("words", sorted(COMMANDS), ids=str)
+def test_each_command_is_documented(words):
+    pages = [REPO / "README.md", *(REPO / "docs").glob("*.md")]
+    assert any(f"farola {words}" in page.read_text(encoding="utf-8") for page in pages)
+
+
+def test_help_imports_no_room_and_no_heavy_library():
+    script = (
+        "import sys\nfrom farola.cli import farola\n"
+        "farola.main(['--help'], standalone_mode=False)\n"
+        "heavy = {'sqlalchemy','flask','napalm','scapy','shapely','numpy','pysnmp','inventory'}\n"
+        "loaded = heavy & set(sys.modules)\nassert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=REPO, check=True, capture_output=True)
+
+
+def test_every_group_is_listed_in_the_help():
+    listed = farola.get_help(click.Context(farola))
+    for name in (*ROOT, *GROUPS):
+        assert f"  {name} " in listed
+
+
+def test_no_city_yet_is_one_line_with_what_to_do(run):
+    done = run("coverage", code=1)
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "farola init" in done.stderr
+
+
+def test_unknown_command_names_the_help(run):
+    done = run("coverge", code=2)
+    assert "No such command 'coverge'" in done.stderr
+
+
+def test_a_broken_settings_file_is_named(run, home):
+    home.mkdir()
+    (home / "farola.toml").write_text('[city]\nname = "x\n')
+    assert str(home / "farola.toml") in run("coverage", code=1).stderr
