@@ -1,6 +1,16 @@
 """Time series: one `Store` protocol, an embedded SQLite store and an InfluxDB store behind it."""
 
-from timeseries.base import SCHEMA, Batch, Measurement, Store, Table
+from timeseries.base import SCHEMA, Batch, Health, Measurement, Store, Table
+from timeseries.checking import clean_tag
 from timeseries.opening import open_store
 
-__all__ = ["SCHEMA", "Batch", "Measurement", "Store", "Table", "open_store"]
+__all__ = [
+    "SCHEMA",
+    "Batch",
+    "Health",
+    "Measurement",
+    "Store",
+    "Table",
+    "clean_tag",
+    "open_store",
+]

@@ -58,9 +58,14 @@ SCHEMA: dict[str, Measurement] = {
 class Batch:
     """Rows of one measurement, as columns of equal length.
 
-    `times` are UTC instants in whole milliseconds since 1970. `tags` must name every tag of the
-    measurement; `fields` any of its fields, None where a row has no value. Writing a row again
-    (same time and tags) replaces the fields given, so a retry is harmless.
+    `times` are UTC instants in whole milliseconds since 1970; rows of one poll share one.
+    `tags` must name every tag of the measurement; an empty one is as good as absent. `fields`
+    are any of its fields, None (or NaN) where a row has no value. Writing a row again (same time
+    and tags) replaces the fields that have a value and keeps the others, so a retry is harmless.
+    A row without any value is no row. Columns may be lists or numpy arrays.
+
+    Text that came from a device becomes a tag through `timeseries.clean_tag`: a tag with a control
+    character is refused, and the whole batch with it.
     """
 
     measurement: str
@@ -98,7 +103,7 @@ class Store(Protocol):
     """
 
     def write(self, batches: Sequence[Batch]) -> int:
-        """Keep all rows of `batches` (one poll); return how many rows there were."""
+        """Keep all rows of `batches` (one poll); return how many rows had a value."""
         ...
 
     def latest(
@@ -108,7 +113,10 @@ class Store(Protocol):
         since: datetime | None = None,
         where: Mapping[str, str] | None = None,
     ) -> Table:
-        """For each combination of tags its newest row (not older than `since`), by tags."""
+        """For each combination of tags its newest row (not older than `since`), by tags.
+
+        `fields` are all fields unless given; the newest row counts, whether it has them or not.
+        """
         ...
 
     def series(
@@ -119,7 +127,10 @@ class Store(Protocol):
         end: datetime,
         fields: Sequence[str] = (),
     ) -> Table:
-        """Rows whose tags equal `where`, by time then tags."""
+        """Rows whose tags equal `where`, by time then tags.
+
+        Where `fields` are given, rows that have none of them are left out.
+        """
         ...
 
     def health(self) -> Health:

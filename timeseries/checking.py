@@ -1,0 +1,274 @@
+"""The door of every store: a batch is checked and typed here once, so that all stores keep the
+same rows and refuse the same ones. Nothing of a refused batch is written.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from operator import index
+from typing import Any
+
+from farola.errors import StoreError
+from timeseries.base import SCHEMA, Batch, Measurement, Value
+
+LAST_TIME = 9_223_372_036_854
+"""Milliseconds since 1970 of the last instant that InfluxDB can keep (April 2262)."""
+MAX_TAG = 1000
+"""Characters; an SSID has 32 bytes at most, an inventory id 200."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INT64 = 2**63
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A batch whose columns are lists of equal length and of the schema's types.
+
+    Every row has at least one value; `tags` stand in the schema's order.
+    """
+
+    measurement: Measurement
+    times: list[int]
+    tags: tuple[list[str], ...]
+    fields: dict[str, list[Value]]
+
+    def take(self, keep: Sequence[int]) -> Rows:
+        """The rows with the indices `keep`, in that order."""
+        return Rows(
+            self.measurement,
+            [self.times[i] for i in keep],
+            tuple([column[i] for i in keep] for column in self.tags),
+            {name: [column[i] for i in keep] for name, column in self.fields.items()},
+        )
+
+
+def clean_tag(text: str) -> str:
+    """Text from outside as a tag that every store takes.
+
+    What InfluxDB's line protocol cannot carry (control characters, a backslash at the end) is
+    written out, as in `\\x0a`; text is cut at 1,000 characters.
+    """
+    text = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}", text)[: MAX_TAG - 3]
+    return text[:-1] + "\\x5c" if text.endswith("\\") else text
+
+
+def measurement_named(name: str) -> Measurement:
+    """The measurement `name`; StoreError if there is none."""
+    try:
+        return SCHEMA[name]
+    except KeyError:
+        raise StoreError(f"no measurement {name!r}; there are {', '.join(SCHEMA)}") from None
+
+
+def chosen_fields(measurement: Measurement, fields: Sequence[str]) -> list[str]:
+    """`fields` if they exist, all of the measurement if empty; StoreError otherwise."""
+    for name in fields:
+        if name not in measurement.fields:
+            raise StoreError(
+                f"{measurement.name} has no field {name!r}; it has {', '.join(measurement.fields)}"
+            )
+    return list(dict.fromkeys(fields)) or list(measurement.fields)
+
+
+def checked_where(measurement: Measurement, where: Mapping[str, str] | None) -> dict[str, str]:
+    """`where` if it names tags of the measurement; StoreError otherwise."""
+    for name in where or {}:
+        if name not in measurement.tags:
+            raise StoreError(
+                f"{measurement.name} has no tag {name!r}; it has {', '.join(measurement.tags)}"
+            )
+    return dict(where or {})
+
+
+def to_ms(instant: datetime) -> int:
+    """Milliseconds since 1970, rounded up: right for a start that counts and an end that does not.
+
+    Raises
+    ------
+    StoreError
+        `instant` has no time zone.
+    """
+    if instant.tzinfo is None:
+        raise StoreError(f"the instant {instant} has no time zone: give it one, for instance UTC")
+    return -((_EPOCH - instant) // timedelta(milliseconds=1))
+
+
+def checked(batch: Batch) -> Rows:
+    """Check and type `batch`.
+
+    Raises
+    ------
+    StoreError
+        An unknown measurement, tag or field; columns of unequal length; a time, tag or value
+        that no store could keep as it is. The message names the first such row.
+    """
+    measurement = measurement_named(batch.measurement)
+    if set(batch.tags) != set(measurement.tags):
+        raise StoreError(
+            f"{measurement.name} needs the tags {', '.join(measurement.tags)}, "
+            f"not {', '.join(batch.tags) or 'none'}"
+        )
+    names = chosen_fields(measurement, list(batch.fields)) if batch.fields else []
+    times = _times(measurement.name, _listed(batch.times))
+    tags = tuple(_tags(measurement.name, n, _listed(batch.tags[n])) for n in measurement.tags)
+    fields = {
+        name: _values(measurement.name, name, kind, _listed(batch.fields[name]))
+        for name, kind in measurement.fields.items()
+        if name in names
+    }
+    lengths = {name: len(tag) for name, tag in zip(measurement.tags, tags, strict=True)}
+    lengths |= {name: len(column) for name, column in fields.items()}
+    for name, length in lengths.items():
+        if length != len(times):
+            raise StoreError(
+                f"{measurement.name}: {len(times)} times but {length} values of {name}"
+            )
+    rows = Rows(measurement, times, tags, fields)
+    if any(None not in column for column in fields.values()):
+        return rows
+    columns = list(fields.values())
+    return rows.take(
+        [i for i in range(len(times)) if any(column[i] is not None for column in columns)]
+    )
+
+
+def _listed(column: Sequence[Any]) -> list[Any]:
+    """A list of plain Python values; numpy arrays know how."""
+    if isinstance(column, list):
+        return column
+    as_list: Callable[[], list[Any]] | None = getattr(column, "tolist", None)
+    return as_list() if as_list else list(column)
+
+
+def _times(measurement: str, column: list[Any]) -> list[int]:
+    if not column:
+        return column
+    if set(map(type, column)) == {int} and min(column) >= 0 and max(column) <= LAST_TIME:
+        return column
+    for row, value in enumerate(column):
+        whole = None if isinstance(value, bool) else _whole(value)
+        if whole is None or not 0 <= whole <= LAST_TIME:
+            raise StoreError(
+                f"{measurement} row {row}: time {value!r} is not a number of milliseconds since "
+                "1970 (UTC, whole, before 2262)"
+            )
+    return [index(value) for value in column]
+
+
+def _tags(measurement: str, name: str, column: list[Any]) -> list[str]:
+    if set(map(type, column)) <= {str}:
+        distinct = set(column)
+        if not any(_fault_of_tag(value) for value in distinct):
+            return column
+    for row, value in enumerate(column):
+        fault = _fault_of_tag(value) if isinstance(value, str) else "is not text"
+        if fault:
+            raise StoreError(
+                f"{measurement} row {row}: tag {name} {value!r:.80} {fault}; "
+                "pass text from outside through timeseries.clean_tag"
+            )
+    return [str(value) for value in column]
+
+
+def _fault_of_tag(value: str) -> str:
+    if _CONTROL.search(value):
+        return "has a control character"
+    if value.endswith("\\"):
+        return "ends with a backslash"
+    return f"is longer than {MAX_TAG} characters" if len(value) > MAX_TAG else ""
+
+
+def _values(measurement: str, name: str, kind: type, column: list[Any]) -> list[Value]:
+    if _plain(kind, column):
+        return column
+    typed: list[Value] = []
+    for row, value in enumerate(column):
+        try:
+            typed.append(None if value is None else _CONVERTERS[kind](value))
+        except (TypeError, ValueError, OverflowError) as error:
+            why = str(error) if isinstance(error, _UnfitError) else _WANTED[kind]
+            raise StoreError(f"{measurement} row {row}: {name} {value!r:.80} {why}") from None
+    return typed
+
+
+def _plain(kind: type, column: list[Any]) -> bool:
+    """Whether nothing needs converting; C loops only, as a poll has 140,000 rows."""
+    found = set(map(type, column))
+    if not found <= {kind, type(None)}:
+        return False
+    if kind is bool or found <= {type(None)}:
+        return True
+    values: list[Any] = column if type(None) not in found else [v for v in column if v is not None]
+    if kind is float:
+        return math.isfinite(sum(values))
+    if kind is int:
+        return bool(min(values) >= -_INT64 and max(values) < _INT64)
+    return not any(_SURROGATE.search(value) for value in set(values))
+
+
+class _UnfitError(ValueError):
+    """Of the right kind, yet no store can keep it; the text says why."""
+
+
+_WANTED = {
+    int: "is not a whole number",
+    float: "is not a number",
+    bool: "is not true or false",
+    str: "is not text",
+}
+
+
+def _whole(value: object) -> int | None:
+    try:
+        return index(value)  # type: ignore[arg-type]  # what is no integer raises
+    except TypeError:
+        return None
+
+
+def _float(value: Any) -> float | None:
+    if isinstance(value, str | bytes | bool):
+        raise TypeError
+    number = float(value)
+    if math.isinf(number):
+        raise _UnfitError("is infinite")
+    return None if math.isnan(number) else number
+
+
+def _int(value: Any) -> int | None:
+    if isinstance(value, bool):
+        raise TypeError
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    number = index(value)
+    if not -_INT64 <= number < _INT64:
+        raise _UnfitError("does not fit 64 bits")
+    return number
+
+
+def _bool(value: Any) -> bool | None:
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, bool) or type(value).__name__ in {"bool", "bool_"}:
+        return bool(value)
+    raise TypeError
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    if _SURROGATE.search(value):
+        raise _UnfitError("holds half a character (a lone surrogate)")
+    return str(value)
+
+
+_CONVERTERS: dict[type, Callable[[Any], Value]] = {
+    float: _float,
+    int: _int,
+    bool: _bool,
+    str: _str,
+}

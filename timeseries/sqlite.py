@@ -1,0 +1,252 @@
+"""The embedded store: SQLite in WAL mode under FAROLA_HOME/series, for one machine.
+
+One file a UTC day holds the raw rows (to forget a day is to unlink its file); `latest.db` holds
+the newest row of every combination of tags. A poll is one transaction over both, fsynced. Raw
+rows are keyed (time, tags), so a poll is appended and one device's day is a seek per poll.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from operator import itemgetter
+from pathlib import Path
+from urllib.parse import quote
+
+from farola.errors import StoreError
+from timeseries import tables
+from timeseries.base import Batch, Health, Measurement, Table
+from timeseries.checking import (
+    Rows,
+    checked,
+    checked_where,
+    chosen_fields,
+    measurement_named,
+    to_ms,
+)
+
+DAY_MS = 86_400_000
+LOCK_WAIT_S = 30.0
+LATEST = "latest.db"
+
+
+class SqliteStore:
+    """The `Store` in a folder of SQLite files. Threads may share it; processes may read and
+    write the same folder at once (a reader never waits, writers wait for each other).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._writer: tuple[int, sqlite3.Connection] | None = None
+
+    def write(self, batches: Sequence[Batch]) -> int:
+        """Keep all rows: one transaction for each UTC day in them (a poll has one day).
+
+        On return they survive a kill and a power cut. Raises StoreError; what was committed
+        by then stays, and writing the same again is harmless.
+        """
+        kept = [rows for rows in map(checked, batches) if rows.times]
+        days: dict[int, list[Rows]] = defaultdict(list)
+        for rows in kept:
+            for day, part in _by_day(rows):
+                days[day].append(part)
+        with self._lock:
+            for day in sorted(days):
+                with self._named_faults(self._path(day)):
+                    self._write_day(day, days[day])
+        return sum(len(rows.times) for rows in kept)
+
+    def latest(
+        self,
+        measurement: str,
+        fields: Sequence[str] = (),
+        since: datetime | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Table:
+        """For each combination of tags its newest row (not older than `since`), by tags."""
+        shape = measurement_named(measurement)
+        names = chosen_fields(shape, fields)
+        tags = checked_where(shape, where)
+        found: list[tuple[object, ...]] = []
+        with self._reading(self.folder / LATEST) as connection:
+            if connection:
+                query, values = tables.latest(
+                    shape,
+                    names,
+                    tables.columns(connection, shape),
+                    tags,
+                    to_ms(since) if since else None,
+                )
+                found = connection.execute(query, values).fetchall()
+        return _table(shape, names, found)
+
+    def series(
+        self,
+        measurement: str,
+        where: Mapping[str, str],
+        start: datetime,
+        end: datetime,
+        fields: Sequence[str] = (),
+    ) -> Table:
+        """Rows whose tags equal `where`, by time then tags."""
+        shape = measurement_named(measurement)
+        names = chosen_fields(shape, fields)
+        tags = checked_where(shape, where)
+        first, after = to_ms(start), to_ms(end)
+        found: list[tuple[object, ...]] = []
+        for day, path in self.days():
+            if first < (day + 1) * DAY_MS and day * DAY_MS < after:
+                with self._reading(path) as connection:
+                    present = tables.columns(connection, shape) if connection else frozenset()
+                    if connection and present.intersection(names):
+                        query, values = tables.series(shape, names, present, tags, (first, after))
+                        found += connection.execute(query, values)
+        return _table(shape, names, found)
+
+    def days(self) -> list[tuple[int, Path]]:
+        """The raw files there are: day (days since 1970, UTC) and path, oldest first."""
+        found = []
+        for path in self.folder.glob("raw-*.db"):
+            try:
+                day = datetime.strptime(path.stem, "raw-%Y-%m-%d").replace(tzinfo=UTC)
+            except ValueError:
+                continue
+            found.append((int(day.timestamp()) * 1000 // DAY_MS, path))
+        return sorted(found)
+
+    def health(self) -> Health:
+        """Whether the folder can be written to, how many days it holds and their size."""
+        try:
+            nearest = next(p for p in (self.folder, *self.folder.parents) if p.exists())
+            if not os.access(nearest, os.W_OK):
+                return Health(False, "sqlite", f"{self.folder} cannot be written to")
+            with self._reading(self.folder / LATEST) as connection:
+                if connection:
+                    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            size = sum(p.stat().st_size for p in self.folder.glob("*.db*"))
+            free = shutil.disk_usage(nearest).free
+        except (StoreError, OSError) as error:
+            return Health(False, "sqlite", str(error))
+        days = len(self.days())
+        return Health(
+            True,
+            "sqlite",
+            f"SQLite {sqlite3.sqlite_version}, {days} day{'' if days == 1 else 's'}, "
+            f"{size / 1e6:,.1f} MB in {self.folder}, {free / 1e9:,.1f} GB free",
+        )
+
+    def close(self) -> None:
+        """Close the writing connection; the next write opens it again."""
+        with self._lock:
+            self._close_writer()
+
+    def _path(self, day: int) -> Path:
+        date = datetime.fromtimestamp(day * DAY_MS / 1000, UTC).date()
+        return self.folder / f"raw-{date.isoformat()}.db"
+
+    def _write_day(self, day: int, parts: Sequence[Rows]) -> None:
+        connection = self._connection(day)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for rows in parts:
+                fields = tuple(rows.fields)
+                by_key = itemgetter(*range(1 + len(rows.tags)))
+                # In the key's order, so that pages fill up instead of splitting.
+                values = sorted(
+                    zip(rows.times, *rows.tags, *rows.fields.values(), strict=True), key=by_key
+                )
+                for schema, statement in (
+                    ("main", tables.upsert_raw(rows.measurement, fields)),
+                    ("latest", tables.upsert_latest(rows.measurement, fields)),
+                ):
+                    tables.prepare(connection, schema, rows.measurement)
+                    connection.executemany(statement, values)
+            # Raw rows first, latest second: a kill in between leaves `latest` one poll behind,
+            # of a write that was not acknowledged and will be made again.
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _connection(self, day: int) -> sqlite3.Connection:
+        path = self._path(day)
+        if self._writer and self._writer[0] == day and path.exists():
+            return self._writer[1]
+        self._close_writer()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("ATTACH DATABASE ? AS latest", (str(self.folder / LATEST),))
+            for schema in ("main", "latest"):
+                connection.execute(f"PRAGMA {schema}.journal_mode=WAL")
+                connection.execute(f"PRAGMA {schema}.synchronous=FULL")
+                connection.execute(f"PRAGMA {schema}.cache_size=-65536")
+        except BaseException:
+            connection.close()
+            raise
+        self._writer = (day, connection)
+        return connection
+
+    def _close_writer(self) -> None:
+        if self._writer:
+            self._writer[1].close()
+            self._writer = None
+
+    @contextmanager
+    def _reading(self, path: Path) -> Iterator[sqlite3.Connection | None]:
+        """A connection that cannot write, or None where nothing was written yet."""
+        with self._named_faults(path):
+            if not path.exists():
+                yield None
+                return
+            uri = f"file:{quote(str(path))}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_WAIT_S)) as connection:
+                yield connection
+
+    @contextmanager
+    def _named_faults(self, path: Path) -> Iterator[None]:
+        """Turn SQLite's errors into one line that says which file and what to do."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            text = str(error)
+            if "full" in text:
+                remedy = "free space on that disk; the batch was not kept"
+            elif "locked" in text:
+                remedy = f"another process has held it for {LOCK_WAIT_S:.0f} s: end that one"
+            elif "not a database" in text or "malformed" in text:
+                remedy = "the file is damaged: move it away, or restore it from a backup"
+            else:
+                remedy = "check that the folder exists and belongs to you"
+            raise StoreError(f"{path}: {text}; {remedy}") from None
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder}: {error.strerror}; check that the folder belongs to you"
+            ) from None
+
+
+def _by_day(rows: Rows) -> list[tuple[int, Rows]]:
+    """`rows` split by UTC day; a poll lies in one."""
+    first, last = min(rows.times) // DAY_MS, max(rows.times) // DAY_MS
+    if first == last:
+        return [(first, rows)]
+    members: dict[int, list[int]] = defaultdict(list)
+    for i, time in enumerate(rows.times):
+        members[time // DAY_MS].append(i)
+    return [(day, rows.take(keep)) for day, keep in members.items()]
+
+
+def _table(shape: Measurement, names: Sequence[str], found: Sequence[tuple[object, ...]]) -> Table:
+    """Columns of the rows `found` (time, tags, fields), booleans made booleans again."""
+    columns = [list(column) for column in zip(*found, strict=True)] if found else None
+    return tables.to_table(shape, names, columns)
