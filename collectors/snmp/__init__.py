@@ -1,1 +1,1 @@
-"""Polls access points over SNMP and receives their traps."""
+"""Polls devices over SNMP: profiles say what to ask, a poller asks it, decoding is pure."""

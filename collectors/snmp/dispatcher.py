@@ -1,0 +1,83 @@
+"""pysnmp's message dispatcher, hardened for a network that anyone can send packets on: a reply
+counts only if it came from the address that was asked, and rubbish is counted and dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pyasn1.codec.ber import decoder  # type: ignore[import-untyped]  # publishes no types
+from pyasn1.error import PyAsn1Error  # type: ignore[import-untyped]
+from pyasn1.type import univ  # type: ignore[import-untyped]
+from pysnmp.hlapi.v1arch.asyncio import SnmpDispatcher
+from pysnmp.proto import api
+from pysnmp.proto.error import ProtocolError
+
+from collectors.snmp.model import Oid, RawValue
+
+V2C = 1
+NOT_SNMP = (
+    ProtocolError, PyAsn1Error, ValueError, IndexError, KeyError, TypeError, AttributeError,
+    OverflowError, RecursionError,
+)  # fmt: skip
+"""What pyasn1 and pysnmp raise on bytes that are not SNMP."""
+_messages = api.PROTOCOL_MODULES[V2C]
+
+
+class CheckedDispatcher(SnmpDispatcher):  # type: ignore[misc]  # pysnmp publishes no types
+    """One socket for all devices. `dropped` counts packets that answered no question of ours.
+
+    pysnmp itself matches a reply by its request-id alone and lets a malformed packet raise in the
+    event loop; both matter on an open network.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropped = 0
+
+    def _recv_callback(self, _dispatcher: Any, _domain: Any, address: Any, packet: bytes) -> None:
+        request_id, pdu = decode_response(packet) or (None, None)
+        pending = self._pendingReqs.get(request_id)
+        asked = pending["transportTarget"].transport_address if pending else None
+        if pending is None or asked is None or tuple(asked)[:2] != tuple(address)[:2]:
+            self.dropped += 1
+            return
+        del self._pendingReqs[request_id]
+        self.transport_dispatcher.job_finished(id(self))
+        pending["cbFun"](self, request_id, None, pdu, pending["cbCtx"])
+
+    def close(self) -> None:
+        """Close the socket; requests still under way are forgotten."""
+        self._pendingReqs.clear()
+        super().close()
+
+
+def decode_response(packet: bytes) -> tuple[int, Any] | None:
+    """Request-id and PDU of a v2c response; None for any other bytes."""
+    try:
+        if api.decodeMessageVersion(packet) != V2C:
+            return None
+        message, rest = decoder.decode(packet, asn1Spec=_messages.Message())
+        pdu = _messages.apiMessage.get_pdu(message)
+        if rest or pdu.tagSet != _messages.GetResponsePDU.tagSet:
+            return None
+        return int(_messages.apiPDU.get_request_id(pdu)), pdu
+    except NOT_SNMP:
+        return None
+
+
+def plain_pairs(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[Oid, RawValue | None]]:
+    """pysnmp's varbinds as plain (OID, value); None for noSuchObject, noSuchInstance, end."""
+    return [(tuple(oid), plain_value(value)) for oid, value in pairs]
+
+
+def plain_value(value: Any) -> RawValue | None:
+    """An ASN.1 value as int, bytes or a tuple of ints; None for exceptions and NULL."""
+    if isinstance(value, univ.Null):  # the exceptions of RFC 3416 are Nulls too
+        return None
+    if isinstance(value, univ.ObjectIdentifier):
+        return tuple(value)
+    if isinstance(value, univ.OctetString):
+        return bytes(value)
+    return int(value)
