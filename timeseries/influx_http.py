@@ -1,0 +1,214 @@
+"""One InfluxDB server over HTTP, through influxdb-client's ApiClient: signs in, retries, and turns
+every failure into one line that holds no secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from farola.errors import StoreError
+from farola.settings import StoreSettings
+
+CONNECT_MS, READ_MS = 5_000, 60_000
+RETRIES = 3
+"""Times a request is sent again after 429, 5xx or a lost connection; rows keep their times, so
+sending them twice is harmless."""
+LONGEST_PAUSE_S = 5.0
+
+
+class Server:
+    """What the store needs of a server: write, query, version."""
+
+    def __init__(self, settings: StoreSettings, token: str) -> None:
+        """Check the settings; nothing is connected yet. StoreError if they name no server."""
+        where = urlsplit(settings.url)
+        if where.scheme not in {"http", "https"} or not where.hostname:
+            raise StoreError(
+                "[store] url is not the address of an InfluxDB server: "
+                "write it as http://127.0.0.1:8086"
+            )
+        if where.username or where.password or where.query or where.fragment:
+            raise StoreError(
+                "[store] url must not carry a user, a password or a query: store a credential "
+                "and name it in [store] credential"
+            )
+        if settings.api not in {"v1", "v2"}:
+            raise StoreError(f"[store] api is {settings.api!r}: use 'v1' or 'v2'")
+        if settings.auth not in {"token", "basic", "bearer"}:
+            raise StoreError(f"[store] auth is {settings.auth!r}: use 'token', 'basic' or 'bearer'")
+        if re.search(r"[^\x21-\x7e]", token) and settings.auth != "basic":
+            raise StoreError("the store's token has characters that no token has: store it again")
+        self.url = settings.url.rstrip("/")
+        self.database, _, self.policy = settings.bucket.partition("/")
+        if not self.database:
+            raise StoreError("[store] bucket is empty: use database/policy, as farola/autogen")
+        self._settings = settings
+        self._token = token
+
+    def described(self) -> str:
+        """Where rows go, for people."""
+        return f"{self._settings.bucket} at {self.url}"
+
+    def write(self, body: bytes) -> None:
+        """Send line protocol with millisecond times; returns when the server acknowledged it."""
+        place = {"db": self.database, "rp": self.policy}
+        path = "/write"
+        if self._settings.api == "v2":
+            place = {"bucket": self._settings.bucket, "org": self._settings.org}
+            path = "/api/v2/write"
+        place["precision"] = "ms"
+        self._call("POST", path, place, body)
+
+    def query(self, statement: str) -> list[dict[str, Any]]:
+        """Run an InfluxQL statement that reads; return the series of its answer."""
+        return self._asked("GET", statement)
+
+    def command(self, statement: str) -> None:
+        """Run an InfluxQL statement that changes the server (1.x)."""
+        self._asked("POST", statement)
+
+    def version(self) -> str:
+        """The version that the server tells, or `of unknown version`."""
+        answer = self._call("GET", "/ping", {})
+        return str(answer.headers.get("X-Influxdb-Version", "of unknown version")).lstrip("v")
+
+    def close(self) -> None:
+        """Close the connections, if any were opened."""
+        if "_client" in self.__dict__:
+            self._client.close()
+            del self.__dict__["_client"]
+
+    @cached_property
+    def _client(self) -> Any:
+        from influxdb_client.client.influxdb_client import InfluxDBClient
+        from urllib3.util import Retry
+
+        class Bounded(Retry):
+            """A server may ask for a pause, not for an hour."""
+
+            def get_retry_after(self, response: Any) -> float | None:
+                asked = super().get_retry_after(response)
+                return None if asked is None else min(asked, LONGEST_PAUSE_S)
+
+        client: Any = InfluxDBClient(
+            self.url,
+            token=self._token,
+            auth_basic=bool(self._token) and self._settings.auth == "basic",
+            timeout=(CONNECT_MS, READ_MS),
+            retries=Bounded(
+                total=RETRIES,
+                connect=1,
+                redirect=False,
+                allowed_methods=None,
+                status_forcelist=(429, 500, 502, 503, 504),
+                backoff_factor=0.3,
+                raise_on_status=False,
+            ),
+        )
+        if self._token and self._settings.auth == "bearer":
+            client.api_client.set_default_header("Authorization", f"Bearer {self._token}")
+        return client
+
+    def _asked(self, method: str, statement: str) -> list[dict[str, Any]]:
+        place = {"db": self.database, "rp": self.policy, "epoch": "ms", "q": statement}
+        answer = self._call(method, "/query", place)
+        try:
+            results = json.loads(answer.data)["results"]
+        except (ValueError, KeyError, TypeError):
+            raise StoreError(
+                f"{self.url}/query did not answer as InfluxDB does: check [store] url"
+            ) from None
+        series: list[dict[str, Any]] = []
+        for result in results:
+            if "error" in result:
+                raise StoreError(self._explained(400, str(result["error"])))
+            series += result.get("series", [])
+        if any(r.get("partial") for r in (*results, *series)):
+            raise StoreError(f"{self.url} cut its answer short: set max-row-limit = 0 in [http]")
+        return series
+
+    def _call(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes | None = None
+    ) -> Any:
+        from influxdb_client.rest import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            answer = self._client.api_client.call_api(
+                path,
+                method,
+                query_params=[(key, value) for key, value in query.items() if value],
+                header_params={"Content-Type": "text/plain; charset=utf-8"},
+                body=body or (b"" if method == "POST" else None),
+                response_type=None,
+                _preload_content=False,
+                async_req=False,
+                _return_http_data_only=True,
+            )
+            answer.data  # noqa: B018 - reads all, so that the connection can be used again
+        except ApiException as error:
+            told = _told(error.body)
+            if error.status == 0:  # how the client hands on a failed TLS handshake
+                told = str(error.reason)
+            raise StoreError(self._explained(error.status or 0, told)) from None
+        except HTTPError as error:
+            raise StoreError(self._unreachable(error)) from None
+        return answer
+
+    def _unreachable(self, error: Exception) -> str:
+        reason = getattr(error, "reason", None) or error
+        told = re.sub(r"^<.*?>: |^.*?object at 0x\w+>: ", "", str(reason))
+        return self._clean(
+            f"{self.url} cannot be reached: {told}; start InfluxDB or mend [store] url"
+        )
+
+    def _explained(self, status: int, told: str) -> str:
+        """One line: what the server said, and what to do about it."""
+        remedies = {
+            0: "check the server's certificate and [store] url",
+            400: "these rows are not as the server wants them",
+            401: "check [store] auth and the credential that [store] credential names",
+            403: "check [store] auth and the credential that [store] credential names",
+            404: 'an InfluxDB older than 1.8 wants [store] api = "v1"; else check [store] url',
+            413: "raise max-body-size in [http], or client_max_body_size of the proxy",
+            422: "these rows are not as the server wants them",
+            429: f"sent {RETRIES + 1} times in vain; send the batch again later",
+        }
+        remedy = remedies.get(status, "see the server's log")
+        if status >= 500:
+            remedy = f"sent {RETRIES + 1} times in vain; see the server's log, send it again later"
+        if "partial write" in told:
+            remedy = "the other rows were kept"
+        if "not found" in told and ("database" in told or "bucket" in told):
+            remedy = (
+                "run `farola init --influx URL`, or on the server "
+                f"`influx -execute 'CREATE DATABASE \"{self.database}\"'`"
+            )
+        code = f"{status}: " if status else ""
+        return self._clean(f"{self.described()}: {code}{told or 'no reason given'}; {remedy}")
+
+    def _clean(self, text: str) -> str:
+        """One line without the token, in case a server or a proxy repeats it."""
+        secrets = {self._token, base64.b64encode(self._token.encode()).decode()}
+        secrets |= {self._token.partition(":")[2]}
+        for secret in sorted(secrets - {""}, key=len, reverse=True):
+            text = text.replace(secret, "•••")
+        return " ".join(text.split())
+
+
+def _told(body: object) -> str:
+    """What the server said: 1.x has `error`, 2.x and 3 `message`, a proxy a page of HTML."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
+    try:
+        data = json.loads(text)
+        text = str(data.get("error") or data.get("message") or text)
+    except (ValueError, AttributeError):
+        text = re.sub(r"<(head|style).*?</\1>|<[^>]+>", " ", text, flags=re.S)
+    text = " ".join(text.split())
+    return text if len(text) <= 300 else text[:299] + "…"
