@@ -1,1 +1,9 @@
-"""NAPALM driver for OpenWrt on Netmiko, usable without the rest of Farola."""
+"""NAPALM driver for OpenWrt access points, usable without the rest of Farola.
+
+`napalm.get_network_driver("openwrt")` returns the first driver class that it sees here, so
+NAPALM's own base class must never be visible at this level.
+"""
+
+from napalm_openwrt.driver import OpenWrtDriver
+
+__all__ = ["OpenWrtDriver"]

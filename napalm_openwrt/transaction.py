@@ -1,0 +1,340 @@
+"""What happens on the device: reading, staging, and the one script that changes /etc/config.
+
+The scripts are plain busybox ash and `uci`. Whatever they are told to do, the files of
+/etc/config are replaced only by atomic renames, after a snapshot of the old ones is on flash;
+and what counts afterwards is the text that stands there, never an exit status.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import shlex
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from napalm.base.exceptions import CommandErrorException, CommitError, LockError
+
+from napalm_openwrt.session import Session
+from napalm_openwrt.uci_text import PACKAGE_NAME, Config, UciSyntaxError, format_config, parse
+
+STATE = "/etc/napalm-openwrt"
+"""On flash: one folder a commit, with the files as they were before it."""
+LOCK = "/var/lock/napalm-openwrt"
+"""In memory, so that a reboot frees it."""
+SNAPSHOTS = 5
+LOCK_AGE = 600
+"""Seconds after which a lock is stale even if its process lives: a commit takes two."""
+
+READ = r"""
+umask 077
+for p in %(packages)s; do
+  f=/etc/config/$p
+  [ -f "$f" ] || continue
+  case "${f##*/}" in *.*) continue;; esac
+  echo "%(mark)s ${f##*/}"; cat "$f" || exit 1; echo "%(mark)s"
+done
+"""
+
+STAGE = r"""
+umask 077
+s=/tmp/napalm-openwrt.%(id)s; mkdir "$s" && mkdir "$s/c" || exit 1
+trap 'rm -rf "$s"' EXIT
+cat > "$s/in" || exit 1
+if ! uci -c "$s/c" import < "$s/in"; then echo "%(mark)s: refused"; exit 0; fi
+for f in "$s"/c/*; do
+  [ -f "$f" ] || continue
+  echo "%(mark)s ${f##*/}"; cat "$f"; echo "%(mark)s"
+done
+"""
+
+COMMIT = r"""
+umask 077
+id=%(id)s; lock=%(lock)s; state=%(state)s; s=/tmp/napalm-openwrt.$id; mine=
+say() { echo "%(mark)s: $*"; }
+tidy() {
+  for p in %(packages)s; do rm -f "/etc/config/.$p.$id"; done
+  rm -rf "$s" "$state/.$id"
+  [ -z "$mine" ] || rm -rf "$lock"
+}
+trap tidy EXIT
+stop() { say "$@"; exit 0; }
+sum() { [ -f "$1" ] && sha256sum < "$1" | cut -d ' ' -f 1 || echo absent; }
+# Where `sync` knows no names it syncs everything, which is as good and slower.
+flush() { sync "$@" 2>/dev/null || sync; }
+now() { cut -d . -f 1 /proc/uptime; }
+
+mkdir -p "${lock%%/*}"
+if ! mkdir "$lock" 2>/dev/null; then
+  pid= since= ; read pid since who < "$lock/owner" 2>/dev/null
+  age=$(( $(now) - ${since:-0} ))
+  if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && [ "$age" -lt %(lock_age)d ]; then
+    stop locked "$who"
+  fi
+  # Only one of those who find it stale can rename it; the others find it taken.
+  mv "$lock" "$lock.$id" 2>/dev/null && rm -rf "$lock.$id"
+  mkdir "$lock" 2>/dev/null || stop locked "a session that came at the same time"
+fi
+mine=1
+echo "$$ $(now) "%(owner)s > "$lock/owner"
+
+# What a power cut left behind.
+rm -rf "$state"/.*-???????? /etc/config/.*.??????????????-????????
+
+mkdir "$s" && mkdir "$s/c" && cat > "$s/in" || stop full /tmp
+[ "$(sum "$s/in")" = %(input_sum)s ] || stop cut
+%(fill)s
+%(checks)s
+
+mkdir -p "$state/.$id" || stop full "$state"
+for p in %(packages)s; do
+  f=/etc/config/$p; n=/etc/config/.$p.$id
+  if [ -f "$f" ]; then
+    cp -p "$f" "$state/.$id/$p" && cmp -s "$f" "$state/.$id/$p" || stop full "$state"
+    cp -p "$f" "$n" || stop full /etc/config
+  else
+    : > "$state/.$id/$p.absent" || stop full "$state"
+  fi
+  if [ -f "$s/c/$p" ]; then
+    cat "$s/c/$p" > "$n" && cmp -s "$s/c/$p" "$n" || stop full /etc/config
+  fi
+done
+flush "$state/.$id"/* "$state/.$id" /etc/config/.*."$id" /etc/config
+mv "$state/.$id" "$state/$id" || stop full "$state"
+flush "$state"
+for p in %(packages)s; do
+  if [ -f "$s/c/$p" ]; then mv -f "/etc/config/.$p.$id" "/etc/config/$p"
+  else rm -f "/etc/config/$p"; fi
+done
+flush /etc/config
+for p in %(packages)s; do
+  f=/etc/config/$p
+  [ -f "$f" ] || continue
+  echo "%(mark)s $p"; cat "$f"; echo "%(mark)s"
+done
+ls "$state" | sort -r | sed 1,%(keep)dd | while read old; do rm -rf "$state/$old"; done
+%(drop)s
+say done
+"""
+
+FILL_BY_UCI = 'uci -c "$s/c" import < "$s/in" || stop refused'
+FILL_BY_SNAPSHOT = 'cp -p "$state/%s/"* "$s/c" && rm -f "$s"/c/*.absent || stop full /tmp'
+
+RELOAD = r"""
+(
+  rest=
+  for p in %(packages)s; do
+    if [ "$p" = wireless ] && command -v wifi > /dev/null; then wifi reload
+    elif [ -x "/etc/init.d/$p" ]; then "/etc/init.d/$p" reload
+    else rest=1; fi
+  done
+  if [ -n "$rest" ] && command -v reload_config > /dev/null; then reload_config; fi
+) < /dev/null > /dev/null 2>&1 &
+wait
+"""
+
+SNAPSHOT = r"""
+cd %(state)s 2>/dev/null || exit 0
+last=$(ls | sort | tail -n 1)
+[ -n "$last" ] || exit 0
+echo "%(mark)s: id $last"
+for f in "$last"/*; do
+  case "$f" in *.absent) n=${f##*/}; echo "%(mark)s: absent ${n%%.absent}"; continue;; esac
+  echo "%(mark)s ${f##*/}"; cat "$f"; echo "%(mark)s"
+done
+"""
+
+
+class Refused(ValueError):  # noqa: N818 - what the device did, not a fault of ours
+    """The device's own `uci` did not take a candidate; the message is uci's."""
+
+
+def read_packages(session: Session, names: Iterable[str] | None = None) -> dict[str, str]:
+    """Text of the files of /etc/config: all, or of `names` those that exist."""
+    packages = "$(cd /etc/config && ls)" if names is None else " ".join(_checked(names))
+    mark = _mark()
+    output = session.run(READ % {"packages": packages, "mark": mark})
+    if output.status:
+        raise CommandErrorException(
+            f"{session.access.name}: /etc/config cannot be read: {_line(output.stderr)}"
+        )
+    return _files(output.stdout, mark)
+
+
+def stage(session: Session, candidate: Config) -> None:
+    """Have the device's own `uci` read `candidate` in a scratch folder; nothing is changed.
+
+    Raises
+    ------
+    Refused
+        uci did not take it, or read it otherwise than we do.
+    """
+    mark, text = _mark(), format_config(candidate)
+    output = session.run(STAGE % {"id": _new_id(), "mark": mark}, text)
+    if output.status or f"{mark}: refused" in output.stdout:
+        raise Refused(_line(output.stderr) or "the scratch folder /tmp cannot be written")
+    _assert_same(candidate, _files(output.stdout, mark), "read otherwise by the device's uci")
+
+
+def commit(session: Session, result: Config, base: Mapping[str, str], *, owner: str = "") -> str:
+    """Put `result` in place if /etc/config still is `base`; return the commit's id.
+
+    Parameters
+    ----------
+    result
+        The packages as they shall be.
+    base
+        Text of each touched file when the result was computed; a missing key is a missing file.
+    owner
+        Who holds the lock meanwhile, for the message to others.
+
+    Raises
+    ------
+    LockError
+        Another session is at it.
+    CommitError
+        Nothing was changed (flash full, a file changed meanwhile, …); or the text that stands
+        there afterwards is not the one meant, and the message says so.
+    """
+    identity = _new_id()
+    found = _replace_files(
+        session, identity, sorted(result), base, owner=owner, text=format_config(result)
+    )
+    assert_running(session, result, found)
+    return identity
+
+
+def restore(session: Session, snapshot: str, files: Mapping[str, str | None], owner: str) -> None:
+    """Put back the files of `snapshot`, byte for byte, and use it up; raises like `commit`."""
+    base = read_packages(session, files)
+    found = _replace_files(session, _new_id(), sorted(files), base, owner=owner, snapshot=snapshot)
+    if found != {name: text for name, text in files.items() if text is not None}:
+        raise CommitError(f"{session.access.name}: after the rollback the files differ from its "
+                          f"snapshot {snapshot} in {STATE}; look at them")  # fmt: skip
+
+
+def _replace_files(
+    session: Session, identity: str, packages: Sequence[str], base: Mapping[str, str],
+    *, owner: str, text: str = "", snapshot: str = "",
+) -> dict[str, str]:  # fmt: skip
+    """Run the script that changes /etc/config; return the files' texts afterwards."""
+    mark = _mark()
+    script = COMMIT % {
+        "id": identity, "lock": LOCK, "state": STATE, "mark": mark, "keep": SNAPSHOTS,
+        "packages": " ".join(_checked(packages)), "lock_age": LOCK_AGE,
+        "owner": shlex.quote(" ".join(owner.split())[:80] or "another session"),
+        "input_sum": _sum(text),
+        "fill": FILL_BY_SNAPSHOT % snapshot if snapshot else FILL_BY_UCI,
+        "checks": "\n".join(
+            f'[ "$(sum /etc/config/{p})" = {_sum(base[p]) if p in base else "absent"} ] '
+            f"|| stop drifted {p}"
+            for p in packages
+        ),
+        "drop": f'rm -rf "$state/{snapshot}" "$state/$id"' if snapshot else "",
+    }  # fmt: skip
+    output = session.run(script, text)
+    _raise_for(session, _said(output.stdout, mark), output.stderr)
+    return _files(output.stdout, mark)
+
+
+def assert_running(session: Session, meant: Config, found: Mapping[str, str]) -> None:
+    """Raise CommitError unless the files `found` on the device say what was `meant`."""
+    try:
+        _assert_same(meant, found, "not what was meant")
+    except Refused as error:
+        raise CommitError(
+            f"{session.access.name}: after the commit {error}; look at it, or roll back"
+        ) from None
+
+
+def reload_services(session: Session, packages: Iterable[str]) -> None:
+    """Reload the services of `packages`, where the device has such. It may cut us off."""
+    session.run(RELOAD % {"packages": " ".join(_checked(packages))})
+
+
+def last_snapshot(session: Session) -> tuple[str, dict[str, str | None]] | None:
+    """Id of the newest snapshot, and its files' texts (None: the file did not exist)."""
+    mark = _mark()
+    output = session.run(SNAPSHOT % {"state": STATE, "mark": mark})
+    said = _said(output.stdout, mark)
+    identity = next((words[1] for words in said if words[0] == "id" and words[1:]), None)
+    if identity is None or not re.fullmatch(r"[0-9a-f-]+", identity):
+        return None
+    files: dict[str, str | None] = {w[1]: None for w in said if w[0] == "absent" and w[1:]}
+    files.update(_files(output.stdout, mark))
+    return identity, files
+
+
+def _raise_for(session: Session, said: list[list[str]], stderr: str) -> None:
+    """Turn the script's last word into an exception, unless it is `done`."""
+    known = {"done", "locked", "full", "cut", "refused", "drifted"}
+    word = next((words for words in said if words[0] in known), None)
+    name = session.access.name
+    if word is None:
+        raise CommitError(f"{name}: the commit script broke off: {_line(stderr) or 'no word'}")
+    detail = " ".join(word[1:])
+    if word[0] == "locked":
+        raise LockError(f"{name}: locked by {detail}; nothing was changed, try again in a moment")
+    reasons = {
+        "full": f"no room left, or read-only: {detail} cannot be written ({_line(stderr)})",
+        "cut": "the candidate arrived cut short",
+        "refused": f"uci refused the result: {_line(stderr)}",
+        "drifted": f"/etc/config/{detail} changed since the candidate was loaded; load it again",
+    }
+    if word[0] in reasons:
+        raise CommitError(f"{name}: {reasons[word[0]]}; the old config is untouched")
+
+
+def _assert_same(meant: Config, found: Mapping[str, str], what: str) -> None:
+    for name, package in meant.items():
+        try:
+            same = name in found and parse(found[name], name)[name] == _held(package.name, meant)
+        except UciSyntaxError as error:
+            raise Refused(f"package {name} is {what}: {error}") from None
+        if not same:
+            raise Refused(f"package {name} is {what}")
+
+
+def _held(name: str, config: Config) -> object:
+    """A package as uci holds it: without empty options."""
+    return parse(format_config({name: config[name]}))[name]
+
+
+def _files(stdout: str, mark: str) -> dict[str, str]:
+    """Files between `MARK name` and a closing `MARK` line."""
+    pattern = rf"^{mark} ([A-Za-z0-9_-]+)\n(.*?){mark}\n"
+    return {m[1]: m[2] for m in re.finditer(pattern, stdout, re.MULTILINE | re.DOTALL)}
+
+
+def _said(stdout: str, mark: str) -> list[list[str]]:
+    """Words of the lines that the script said: `MARK: word …`."""
+    return [
+        line.removeprefix(f"{mark}:").split()
+        for line in stdout.split("\n")
+        if line.startswith(f"{mark}: ")
+    ]
+
+
+def _checked(names: Iterable[str]) -> list[str]:
+    """Names that may stand in a script: uci allows letters, digits, _ and - only."""
+    return [name for name in sorted(names) if PACKAGE_NAME.fullmatch(name)]
+
+
+def _mark() -> str:
+    """A line's beginning that no config can hold by chance."""
+    return f"@@{secrets.token_hex(12)}"
+
+
+def _new_id() -> str:
+    """Commit ids sort by time; two in one second differ by their random end."""
+    return f"{time.time_ns() // 1_000_000:014x}-{secrets.token_hex(4)}"
+
+
+def _sum(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _line(text: str) -> str:
+    """Device output as one line that is safe to show."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
