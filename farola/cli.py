@@ -71,6 +71,7 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
                 "Access points: one site per coordinate, one device per row.",
             ),
             "candidates": ("inventory.commands.imports:candidates", "Places one could build at."),
+            "sites": ("inventory.commands.imports:sites", "Places that are live already."),
             "usage": (
                 "collectors.portal.commands:usage",
                 "Portal use, by place and period.",

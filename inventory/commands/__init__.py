@@ -1,0 +1,1 @@
+"""The inventory's commands; thin over `inventory.importers` and `inventory.queries`."""

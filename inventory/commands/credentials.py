@@ -1,0 +1,75 @@
+"""`farola device credential`: stores a secret, encrypted. It can be replaced, never shown."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from farola.errors import InputError
+from farola.output import json_option, print_json
+
+FIELDS = ("password", "private_key", "snmp_community", "token")
+MAX_SECRET_CHARS = 65536
+
+
+@click.command()
+@click.argument("name")
+@click.option("--username", default=None, help="Who signs in with it.")
+@click.option(
+    "--field", type=click.Choice(FIELDS), default="password", show_default=True,
+    help="Which secret this is; others of the same credential are kept.",
+)  # fmt: skip
+@json_option
+def credential(name: str, username: str | None, field: str, as_json: bool) -> None:
+    """Store a secret under NAME, read from standard input or a hidden prompt."""
+    from farola.keys import Keyring
+    from farola.settings import load_settings
+    from inventory import events, queries
+    from inventory.db import open_inventory
+    from inventory.models import Credential
+
+    if not name or len(name) > 100 or not name.isprintable() or name != name.strip():
+        raise InputError("a credential's name has 1 to 100 printable characters")
+    settings = load_settings()
+    keyring = Keyring(settings.home)
+    secret = _read_secret(field)
+    inventory = open_inventory(settings)
+    with inventory.session() as session:
+        known = session.get(Credential, name)
+        values: dict[str, str] = {}
+        if known is not None:
+            values = dict(queries.secrets(session, name, keyring).values)
+            username = known.username if username is None else username
+        values[field] = secret
+        queries.store_secrets(session, name, username or "", values, keyring)
+        events.record(session, "credential.stored", f"{field} of credential {name}")
+    inventory.close()
+    held = sorted(values)
+    if as_json:
+        print_json({"name": name, "username": username or "", "fields": held})
+    else:
+        click.echo(f"credential {name}: {', '.join(held)} stored, encrypted")
+
+
+def _read_secret(field: str) -> str:
+    if sys.stdin.isatty():
+        if field == "private_key":
+            raise InputError(
+                "a private key has several lines: give it on standard input, as in "
+                "`farola device credential NAME --field private_key < FILE`"
+            )
+        secret = click.prompt(f"{field} (not shown)", hide_input=True, confirmation_prompt=True)
+    else:
+        try:
+            secret = sys.stdin.read(MAX_SECRET_CHARS + 1)
+        except UnicodeDecodeError:
+            raise InputError("the secret on standard input is not UTF-8 text") from None
+        # a file's last line ends with a line break that no password has, but a key needs it
+        secret = secret if field == "private_key" else secret.rstrip("\r\n")
+    if not secret.strip() or len(secret) > MAX_SECRET_CHARS:
+        raise InputError(
+            f"the {field} is empty or too long: pipe it in, as in "
+            f"`farola device credential NAME --field {field} < FILE`"
+        )
+    return str(secret)

@@ -1,0 +1,142 @@
+"""`farola import …`: neighbourhoods, access points, sites and candidate sites from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from farola.output import json_option
+
+if TYPE_CHECKING:
+    from inventory.importers.source import Options
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _column(*names: str, help: str) -> Callable[[F], F]:
+    return click.option(*names, default="", metavar="COL", help=help)
+
+
+def _file_options(command: F) -> F:
+    """Options that every import from a file has."""
+    for option in (
+        json_option,
+        click.option("--strict", is_flag=True, help="Import nothing if any row is rejected."),
+        click.option("--layer", default="", help="Layer of a GeoPackage that has several."),
+        click.option("--sheet", default="", help="Sheet of a workbook; the first by default."),
+        click.option("--encoding", default="", help="Text encoding; UTF-8 by default."),
+        click.option(
+            "--crs", default="", metavar="EPSG:N", help="Coordinate system, if the file is wrong."
+        ),
+        click.argument("file", type=click.Path(path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
+def _point_options(command: F) -> F:
+    """Options that say which columns hold a place."""
+    for option in (
+        _column("--borough", help="Borough, checked against the neighbourhoods."),
+        _column("--name", help="Name for people."),
+        _column("--lon", help="Longitude; guessed by name if not given."),
+        _column("--lat", help="Latitude; guessed by name if not given."),
+        _column("--id", help="Key; made from the row's content if not given."),
+    ):
+        command = option(command)
+    return command
+
+
+def _options(encoding: str, sheet: str, layer: str) -> Options:
+    from inventory.importers.source import Options
+
+    return Options(encoding, sheet, layer)
+
+
+@click.command()
+@_file_options
+@_column("--id", help="Key of the polygons; made from their content if not given.")
+@_column("--name", help="Name for people; the key if not given.")
+@_column("--population", help="Residents; empty is unknown.")
+@_column("--deprivation", help="Deprivation, as published.")
+@click.option(
+    "--deprivation-order",
+    type=click.Choice(["high-is-worse", "low-is-worse"]),
+    help="Which end of --deprivation is the poor one.",
+)
+@_column("--grade", help="The publisher's own grade of deprivation.")
+@_column("--borough", help="Borough that the polygon belongs to.")
+@click.option("--join", "table", type=click.Path(path_type=Path), help="Table with more columns.")
+@_column("--join-key", help="Column of the table that equals --id.")
+@click.option("--replace", is_flag=True, help="Remove neighbourhoods that the file has not.")
+def neighbourhoods(
+    file: Path, crs: str, encoding: str, sheet: str, layer: str, strict: bool, as_json: bool,
+    deprivation_order: str | None, table: Path | None, join_key: str, replace: bool,
+    **chosen: str,
+) -> None:  # fmt: skip
+    """Read polygons with population and deprivation from GeoJSON, a shapefile or a GeoPackage.
+
+    With --join the columns may stand in a table (CSV, XLSX) beside it.
+    """
+    from inventory.importers.run import import_neighbourhoods
+
+    import_neighbourhoods(
+        file, chosen, _options(encoding, sheet, layer), crs, table, join_key,
+        deprivation_order, replace, strict, as_json,
+    )  # fmt: skip
+
+
+@click.command("access-points")
+@_file_options
+@_point_options
+@_column("--programme", help="Programme that the site belongs to.")
+@_column("--management-address", help="IP address or host name, without port.")
+@_column("--ssh-port", help="SSH port; 22 if not given.")
+@_column("--snmp-port", help="SNMP port; 161 if not given.")
+@_column("--mac", help="MAC address.")
+@_column("--bssid", help="BSSIDs, set apart by spaces or semicolons.")
+@_column("--serial", help="Serial number.")
+@_column("--platform", help="NAPALM's name of the driver, such as openwrt.")
+@_column("--credential", help="Name of a stored credential.")
+def access_points(
+    file: Path, crs: str, encoding: str, sheet: str, layer: str, strict: bool, as_json: bool,
+    **chosen: str,
+) -> None:  # fmt: skip
+    """Read access points: one site for each distinct coordinate, one device a row."""
+    from inventory.importers.run import import_access_points
+
+    import_access_points(file, chosen, _options(encoding, sheet, layer), crs, strict, as_json)
+
+
+@click.command()
+@_file_options
+@_point_options
+@_column("--programme", help="Programme that the site would belong to.")
+@_column("--cost", help="What building there costs, in the city's currency.")
+def candidates(
+    file: Path, crs: str, encoding: str, sheet: str, layer: str, strict: bool, as_json: bool,
+    **chosen: str,
+) -> None:  # fmt: skip
+    """Read places that one could build at."""
+    from inventory.importers.run import import_sites
+
+    import_sites(
+        file, chosen, _options(encoding, sheet, layer), crs, "candidate", strict, as_json
+    )
+
+
+@click.command()
+@_file_options
+@_point_options
+@_column("--programme", help="Programme that the site belongs to.")
+def sites(
+    file: Path, crs: str, encoding: str, sheet: str, layer: str, strict: bool, as_json: bool,
+    **chosen: str,
+) -> None:  # fmt: skip
+    """Read places that are live already, such as library branches, without their devices."""
+    from inventory.importers.run import import_sites
+
+    import_sites(file, chosen, _options(encoding, sheet, layer), crs, "live", strict, as_json)

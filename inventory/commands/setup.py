@@ -1,0 +1,129 @@
+"""`farola init`: makes a city's home, or brings an old one up to date."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import click
+
+from farola.errors import SettingsError
+from farola.output import json_option, print_json
+
+
+@click.command()
+@click.option("--name", help="The city's name.")
+@click.option("--timezone", help="The city's time zone, such as America/Mexico_City.")
+@click.option("--ssid", help="The open network that residents see.")
+@click.option("--country", help="ISO 3166 code of the regulatory domain, such as MX.")
+@click.option("--influx", "url", metavar="URL", help="Keep time series in this InfluxDB server.")
+@click.option("--influx-api", "api", type=click.Choice(["v1", "v2"]), help="v2 unless ≤ 1.6.")
+@click.option("--influx-bucket", "bucket", help="Bucket, or database/retention policy.")
+@click.option("--influx-org", "org", help="Organisation, on InfluxDB 2.")
+@click.option("--influx-auth", "auth", type=click.Choice(["token", "basic", "bearer"]))
+@click.option("--influx-credential", "credential", help="Stored credential to sign in with.")
+@json_option
+def init(
+    name: str | None, timezone: str | None, ssid: str | None, country: str | None,
+    url: str | None, api: str | None, bucket: str | None, org: str | None, auth: str | None,
+    credential: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Make a home for a city in FAROLA_HOME; run again, it upgrades and keeps every setting."""
+    from farola.keys import create_key
+    from farola.settings import (
+        FILE_NAME,
+        Settings,
+        check_timezone,
+        default_home,
+        load_settings,
+        write_settings,
+    )
+    from inventory.db import open_engine, upgrade
+
+    home = default_home()
+    fresh = not (home / FILE_NAME).exists()
+    settings = Settings(home) if fresh else load_settings(home)
+    if timezone:
+        check_timezone(timezone)
+    if country:
+        country = country.upper()
+        if not (country == "00" or (len(country) == 2 and country.isalpha())):
+            raise SettingsError(f"--country {country}: use a code of two letters such as MX, or 00")
+    city = {"name": name, "timezone": timezone, "ssid": ssid, "country": country}
+    store = {"api": api, "bucket": bucket, "org": org, "auth": auth, "credential": credential}
+    given = {key: value for key, value in store.items() if value is not None}
+    if url:
+        check_influx_url(url)
+        given |= {"kind": "influx", "url": url.rstrip("/")}
+    elif given and settings.store.kind != "influx":
+        raise SettingsError("--influx-… options need --influx URL")
+    settings = replace(
+        settings,
+        city=replace(settings.city, **{k: v for k, v in city.items() if v is not None}),
+        store=replace(settings.store, **given),
+    )
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = open_engine(settings.inventory_url)
+    try:
+        upgrade(engine)
+        _check_key(engine, home)
+    finally:
+        engine.dispose()
+    key = create_key(home)
+    path = write_settings(settings)
+    if as_json:
+        print_json({
+            "home": str(home), "created": fresh, "settings": str(path), "key_file": str(key),
+            "inventory": engine.url.render_as_string(), "store": settings.store.kind,
+            "city": vars(settings.city),
+        })  # fmt: skip
+        return
+    click.echo(f"{'made' if fresh else 'upgraded'} the home of {settings.city.name} in {home}")
+    click.echo(f"settings: {path}")
+    click.echo(f"key:      {key} (back it up apart from the home; without it secrets are lost)")
+    click.echo(f"series:   {settings.store.url if settings.store.kind == 'influx' else 'SQLite'}")
+
+
+def check_influx_url(url: str) -> None:
+    """SettingsError unless `url` is an HTTP address without user and password."""
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_fine = urlsplit(""), False
+    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        raise SettingsError(
+            "--influx: the address holds a user and password, which must not be written down: "
+            "store them with `farola device credential influx --username USER --field token` and "
+            "give --influx http://HOST:8086 --influx-credential influx"
+        )
+    if parts.query or parts.fragment:
+        raise SettingsError(
+            "--influx: give the address alone, without ?… or #…: secrets go into a credential "
+            "(`farola device credential`), the bucket into --influx-bucket"
+        )
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_fine:
+        raise SettingsError(f"--influx {url}: use an address such as http://127.0.0.1:8086")
+
+
+def _check_key(engine: object, home: object) -> None:
+    """Refuse to make a new key where secrets are stored under one that is missing."""
+    from pathlib import Path
+
+    from sqlalchemy import Engine, func, select
+    from sqlalchemy.orm import Session
+
+    from farola.keys import key_path
+    from inventory.models import Credential
+
+    assert isinstance(engine, Engine)
+    assert isinstance(home, Path)
+    path = key_path(home)
+    if path.exists():
+        return
+    with Session(engine) as session:
+        if session.scalar(select(func.count()).select_from(Credential)):
+            raise SettingsError(
+                f"secrets are stored in this home but its key {path} is missing: restore it from "
+                "your backup or set FAROLA_KEY_FILE; a new key could not read them"
+            )

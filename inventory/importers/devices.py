@@ -1,0 +1,137 @@
+"""Turns rows into access points: a device each, one site for each distinct coordinate."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from inventory.importers.points import Point
+from inventory.importers.report import BadCell, Report
+from inventory.importers.rows import Reader
+from inventory.importers.source import Row
+from inventory.importers.values import read_host, read_mac, read_port
+
+DEVICE_FIELDS = (
+    "management_address", "ssh_port", "snmp_port", "mac", "serial", "platform", "credential",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DeviceCells:
+    """What a row says of a device beside its place; None is not said."""
+
+    management_address: str | None = None
+    ssh_port: int | None = None
+    snmp_port: int | None = None
+    mac: str | None = None
+    serial: str | None = None
+    platform: str | None = None
+    credential: str | None = None
+    bssids: tuple[str, ...] = ()
+
+
+def read_device(reader: Reader, row: Row) -> DeviceCells:
+    """A row's device; BadCell if an address, port, MAC or BSSID cannot be one."""
+    bssids = []
+    for part in re.split(r"[;,\s]+", reader.text(row, "bssid") or ""):
+        if part:
+            try:
+                bssids.append(read_mac(part)[0])
+            except ValueError as error:
+                raise BadCell(reader.column("bssid"), part, str(error)) from None
+    return DeviceCells(
+        reader.parsed(row, "management_address", lambda text: (read_host(text), "")),
+        reader.parsed(row, "ssh_port", lambda text: (read_port(text), "")),
+        reader.parsed(row, "snmp_port", lambda text: (read_port(text), "")),
+        reader.parsed(row, "mac", read_mac),
+        reader.text(row, "serial"),
+        reader.text(row, "platform"),
+        reader.text(row, "credential"),
+        tuple(dict.fromkeys(bssids)),
+    )
+
+
+def site_id(lat: float, lon: float) -> str:
+    """A site's id made from its coordinate (RFC 5870), to a tenth of a metre."""
+    return f"geo:{lat + 0.0:.6f},{lon + 0.0:.6f}"
+
+
+def sites_of(points: Sequence[Point], reader_column: str, report: Report) -> list[Point]:
+    """One site for each distinct coordinate, named after what its devices' names share."""
+    groups: dict[str, list[Point]] = defaultdict(list)
+    for point in points:
+        groups[site_id(point.lat, point.lon)].append(point)
+    found = []
+    for identity, members in groups.items():
+        first = members[0]
+        for other in members[1:]:
+            if other.programme and first.programme and other.programme != first.programme:
+                report.warn(
+                    other.row, reader_column, other.programme,
+                    f"its site is of {first.programme!r} already (row {first.row}), which is kept",
+                    "its site is of another programme already, which is kept",
+                )  # fmt: skip
+        found.append(
+            replace(first, id=identity, name=_shared_name([m.name or m.id for m in members]))
+        )
+    return found
+
+
+def _shared_name(names: list[str]) -> str:
+    shared = os.path.commonprefix(names)
+    if len(set(names)) > 1:
+        shared = re.sub(r"[\s_\-.#/]*\d*$", "", shared)
+    return shared if len(shared) >= 4 else names[0]
+
+
+def check_devices(
+    points: list[Point], columns: dict[str, str], credentials: Collection[str], report: Report
+) -> list[Point]:
+    """Tell of shared addresses, MACs and serials and of unknown credentials; returns the points
+    without BSSIDs that an earlier row holds and credentials that do not exist.
+    """
+    seen: dict[tuple[str, object], int] = {}
+    done = []
+    for point in points:
+        device: DeviceCells = point.more
+        for field, value in (
+            ("mac", device.mac),
+            ("serial", device.serial),
+            ("management_address", device.management_address
+             and (device.management_address, device.ssh_port, device.snmp_port)),
+        ):  # fmt: skip
+            if value is None:
+                continue
+            first = seen.setdefault((field, value), point.row)
+            if first != point.row:
+                word = {"mac": "MAC address", "serial": "serial number"}.get(field, "address")
+                text = value[0] if isinstance(value, tuple) else value
+                report.warn(
+                    point.row, columns.get(field, field), text,
+                    f"row {first} has the same {word}", f"another row has the same {word}",
+                )  # fmt: skip
+        bssids = []
+        for bssid in device.bssids:
+            first = seen.setdefault(("bssid", bssid), point.row)
+            if first == point.row:
+                bssids.append(bssid)
+            else:
+                report.warn(
+                    point.row, columns.get("bssid", "bssid"), bssid,
+                    f"row {first} holds this BSSID already, which is kept",
+                    "another row holds this BSSID already, which is kept",
+                )  # fmt: skip
+        device = replace(device, bssids=tuple(bssids))
+        if device.credential and device.credential not in credentials:
+            name = device.credential
+            report.warn(
+                point.row, columns.get("credential", "credential"), name,
+                f"no credential {name!r}: the device is imported without it; store it with "
+                f"`farola device credential {name}` and import again",
+            )  # fmt: skip
+            device = replace(device, credential=None)
+        done.append(replace(point, more=device))
+    return done

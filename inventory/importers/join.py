@@ -1,0 +1,97 @@
+"""Joins a table to polygons by key, and tells of both sides that found no partner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from farola.errors import InputError
+from inventory.importers.report import BadCell, Report
+from inventory.importers.rows import Reader
+from inventory.importers.source import Row, Source
+from inventory.importers.values import read_text
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The polygons with the table's columns beside theirs."""
+
+    source: Source
+    unmatched: frozenset[int]
+    """Numbers of the features without a row."""
+    shadowed: frozenset[str]
+    """Columns that stand on both sides: the polygons' own are used."""
+
+
+def join(polygons: Source, id_column: str, table: Source, key: str, report: Report) -> Joined:
+    """Put each row of `table` beside the polygon whose `id_column` equals its `key`.
+
+    Keys are texts. Where leading zeros were lost (a spreadsheet did it) and the ids are all of one
+    length they are put back, and told. Rows without a polygon and repeated keys are rejected by
+    name.
+
+    Raises
+    ------
+    InputError
+        A column is not there, or nothing matches at all.
+    """
+    own = Reader(polygons, {"id": id_column}, report)
+    ids = {read_text(own.cell(row, "id"))[0] or "" for row in polygons.rows} - {""}
+    by_key = _rows_by_key(table, key, ids, report)
+    if not ids & set(by_key):
+        raise InputError(
+            f"{table.path}: no {key!r} equals any {id_column!r} of {polygons.path}: for instance "
+            f"{next(iter(by_key), '')!r} against {min(ids, default='')!r}; "
+            "name the right columns with --id and --join-key"
+        )
+    for text, row in by_key.items():
+        if text not in ids:
+            report.reject(row.number, BadCell(key, text, "no polygon has this id"), table.path)
+    added = [i for i, name in enumerate(table.columns) if name not in polygons.columns]
+    empty: tuple[object, ...] = (None,) * len(added)
+    rows, unmatched = [], set()
+    for row in polygons.rows:
+        partner = by_key.get(read_text(own.cell(row, "id"))[0] or "")
+        if partner is None:
+            unmatched.add(row.number)
+        cells = tuple(partner.cells[i] for i in added) if partner else empty
+        rows.append(Row(row.number, row.cells + cells))
+    report.extra["join"] = {
+        "table": str(table.path),
+        "read": table.read,
+        "joined": len(rows) - len(unmatched),
+        "polygons_without_row": len(unmatched),
+        "rows_without_polygon": len(set(by_key) - ids),
+    }
+    columns = polygons.columns + tuple(table.columns[i] for i in added)
+    return Joined(
+        replace(polygons, columns=columns, rows=tuple(rows)),
+        frozenset(unmatched),
+        frozenset(polygons.columns) & frozenset(table.columns) - {key},
+    )
+
+
+def _rows_by_key(table: Source, key: str, ids: set[str], report: Report) -> dict[str, Row]:
+    reader = Reader(table, {"join_key": key}, report)
+    lengths = {len(text) for text in ids}
+    width = lengths.pop() if len(lengths) == 1 else 0
+    report.rejected += [
+        replace(fault, why=f"row {fault.row} of {table.path.name}: {fault.why}", foreign=True)
+        for fault in table.faults
+    ]
+    found: dict[str, Row] = {}
+    for row in table.rows:
+        text = reader.text(row, "join_key")
+        if text is None:
+            report.reject(row.number, BadCell(key, "", "the key is missing"), table.path)
+            continue
+        if text not in ids and text.zfill(width) in ids:
+            padded = text.zfill(width)
+            report.repair(row.number, key, text, padded, f"lost leading zeros ({table.path.name})")
+            text = padded
+        if text in found:
+            why = f"the key stands in row {found[text].number} already"
+            error = BadCell(key, text, why, "the key is a duplicate")
+            report.reject(row.number, error, table.path)
+            continue
+        found[text] = row
+    return found

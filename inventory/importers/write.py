@@ -1,0 +1,229 @@
+"""Stores accepted rows: inserts what is new, updates what differs, leaves the rest alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import shapely
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from inventory.importers.devices import DeviceCells, site_id
+from inventory.importers.points import Point
+from inventory.importers.polygons import Area
+from inventory.importers.report import Report
+from inventory.models import Base, Bssid, Device, Neighbourhood, Placement, Radio, Site, utcnow
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How many rows were new, changed and unchanged."""
+
+    created: int
+    updated: int
+    unchanged: int
+
+
+def upsert(
+    session: Session,
+    model: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    compare: Collection[str],
+) -> Stored:
+    """Insert the `rows` (with an `id`) that are new; of known ones update the columns `compare`."""
+    table = model.__table__
+    names = ["id", *compare]
+    known = {
+        row[0]: row[1:] for row in session.execute(select(*(table.c[name] for name in names)))
+    }
+    new = [dict(row) for row in rows if row["id"] not in known]
+    changed = [
+        {name: row[name] for name in names}
+        for row in rows
+        if row["id"] in known and known[row["id"]] != tuple(row[name] for name in compare)
+    ]
+    if new:
+        session.execute(insert(model), new)
+    if changed:
+        session.execute(update(model), changed)
+    return Stored(len(new), len(changed), len(rows) - len(new) - len(changed))
+
+
+def store_areas(
+    session: Session, areas: Sequence[Area], chosen: Mapping[str, str], high_is_worse: bool,
+    replace: bool, report: Report,
+) -> Stored:  # fmt: skip
+    """Store neighbourhoods. Columns not chosen keep what an earlier import said. Those that are no
+    longer in the file are kept and told, or with `replace` removed and told.
+    """
+    fields = ["geometry"] + [
+        name for name in ("name", "borough", "population", "deprivation", "grade") if chosen.get(name)
+    ]
+    if "deprivation" in fields:
+        fields.append("high_is_worse")
+    rows = [
+        {
+            "id": area.id, "name": area.name, "borough": area.borough,
+            "geometry": shapely.to_wkb(area.geometry), "population": area.population,
+            "deprivation": area.deprivation, "high_is_worse": high_is_worse, "grade": area.grade,
+        }
+        for area in areas
+    ]  # fmt: skip
+    stored = upsert(session, Neighbourhood, rows, fields)
+    here = {area.id for area in areas}
+    gone = sorted(set(session.scalars(select(Neighbourhood.id))) - here)
+    report.extra["removed" if replace else "kept"] = gone
+    if gone and replace:
+        for start in range(0, len(gone), 500):
+            part = gone[start : start + 500]
+            session.execute(delete(Neighbourhood).where(Neighbourhood.id.in_(part)))
+        report.notes.append(f"{len(gone)} neighbourhoods not in this file were removed")
+    elif gone:
+        report.notes.append(
+            f"{len(gone)} neighbourhoods of earlier imports are not in this file and were kept "
+            f"({', '.join(gone[:3])}{' …' if len(gone) > 3 else ''}); --replace removes them"
+        )
+    return stored
+
+
+def store_sites(
+    session: Session, points: Sequence[Point], chosen: Mapping[str, str], status: str,
+    report: Report, source: str = "imported",
+) -> Stored:  # fmt: skip
+    """Store sites of `status` (`live` or `candidate`). A site that has moved on to another status
+    is left as it is, and told.
+    """
+    statuses = dict(session.execute(select(Site.id, Site.status)).tuples().all())
+    rows = []
+    for point in points:
+        now = statuses.get(point.id, status)
+        if now != status and not (status == "live" and now == "candidate"):
+            report.warn(
+                point.row, "id", point.id,
+                f"this site is {now} by now and is left as it is",
+            )  # fmt: skip
+            continue
+        rows.append(
+            {
+                "id": point.id, "name": point.name or point.id, "lat": point.lat,
+                "lon": point.lon, "status": status, "programme": point.programme,
+                "borough": point.borough, "cost": point.cost, "source": source, "kind": "fixed",
+            }  # fmt: skip
+        )
+    fields = ["lat", "lon", "status"] + [
+        name for name in ("name", "programme", "borough", "cost") if chosen.get(name)
+    ]
+    stored = upsert(session, Site, rows, fields)
+    left = len(points) - len(rows)
+    return Stored(stored.created, stored.updated, stored.unchanged + left)
+
+
+def store_devices(
+    session: Session, points: Sequence[Point], chosen: Mapping[str, str], report: Report,
+    source: str = "imported", now: datetime | None = None,
+) -> Stored:  # fmt: skip
+    """Store access points and where they stand. A device that moved gets a new placement and the
+    old one is closed; host key and status are never touched, and an empty cell says nothing.
+    """
+    now = now or utcnow()
+    names = {
+        "name": "name", "management_address": "management_address", "ssh_port": "ssh_port",
+        "snmp_port": "snmp_port", "mac": "mac", "serial": "serial", "platform": "platform",
+        "credential": "credential_name",
+    }  # fmt: skip
+    fields = [names[name] for name in names if chosen.get(name)]
+    known = {
+        row[0]: row[1:]
+        for row in session.execute(
+            select(Device.id, *(getattr(Device, name) for name in fields))
+        )
+    }
+    rows = []
+    for point in points:
+        cells: DeviceCells = point.more
+        row = {
+            "name": point.name or point.id, "management_address": cells.management_address,
+            "ssh_port": cells.ssh_port, "snmp_port": cells.snmp_port, "mac": cells.mac,
+            "serial": cells.serial, "platform": cells.platform,
+            "credential_name": cells.credential,
+        }  # fmt: skip
+        before = known.get(point.id)
+        if before is None:
+            row |= {"ssh_port": cells.ssh_port or 22, "snmp_port": cells.snmp_port or 161}
+        else:
+            kept = dict(zip(fields, before, strict=True))
+            row |= {name: kept[name] for name in fields if row[name] is None}
+        rows.append(
+            row | {"id": point.id, "role": "access-point", "status": "live", "source": source}
+        )
+    stored = upsert(session, Device, rows, fields)
+    moved = _place(session, points, now)
+    if moved:
+        report.notes.append(f"{moved} devices moved to another site; where they were is kept")
+    report.extra["moved"] = moved
+    _store_bssids(session, points, report)
+    updated = max(stored.updated, moved)
+    return Stored(stored.created, updated, len(rows) - stored.created - updated)
+
+
+def _place(session: Session, points: Sequence[Point], now: datetime) -> int:
+    """Open a placement for devices that have none or moved; returns how many moved."""
+    open_now = {
+        device: (number, site)
+        for number, device, site in session.execute(
+            select(Placement.id, Placement.device_id, Placement.site_id).where(
+                Placement.valid_to.is_(None)
+            )
+        )
+    }
+    closed, opened = [], []
+    for point in points:
+        here = site_id(point.lat, point.lon)
+        number, site = open_now.get(point.id, (None, None))
+        if site == here:
+            continue
+        if number is not None:
+            closed.append({"id": number, "valid_to": now})
+        opened.append({"device_id": point.id, "site_id": here, "valid_from": now})
+    if closed:
+        session.execute(update(Placement), closed)
+    if opened:
+        session.execute(insert(Placement), opened)
+    return len(closed)
+
+
+RADIO = "imported"
+"""Name of the radio that imported BSSIDs hang on: a list does not tell which radio has which."""
+
+
+def _store_bssids(session: Session, points: Sequence[Point], report: Report) -> None:
+    wanted = {bssid: point for point in points for bssid in point.more.bssids}
+    if not wanted:
+        return
+    owners = {
+        bssid: (device, radio)
+        for bssid, device, radio in session.execute(
+            select(Bssid.bssid, Radio.device_id, Radio.id).join(Radio)
+        )
+    }
+    radios = dict(
+        session.execute(select(Radio.device_id, Radio.id).where(Radio.name == RADIO)).tuples().all()
+    )
+    for bssid, point in wanted.items():
+        owner = owners.get(bssid, (None, None))[0]
+        if owner == point.id:
+            continue
+        if point.id not in radios:
+            radio = Radio(device_id=point.id, name=RADIO)
+            session.add(radio)
+            session.flush()
+            radios[point.id] = radio.id
+        if owner is not None:
+            report.warn(
+                point.row, "bssid", bssid, f"belonged to {owner} until now",
+                "belonged to another device until now",
+            )  # fmt: skip
+        session.merge(Bssid(bssid=bssid, radio_id=radios[point.id]))
