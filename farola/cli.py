@@ -96,6 +96,10 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "run": ("collectors.commands:run", "Poll every device at an interval."),
         },
     ),
+    "snmp": (
+        "Look at one device over SNMP.",
+        {"probe": ("collectors.snmp.commands:probe", "Show what a device says of itself.")},
+    ),
     "device": (
         "Adopt access points and look at them.",
         {

@@ -62,6 +62,9 @@ def decode_response(packet: bytes) -> tuple[int, Any] | None:
         pdu = _messages.apiMessage.get_pdu(message)
         if rest or pdu.tagSet != _messages.GetResponsePDU.tagSet:
             return None
+        # Read now, where it may fail, what pysnmp's callback will read in the event loop.
+        plain_pairs(_messages.apiPDU.get_varbinds(pdu))
+        int(_messages.apiPDU.get_error_status(pdu)), int(_messages.apiPDU.get_error_index(pdu))
         return int(_messages.apiPDU.get_request_id(pdu)), pdu
     except NOT_SNMP:
         return None

@@ -1,0 +1,108 @@
+"""`farola collect`: poll the access points once, or at an interval, and receive their traps."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from farola.output import json_option, note, print_json
+from farola.settings import load_settings
+
+if TYPE_CHECKING:
+    from collectors.poll import Summary
+    from collectors.snmp.traps import TrapCounts
+
+
+def _listen_address(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[str, int] | None:
+    if value is None:
+        return None
+    from collectors.snmp.addresses import split_host_port
+
+    return split_host_port(value, 162)
+
+
+_traps_option = click.option(
+    "--traps",
+    metavar="HOST:PORT",
+    callback=_listen_address,
+    help="Also receive traps and informs there (162 is the usual port and needs root).",
+)
+
+
+@click.command()
+@_traps_option
+@click.option(
+    "--linger",
+    "linger_s",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    help="Seconds to go on listening for traps after the poll.",
+)
+@json_option
+def once(traps: tuple[str, int] | None, linger_s: float, as_json: bool) -> None:
+    """Poll every live device that has a management address, once.
+
+    Devices that do not answer are named and do not fail the command; a store that cannot be
+    written does.
+    """
+    from collectors.service import collect_once
+
+    settings = load_settings()
+    summary, counts = asyncio.run(collect_once(settings, traps, linger_s))
+    if as_json:
+        print_json(summary.as_json() | ({"traps": counts.as_json()} if counts else {}))
+        return
+    click.echo(_line(summary))
+    if summary.not_answered:
+        click.echo(f"no answer: {', '.join(summary.not_answered)}")
+    if counts:
+        click.echo(_trap_line(counts))
+
+
+@click.command()
+@click.option(
+    "--interval",
+    "interval_s",
+    type=click.FloatRange(1, 86_400),
+    default=60.0,
+    show_default=True,
+    help="Seconds from the start of one poll to the start of the next.",
+)
+@click.option("--count", type=click.IntRange(1), help="Stop after so many polls.")
+@_traps_option
+def run(interval_s: float, count: int | None, traps: tuple[str, int] | None) -> None:
+    """Poll at a fixed rate until stopped (SIGTERM, Ctrl-C): the poll under way is still written.
+
+    The inventory is read again before each poll. Each poll prints one line.
+    """
+    from collectors.service import Schedule, collect_run
+
+    settings = load_settings()
+    counts = asyncio.run(
+        collect_run(settings, Schedule(interval_s, count), traps, lambda s: note(_line(s)))
+    )
+    if counts:
+        note(_trap_line(counts))
+
+
+def _line(summary: Summary) -> str:
+    parts = [
+        f"{summary.answered} of {summary.devices} devices answered",
+        f"{summary.points} points",
+        f"{summary.duration_s:.1f} s",
+        f"{summary.cpu_s:.2f} s of CPU",
+    ]
+    for count, text in (
+        (summary.skipped, "skipped"), (len(summary.down), "down"), (summary.late, "polls late")
+    ):  # fmt: skip
+        if count:
+            parts.append(f"{count} {text}")
+    return ", ".join(parts)
+
+
+def _trap_line(counts: TrapCounts) -> str:
+    return "traps: " + ", ".join(f"{value} {name}" for name, value in counts.as_json().items())

@@ -1,0 +1,52 @@
+"""One device read on demand, and its reading in the form that `farola snmp probe` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collectors.snmp.model import DeviceReading, Target
+from collectors.snmp.poller import Poller
+from collectors.snmp.read import Reader
+
+
+async def read_one(poller: Poller, target: Target) -> DeviceReading:
+    """Read `target` now."""
+    readings = [reading async for reading in Reader(poller).read([target])]
+    return readings[0]
+
+
+def probe_json(reading: DeviceReading) -> dict[str, Any]:
+    """The keys that docs/collecting.md names."""
+    return {
+        "family": reading.family,
+        "profile": reading.profile,
+        "sys_name": reading.sys_name,
+        "uptime_s": reading.uptime_s,
+        "agent_uptime_s": reading.agent_uptime_s,
+        "clients": reading.clients,
+        "cpu_pct": reading.cpu_pct,
+        "mem_pct": reading.mem_pct,
+        "radios": [
+            {
+                "name": radio.name,
+                "band": radio.band,
+                "channel": radio.channel,
+                "clients": radio.clients,
+                "utilization_pct": radio.utilization_pct,
+                "noise_dbm": radio.noise_dbm,
+                "tx_power_dbm": radio.tx_power_dbm,
+            }
+            for radio in reading.radios
+        ],
+        "ssids": [{"name": ssid.name, "clients": ssid.clients} for ssid in reading.ssids],
+        "interfaces": [
+            {
+                "name": interface.name,
+                "role": interface.role,
+                "rx_bytes_total": interface.rx_bytes_total,
+                "tx_bytes_total": interface.tx_bytes_total,
+            }
+            for interface in reading.interfaces
+        ],
+        "access_points": [],
+    }

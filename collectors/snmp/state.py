@@ -1,0 +1,39 @@
+"""When a device is up, down or unknown. Pure: one missed answer is not an outage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MISSES = 3
+"""Polls in a row without an answer before a device can be called down."""
+
+
+def misses_before(answered: Sequence[bool]) -> int:
+    """How many of the last polls, oldest first, went without an answer up to the newest."""
+    count = 0
+    for one in reversed(answered):
+        if one:
+            break
+        count += 1
+    return count
+
+
+def needs_probe(answered: bool, misses: int, before: str) -> bool:
+    """Whether a device is about to be called down, so that it must be asked once more first.
+
+    `misses` counts the polls before this one.
+    """
+    return not answered and before != "down" and misses + 1 >= MISSES
+
+
+def next_state(answered: bool, misses: int, before: str, probe_answered: bool | None) -> str:
+    """`up`, `down` or `unknown` after a poll.
+
+    Up with any answer, the re-probe's too; down after `MISSES` polls and a failed re-probe
+    (`probe_answered` False); else as it was before (`unknown` at first).
+    """
+    if answered or probe_answered:
+        return "up"
+    if needs_probe(answered, misses, before) and probe_answered is False:
+        return "down"
+    return before if before in ("up", "down") else "unknown"
