@@ -11,7 +11,7 @@ import click
 from farola.output import json_option
 
 if TYPE_CHECKING:
-    from inventory.importers.source import Options
+    from inventory.importers.run import Request
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,7 +27,7 @@ def _file_options(command: F) -> F:
         click.option("--strict", is_flag=True, help="Import nothing if any row is rejected."),
         click.option("--layer", default="", help="Layer of a GeoPackage that has several."),
         click.option("--sheet", default="", help="Sheet of a workbook; the first by default."),
-        click.option("--encoding", default="", help="Text encoding; UTF-8 by default."),
+        click.option("--encoding", default="", help="Of a text table or .dbf; UTF-8 if not said."),
         click.option(
             "--crs", default="", metavar="EPSG:N", help="Coordinate system, if the file is wrong."
         ),
@@ -50,10 +50,14 @@ def _point_options(command: F) -> F:
     return command
 
 
-def _options(encoding: str, sheet: str, layer: str) -> Options:
+def _request(values: dict[str, Any]) -> Request:
+    """What the options of `_file_options` say; the others choose columns."""
+    from inventory.importers.run import Request
     from inventory.importers.source import Options
 
-    return Options(encoding, sheet, layer)
+    options = Options(values.pop("encoding"), values.pop("sheet"), values.pop("layer"))
+    own = {name: values.pop(name) for name in ("file", "crs", "strict", "as_json")}
+    return Request(chosen=values, options=options, **own)
 
 
 @click.command()
@@ -73,20 +77,18 @@ def _options(encoding: str, sheet: str, layer: str) -> Options:
 @_column("--join-key", help="Column of the table that equals --id.")
 @click.option("--replace", is_flag=True, help="Remove neighbourhoods that the file has not.")
 def neighbourhoods(
-    file: Path, crs: str, encoding: str, sheet: str, layer: str, strict: bool, as_json: bool,
-    deprivation_order: str | None, table: Path | None, join_key: str, replace: bool,
-    **chosen: str,
+    *, deprivation_order: str | None, table: Path | None, join_key: str, replace: bool,
+    **values: Any,
 ) -> None:  # fmt: skip
     """Read polygons with population and deprivation from GeoJSON, a shapefile or a GeoPackage.
 
     With --join the columns may stand in a table (CSV, XLSX) beside it.
     """
-    from inventory.importers.run import import_neighbourhoods
+    from inventory.importers.run import Join, import_neighbourhoods
 
     import_neighbourhoods(
-        file, chosen, _options(encoding, sheet, layer), crs, table, join_key,
-        deprivation_order, replace, strict, as_json,
-    )  # fmt: skip
+        _request(values), Join(table, join_key), deprivation_order, replace=replace
+    )
 
 
 @click.command("access-points")
@@ -101,14 +103,11 @@ def neighbourhoods(
 @_column("--serial", help="Serial number.")
 @_column("--platform", help="NAPALM's name of the driver, such as openwrt.")
 @_column("--credential", help="Name of a stored credential.")
-def access_points(
-    file: Path, crs: str, encoding: str, sheet: str, layer: str, strict: bool, as_json: bool,
-    **chosen: str,
-) -> None:  # fmt: skip
+def access_points(**values: Any) -> None:
     """Read access points: one site for each distinct coordinate, one device a row."""
     from inventory.importers.run import import_access_points
 
-    import_access_points(file, chosen, _options(encoding, sheet, layer), crs, strict, as_json)
+    import_access_points(_request(values))
 
 
 @click.command()
@@ -116,27 +115,19 @@ def access_points(
 @_point_options
 @_column("--programme", help="Programme that the site would belong to.")
 @_column("--cost", help="What building there costs, in the city's currency.")
-def candidates(
-    file: Path, crs: str, encoding: str, sheet: str, layer: str, strict: bool, as_json: bool,
-    **chosen: str,
-) -> None:  # fmt: skip
+def candidates(**values: Any) -> None:
     """Read places that one could build at."""
     from inventory.importers.run import import_sites
 
-    import_sites(
-        file, chosen, _options(encoding, sheet, layer), crs, "candidate", strict, as_json
-    )
+    import_sites(_request(values), "candidate")
 
 
 @click.command()
 @_file_options
 @_point_options
 @_column("--programme", help="Programme that the site belongs to.")
-def sites(
-    file: Path, crs: str, encoding: str, sheet: str, layer: str, strict: bool, as_json: bool,
-    **chosen: str,
-) -> None:  # fmt: skip
+def sites(**values: Any) -> None:
     """Read places that are live already, such as library branches, without their devices."""
     from inventory.importers.run import import_sites
 
-    import_sites(file, chosen, _options(encoding, sheet, layer), crs, "live", strict, as_json)
+    import_sites(_request(values), "live")

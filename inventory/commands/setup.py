@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
 from farola.errors import SettingsError
 from farola.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Engine
 
 
 @click.command()
@@ -24,7 +30,7 @@ from farola.output import json_option, print_json
 @click.option("--influx-credential", "credential", help="Stored credential to sign in with.")
 @json_option
 def init(
-    name: str | None, timezone: str | None, ssid: str | None, country: str | None,
+    *, name: str | None, timezone: str | None, ssid: str | None, country: str | None,
     url: str | None, api: str | None, bucket: str | None, org: str | None, auth: str | None,
     credential: str | None, as_json: bool,
 ) -> None:  # fmt: skip
@@ -106,18 +112,14 @@ def check_influx_url(url: str) -> None:
         raise SettingsError(f"--influx {url}: use an address such as http://127.0.0.1:8086")
 
 
-def _check_key(engine: object, home: object) -> None:
+def _check_key(engine: Engine, home: Path) -> None:
     """Refuse to make a new key where secrets are stored under one that is missing."""
-    from pathlib import Path
-
-    from sqlalchemy import Engine, func, select
+    from sqlalchemy import func, select
     from sqlalchemy.orm import Session
 
     from farola.keys import key_path
     from inventory.models import Credential
 
-    assert isinstance(engine, Engine)
-    assert isinstance(home, Path)
     path = key_path(home)
     if path.exists():
         return

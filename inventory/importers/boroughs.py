@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from inventory.importers.source import fold
 
-ARTICLES = frozenset(
-    "the la el los las le les l lo i gli il der die das den o a os as de het al".split()
-)
+ARTICLES = frozenset({
+    "the", "la", "el", "los", "las", "le", "les", "l", "lo", "i", "gli", "il", "der", "die",
+    "das", "den", "o", "a", "os", "as", "de", "het", "al",
+})  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def borough_key(name: str) -> str:
     """What two spellings of one borough have in common."""
     words = name.replace("'", " ").replace("’", " ").split()

@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from inventory.importers.points import Point
-from inventory.importers.report import BadCell, Report
+from inventory.importers.report import BadCellError, Report
 from inventory.importers.rows import Reader
 from inventory.importers.source import Row
 from inventory.importers.values import read_host, read_mac, read_port
-
-DEVICE_FIELDS = (
-    "management_address", "ssh_port", "snmp_port", "mac", "serial", "platform", "credential",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,15 +29,28 @@ class DeviceCells:
     bssids: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class DeviceRow:
+    """An accepted device and the site it stands at (None where that is not known)."""
+
+    row: int
+    id: str
+    name: str
+    site_id: str | None
+    cells: DeviceCells
+    role: str = "access-point"
+    status: str = "live"
+
+
 def read_device(reader: Reader, row: Row) -> DeviceCells:
-    """A row's device; BadCell if an address, port, MAC or BSSID cannot be one."""
+    """A row's device; BadCellError if an address, port, MAC or BSSID cannot be one."""
     bssids = []
     for part in re.split(r"[;,\s]+", reader.text(row, "bssid") or ""):
         if part:
             try:
                 bssids.append(read_mac(part)[0])
             except ValueError as error:
-                raise BadCell(reader.column("bssid"), part, str(error)) from None
+                raise BadCellError(reader.column("bssid"), part, str(error)) from None
     return DeviceCells(
         reader.parsed(row, "management_address", lambda text: (read_host(text), "")),
         reader.parsed(row, "ssh_port", lambda text: (read_port(text), "")),
@@ -81,22 +90,30 @@ def sites_of(points: Sequence[Point], reader_column: str, report: Report) -> lis
 
 
 def _shared_name(names: list[str]) -> str:
-    shared = os.path.commonprefix(names)
+    shared = os.path.commonprefix(names)  # noqa: RUF071 - names, not paths
     if len(set(names)) > 1:
         shared = re.sub(r"[\s_\-.#/]*\d*$", "", shared)
     return shared if len(shared) >= 4 else names[0]
 
 
+def device_rows(points: Sequence[Point]) -> list[DeviceRow]:
+    """The devices that `points` (read with `read_device`) stand for, each at its coordinate."""
+    return [DeviceRow(p.row, p.id, p.name or p.id, site_id(p.lat, p.lon), p.more) for p in points]
+
+
 def check_devices(
-    points: list[Point], columns: dict[str, str], credentials: Collection[str], report: Report
-) -> list[Point]:
-    """Tell of shared addresses, MACs and serials and of unknown credentials; returns the points
+    rows: Sequence[DeviceRow],
+    columns: Mapping[str, str],
+    credentials: Collection[str],
+    report: Report,
+) -> list[DeviceRow]:
+    """Tell of shared addresses, MACs and serials and of unknown credentials; returns the rows
     without BSSIDs that an earlier row holds and credentials that do not exist.
     """
     seen: dict[tuple[str, object], int] = {}
     done = []
-    for point in points:
-        device: DeviceCells = point.more
+    for point in rows:
+        device = point.cells
         for field, value in (
             ("mac", device.mac),
             ("serial", device.serial),
@@ -133,5 +150,5 @@ def check_devices(
                 f"`farola device credential {name}` and import again",
             )  # fmt: skip
             device = replace(device, credential=None)
-        done.append(replace(point, more=device))
+        done.append(replace(point, cells=device))
     return done

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from farola.errors import InputError
-from inventory.importers.report import BadCell, Report
+from inventory.importers.report import BadCellError, Report
 from inventory.importers.rows import Reader
 from inventory.importers.source import Row, Source
 from inventory.importers.values import read_text
@@ -45,7 +45,7 @@ def join(polygons: Source, id_column: str, table: Source, key: str, report: Repo
         )
     for text, row in by_key.items():
         if text not in ids:
-            report.reject(row.number, BadCell(key, text, "no polygon has this id"), table.path)
+            report.reject(row.number, BadCellError(key, text, "no polygon has this id"), table.path)
     added = [i for i, name in enumerate(table.columns) if name not in polygons.columns]
     empty: tuple[object, ...] = (None,) * len(added)
     rows, unmatched = [], set()
@@ -82,7 +82,7 @@ def _rows_by_key(table: Source, key: str, ids: set[str], report: Report) -> dict
     for row in table.rows:
         text = reader.text(row, "join_key")
         if text is None:
-            report.reject(row.number, BadCell(key, "", "the key is missing"), table.path)
+            report.reject(row.number, BadCellError(key, "", "the key is missing"), table.path)
             continue
         if text not in ids and text.zfill(width) in ids:
             padded = text.zfill(width)
@@ -90,7 +90,7 @@ def _rows_by_key(table: Source, key: str, ids: set[str], report: Report) -> dict
             text = padded
         if text in found:
             why = f"the key stands in row {found[text].number} already"
-            error = BadCell(key, text, why, "the key is a duplicate")
+            error = BadCellError(key, text, why, "the key is a duplicate")
             report.reject(row.number, error, table.path)
             continue
         found[text] = row

@@ -24,7 +24,7 @@ def read_layer(path: Path, kind: str, options: Options) -> Source:
         found = [(str(name), shape) for name, shape in pyogrio.list_layers(path)]
         layers = [name for name, shape in found if shape] or [name for name, _ in found]
         layer, notes = _pick(path, layers, options.layer)
-        extra = {"encoding": options.encoding} if options.encoding else {}
+        extra = {"encoding": options.encoding} if options.encoding and kind == "shapefile" else {}
         meta, _, geometry, fields = pyogrio.raw.read(path, layer=layer, force_2d=True, **extra)
     except (DataSourceError, DataLayerError, FieldError, UnicodeError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {_first_line(error)}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,22 +12,25 @@ from farola.errors import InputError
 from inventory.importers import crs as crs_module
 from inventory.importers.boroughs import Boroughs, borough_key
 from inventory.importers.positions import judge
-from inventory.importers.report import BadCell, Report
+from inventory.importers.report import BadCellError, Report
 from inventory.importers.rows import Reader
 from inventory.importers.source import Row, Source, fold
-from inventory.places import Floats, Places
+from inventory.places import Places
 
 LATITUDES = (
-    "latitude latitud lat latitudine breitengrad breite geobreite nordlat latdd declat decimallatitude "
-    "latwgs84 wgs84lat gpslat gpslatitude geolat ylat lat_y latitudewgs84 szerokosc leveysaste "
-    "breddegrad latitud_decimal ycoord coordy coordenaday pointy y"
-).split()
+    "latitude", "latitud", "lat", "latitudine", "breitengrad", "breite", "geobreite", "latdd",
+    "decimallatitude", "latitudedecimal", "latituddecimal", "latwgs84", "wgs84lat", "latitudewgs84",
+    "gpslat", "gpslatitude", "geolat", "latgps", "ylat", "laty", "szerokosc", "breddegrad",
+    "leveysaste", "coordy", "ycoord", "coordenaday", "pointy", "y",
+)  # fmt: skip
 LONGITUDES = (
-    "longitude longitud lon lng long longitudine langengrad lange laenge laengengrad geolange eastlon "
-    "londd declon decimallongitude lonwgs84 wgs84lon gpslon gpslng gpslongitude geolon geolng xlon "
-    "lon_x longitudewgs84 dlugosc pituusaste lengdegrad longitud_decimal xcoord coordx coordenadax "
-    "pointx x"
-).split()
+    "longitude", "longitud", "lon", "lng", "long", "longitudine", "langengrad", "laengengrad",
+    "lange", "laenge", "geolange", "londd", "decimallongitude", "longitudedecimal",
+    "longituddecimal", "lonwgs84", "wgs84lon", "longitudewgs84", "gpslon", "gpslng",
+    "gpslongitude", "geolon", "geolng", "longps", "xlon", "lonx", "dlugosc", "lengdegrad",
+    "pituusaste", "coordx", "xcoord", "coordenadax", "pointx", "x",
+)  # fmt: skip
+"""Names of columns, folded, the likeliest first."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ class Point:
     more: Any = None
 
 
-def guess_columns(columns: tuple[str, ...], names: list[str]) -> str:
+def guess_column(columns: Sequence[str], names: Sequence[str]) -> str:
     """The column named like one of `names` (the first that fits), or ""."""
     folded = {fold(column): column for column in reversed(columns)}
-    return next((folded[fold(name)] for name in names if fold(name) in folded), "")
+    return next((folded[name] for name in names if name in folded), "")
 
 
 def read_points(
@@ -66,6 +69,7 @@ def read_points(
     chosen: Mapping[str, str],
     city: City,
     report: Report,
+    *,
     crs: str = "",
     read_more: Callable[[Reader, Row], Any] | None = None,
 ) -> list[Point]:
@@ -90,18 +94,22 @@ def read_points(
             lat, lon = (
                 _vertex(source.geometries[position]) if layer else _degrees(reader, row, projected)
             )
-            cost = reader.number(row, "cost")
-            if cost is not None and cost < 0:
-                raise BadCell(reader.column("cost"), reader.cell(row, "cost"), "is negative")
+            cost = reader.amount(row, "cost")
             identity = reader.identity(row, f"{lat!r},{lon!r}".encode() if layer else b"")
             points.append(
                 Point(
-                    row.number, identity, reader.text(row, "name") or "", lat, lon,
-                    reader.text(row, "borough"), reader.text(row, "programme"), cost,
+                    row.number,
+                    identity,
+                    reader.text(row, "name") or "",
+                    lat,
+                    lon,
+                    reader.text(row, "borough"),
+                    reader.text(row, "programme"),
+                    cost,
                     read_more(reader, row) if read_more else None,
-                )  # fmt: skip
+                )
             )
-        except BadCell as error:
+        except BadCellError as error:
             report.reject(row.number, error)
     points = _to_degrees(points, source, crs, layer, report)
     points = _in_place(points, reader, city, report)
@@ -114,7 +122,7 @@ def _with_position(source: Source, chosen: dict[str, str], report: Report) -> di
         raise InputError("give both --lat and --lon, or neither")
     if given or source.geometries is not None:
         return chosen
-    lat, lon = (guess_columns(source.columns, names) for names in (LATITUDES, LONGITUDES))
+    lat, lon = (guess_column(source.columns, names) for names in (LATITUDES, LONGITUDES))
     if not lat or not lon:
         raise InputError(
             f"{source.path}: no columns of latitude and longitude recognised: name them with --lat "
@@ -129,13 +137,13 @@ def _with_position(source: Source, chosen: dict[str, str], report: Report) -> di
 
 def _vertex(geometry: Any) -> tuple[float, float]:
     if geometry is None or geometry.is_empty:
-        raise BadCell("geometry", "", "has no position", "has no position")
+        raise BadCellError("geometry", "", "has no position", "has no position")
     if geometry.geom_type == "MultiPoint" and len(geometry.geoms) == 1:
         geometry = geometry.geoms[0]
     if geometry.geom_type != "Point":
-        raise BadCell("geometry", geometry.geom_type, "is no point")
+        raise BadCellError("geometry", geometry.geom_type, "is no point")
     if not (np.isfinite(geometry.x) and np.isfinite(geometry.y)):
-        raise BadCell("geometry", str(geometry), "is not a finite position")
+        raise BadCellError("geometry", str(geometry), "is not a finite position")
     return geometry.y, geometry.x
 
 
@@ -144,7 +152,7 @@ def _degrees(reader: Reader, row: Row, projected: bool) -> tuple[float, float]:
     for field, word in (("lat", "latitude"), ("lon", "longitude")):
         value = reader.number(row, field, "measure" if projected else "degrees")
         if value is None:
-            raise BadCell(reader.column(field), "", f"the {word} is missing")
+            raise BadCellError(reader.column(field), "", f"the {word} is missing")
         found.append(value)
     return found[0], found[1]
 
@@ -166,7 +174,7 @@ def _to_degrees(
         else:
             value = f"{point.lon:.10g}, {point.lat:.10g}"
             report.reject(
-                point.row, BadCell("geometry", value, f"is no place in {projection.name}")
+                point.row, BadCellError("geometry", value, f"is no place in {projection.name}")
             )
     return moved
 
@@ -186,7 +194,7 @@ def _in_place(points: list[Point], reader: Reader, city: City, report: Report) -
         field = reader.column(verdict.field) if reader.has(verdict.field) else "geometry"
         value = f"{point.lat:.10g}, {point.lon:.10g}"
         if verdict.bad:
-            report.reject(point.row, BadCell(field, value, verdict.bad, verdict.reason))
+            report.reject(point.row, BadCellError(field, value, verdict.bad, verdict.reason))
             continue
         if verdict.distance_km > 0:
             report.warn(
@@ -212,12 +220,12 @@ def _unique(points: list[Point], reader: Reader, report: Report) -> list[Point]:
         elif reader.has("id"):
             why = f"the id stands in row {first[point.id]} already"
             report.reject(
-                point.row, BadCell(reader.column("id"), point.id, why, "the id is a duplicate")
+                point.row, BadCellError(reader.column("id"), point.id, why, "the id is a duplicate")
             )
         else:
             why = f"is the same as row {first[point.id]}, cell by cell"
             report.reject(
-                point.row, BadCell("", point.name, why, "is the same as another row")
+                point.row, BadCellError("", point.name, why, "is the same as another row")
             )  # fmt: skip
     return kept
 

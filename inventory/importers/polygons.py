@@ -12,7 +12,7 @@ import shapely
 from farola.errors import InputError
 from inventory.importers import crs as crs_module
 from inventory.importers.join import Joined, join
-from inventory.importers.report import BadCell, Report
+from inventory.importers.report import BadCellError, Report
 from inventory.importers.rows import Reader
 from inventory.importers.source import Row, Source
 
@@ -35,6 +35,7 @@ def read_areas(
     source: Source,
     chosen: Mapping[str, str],
     report: Report,
+    *,
     crs: str = "",
     table: Source | None = None,
     join_key: str = "",
@@ -74,8 +75,8 @@ def read_areas(
             area = _area(row, geometry, reader, joined, report)
             if area.id in first:
                 why = f"the id stands in feature {first[area.id]} already"
-                raise BadCell(reader.column("id"), area.id, why, "the id is a duplicate")  # noqa: TRY301
-        except BadCell as error:
+                raise BadCellError(reader.column("id"), area.id, why, "the id is a duplicate")  # noqa: TRY301
+        except BadCellError as error:
             report.reject(row.number, error)
             continue
         first[area.id] = row.number
@@ -87,9 +88,7 @@ def _area(row: Row, geometry: Any, reader: Reader, joined: Joined, report: Repor
     polygon = _polygon(row, geometry, report)
     original = joined.source.geometries[row.number - 1]
     identity = reader.identity(row, shapely.to_wkb(original))
-    population = reader.number(row, "population", "count")
-    if population is not None and population < 0:
-        raise BadCell(reader.column("population"), f"{population:g}", "is negative")
+    population = reader.amount(row, "population", "count")
     deprivation = reader.number(row, "deprivation")
     if row.number in joined.unmatched:
         report.warn(
@@ -114,9 +113,7 @@ def _wgs84(source: Source, crs: str, report: Report) -> Any:
     """The layer's geometries in WGS84; vertices that have no place there are infinite."""
     geometries = np.asarray(source.geometries, dtype=object)
     x_y = shapely.get_coordinates(geometries)
-    projection = crs_module.choose(
-        source.path, source.crs, crs, x_y[np.isfinite(x_y).all(axis=1)]
-    )
+    projection = crs_module.choose(source.path, source.crs, crs, x_y[np.isfinite(x_y).all(axis=1)])
     report.notes += projection.notes
     report.extra["crs"] = projection.name
     return shapely.transform(geometries, projection.to_wgs84)
@@ -125,12 +122,12 @@ def _wgs84(source: Source, crs: str, report: Report) -> Any:
 def _polygon(row: Row, geometry: Any, report: Report) -> Any:
     """A valid Polygon or MultiPolygon with an area; what was mended is told."""
     if geometry is None or geometry.is_empty:
-        raise BadCell("geometry", "", "is empty or cannot be read")
+        raise BadCellError("geometry", "", "is empty or cannot be read")
     if geometry.geom_type not in {"Polygon", "MultiPolygon", "GeometryCollection"}:
-        raise BadCell("geometry", geometry.geom_type, "is no polygon")
+        raise BadCellError("geometry", geometry.geom_type, "is no polygon")
     coordinates = shapely.get_coordinates(geometry)
     if not np.isfinite(coordinates).all():
-        raise BadCell("geometry", geometry.geom_type, "has a vertex without a finite position")
+        raise BadCellError("geometry", geometry.geom_type, "has a vertex without a finite position")
     kind = geometry.geom_type
     if np.ptp(coordinates[:, 0]) > 180 or coordinates[:, 0].max() > 180:
         geometry = _split_at_antimeridian(geometry)
@@ -147,7 +144,7 @@ def _polygon(row: Row, geometry: Any, report: Report) -> Any:
             )  # fmt: skip
     geometry = _polygons_of(geometry)
     if not geometry.area > 0:
-        raise BadCell("geometry", kind, "has no area")
+        raise BadCellError("geometry", kind, "has no area")
     return geometry
 
 

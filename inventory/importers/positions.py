@@ -104,8 +104,7 @@ def _hints(lats: Floats, lons: Floats, places: Places | None) -> list[str]:
         ranged = (np.abs(lat) <= 90) & (np.abs(lon) <= 180)
         fits = np.zeros(len(lats), dtype=bool)
         if places is not None and ranged.any():
-            index, metres = places.locate(lat[ranged], lon[ranged])
-            # a turned sign lands near by chance where the city lies on the equator
+            _, metres = places.locate(lat[ranged], lon[ranged])
             fits[ranged] = metres <= FAR_KM * 1000
         offer(hint, fits)
     if places is None:

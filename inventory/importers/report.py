@@ -40,7 +40,7 @@ class Fault:
     foreign: bool = False
 
 
-class BadCell(Exception):
+class BadCellError(Exception):
     """A cell that cannot be used: its row is rejected."""
 
     def __init__(self, field: str, value: object, why: str, reason: str = "") -> None:
@@ -77,7 +77,7 @@ class Report:
     reject_file: Path | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
-    def reject(self, row: int, error: BadCell, table: Path | None = None) -> None:
+    def reject(self, row: int, error: BadCellError, table: Path | None = None) -> None:
         """Reject `row` of the file, or of the joined `table`, which is then named."""
         fault = error.at(row)
         if table is not None:
@@ -125,7 +125,7 @@ class Report:
             "repaired": len(self.repaired),
             "rejected": len(self.rejected),
             "warnings": len(self.warnings),
-            **self.extra,
+            **{key: value for key, value in self.extra.items() if not isinstance(value, list)},
         }
 
 

@@ -1,5 +1,5 @@
 """Reads a row's cells by field; what had to be repaired goes into the report, what cannot be used
-raises `BadCell`.
+raises `BadCellError`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from inventory.importers.report import BadCell, Report
+from inventory.importers.report import BadCellError, Report
 from inventory.importers.source import Row, Source
 from inventory.importers.values import Kind, decimal_sign, read_number, read_text
 
@@ -59,7 +59,7 @@ class Reader:
         return text
 
     def number(self, row: Row, field: str, kind: Kind = "measure") -> float | None:
-        """The cell as a finite number; None if empty. BadCell if it is none."""
+        """The cell as a finite number; None if empty. BadCellError if it is none."""
         cell = self.cell(row, field)
         if read_text(cell)[0] is None:
             return None
@@ -69,9 +69,16 @@ class Reader:
         try:
             value, why = read_number(cell, kind, self._signs[field])
         except ValueError as error:
-            raise BadCell(self.column(field), cell, str(error)) from None
+            raise BadCellError(self.column(field), cell, str(error)) from None
         if why:
             self.report.repair(row.number, self.column(field), cell, f"{value:.15g}", why)
+        return value
+
+    def amount(self, row: Row, field: str, kind: Kind = "measure") -> float | None:
+        """The cell as a number that is not negative; None if empty. BadCellError if it is none."""
+        value = self.number(row, field, kind)
+        if value is not None and value < 0:
+            raise BadCellError(self.column(field), self.cell(row, field), "is negative")
         return value
 
     def parsed(self, row: Row, field: str, parse: Callable[[str], tuple[T, str]]) -> T | None:
@@ -82,7 +89,7 @@ class Reader:
         try:
             value, why = parse(text)
         except ValueError as error:
-            raise BadCell(self.column(field), text, str(error)) from None
+            raise BadCellError(self.column(field), text, str(error)) from None
         if why:
             self.report.repair(row.number, self.column(field), text, value, why)
         return value
@@ -97,9 +104,9 @@ class Reader:
             return "row-" + hashlib.blake2b(content, digest_size=8).hexdigest()
         text = self.text(row, "id")
         if text is None:
-            raise BadCell(self.column("id"), None, "the id is missing")
+            raise BadCellError(self.column("id"), None, "the id is missing")
         if len(text) > MAX_ID_CHARS or _CONTROL.search(text):
-            raise BadCell(
+            raise BadCellError(
                 self.column("id"), text,
                 f"an id has at most {MAX_ID_CHARS} characters and no line breaks",
             )  # fmt: skip

@@ -106,7 +106,7 @@ def fold(text: str) -> str:
 
 
 def did_you_mean(name: str, names: Sequence[str]) -> str:
-    """"; did you mean …?" where one of `names` is near, else nothing."""
+    """ "; did you mean …?" where one of `names` is near, else nothing."""
     folded = {fold(other): other for other in names}
     near = difflib.get_close_matches(fold(name), list(folded), n=1, cutoff=0.6)
     return f"; did you mean {folded[near[0]]!r}?" if near else ""
@@ -161,44 +161,47 @@ def check_kind(path: Path) -> str:
     return kind
 
 
+_BINARY = (
+    (b"SQLite format 3\0", "geopackage", "rename it to end in .gpkg"),
+    (b"\x00\x00\x27\x0a", "shapefile", "rename it to end in .shp"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)", "save it as .xlsx or CSV"),
+    (b"%PDF", "a PDF", "ask the publisher for a table"),
+    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (b"PK\x03\x04", "a zip archive", "unpack it and import the file inside"),
+)
+_TEXT = (
+    (b"<!doctype html", "a web page", "the download brought a page, not the file: get it again"),
+    (b"<html", "a web page", "the download brought a page, not the file: get it again"),
+    (b"<?xml", "XML", "convert it to CSV or GeoJSON"),
+)
+
+
 def _sniff(path: Path, head: bytes, kind: str) -> tuple[str, str]:
     """What the first bytes say: (kind or a name for it, what to do)."""
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:200].lower()
-    if head.startswith(b"PK\x03\x04"):
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if "xl/workbook.xml" in archive.namelist():
-                    return "xlsx", "rename it to end in .xlsx"
-        return "a zip archive", "unpack it and import the file inside"
-    known = (
-        (b"SQLite format 3\0", "geopackage", "rename it to end in .gpkg"),
-        (b"\x00\x00\x27\x0a", "shapefile", "rename it to end in .shp"),
-        (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)", "save it as .xlsx or CSV"),
-        (b"%PDF", "a PDF", "ask the publisher for a table"),
-        (b"\x1f\x8b", "a gzip archive", "unpack it first"),
-    )
-    for magic, name, advice in known:
-        if head.startswith(magic):
-            return name, advice
-    if text.startswith((b"<!doctype html", b"<html")):
-        return "a web page", "the download brought a page, not the file: download it again"
-    if text.startswith(b"<?xml"):
-        return "XML", "convert it to CSV or GeoJSON"
-    if text.startswith(b"{") and kind != "csv":
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    marked = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if head.startswith(b"PK\x03\x04") and _is_workbook(path):
+        return "xlsx", "rename it to end in .xlsx"
+    for known, start in ((_BINARY, head), (_TEXT, text)):
+        for magic, name, advice in known:
+            if start.startswith(magic):
+                return name, advice
+    if b"\0" in head[:64] and not marked:
+        return "binary data, or UTF-16 without a byte order mark", (
+            "name the right file; if it is text, save it as UTF-8"
+        )
+    if text.startswith(b"{") and (kind == "geojson" or b'"type"' in text):
         return "geojson", "rename it to end in .geojson"
-    if text.startswith(b"{") and b'"type"' in text:
-        return "geojson", "rename it to end in .geojson"
-    if kind in {"csv", "geojson"} and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        if b"\0" in head and b"\0" in head[:64]:
-            return (
-                "binary data or UTF-16 text without a byte order mark",
-                "if it is text, save it as UTF-8 or name its encoding with --encoding utf-16-le",
-            )
-        if kind == "geojson":
-            return "text that is no JSON object", "if it is a table, rename it to end in .csv"
     if kind == "csv":
         return "csv", ""
     return "text or something else", "name the right file, or rename it after what it is"
+
+
+def _is_workbook(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "xl/workbook.xml" in archive.namelist()
 
 
 def digest(path: Path) -> str:

@@ -11,7 +11,7 @@ import shapely
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from inventory.importers.devices import DeviceCells, site_id
+from inventory.importers.devices import DeviceRow
 from inventory.importers.points import Point
 from inventory.importers.polygons import Area
 from inventory.importers.report import Report
@@ -36,9 +36,7 @@ def upsert(
     """Insert the `rows` (with an `id`) that are new; of known ones update the columns `compare`."""
     table = model.__table__
     names = ["id", *compare]
-    known = {
-        row[0]: row[1:] for row in session.execute(select(*(table.c[name] for name in names)))
-    }
+    known = {row[0]: row[1:] for row in session.execute(select(*(table.c[name] for name in names)))}
     new = [dict(row) for row in rows if row["id"] not in known]
     changed = [
         {name: row[name] for name in names}
@@ -53,14 +51,16 @@ def upsert(
 
 
 def store_areas(
-    session: Session, areas: Sequence[Area], chosen: Mapping[str, str], high_is_worse: bool,
-    replace: bool, report: Report,
+    session: Session, areas: Sequence[Area], chosen: Mapping[str, str], report: Report,
+    *, high_is_worse: bool = True, replace: bool = False,
 ) -> Stored:  # fmt: skip
     """Store neighbourhoods. Columns not chosen keep what an earlier import said. Those that are no
     longer in the file are kept and told, or with `replace` removed and told.
     """
     fields = ["geometry"] + [
-        name for name in ("name", "borough", "population", "deprivation", "grade") if chosen.get(name)
+        name
+        for name in ("name", "borough", "population", "deprivation", "grade")
+        if chosen.get(name)
     ]
     if "deprivation" in fields:
         fields.append("high_is_worse")
@@ -90,8 +90,8 @@ def store_areas(
 
 
 def store_sites(
-    session: Session, points: Sequence[Point], chosen: Mapping[str, str], status: str,
-    report: Report, source: str = "imported",
+    session: Session, points: Sequence[Point], chosen: Mapping[str, str], report: Report,
+    *, status: str, source: str = "imported",
 ) -> Stored:  # fmt: skip
     """Store sites of `status` (`live` or `candidate`). A site that has moved on to another status
     is left as it is, and told.
@@ -108,10 +108,17 @@ def store_sites(
             continue
         rows.append(
             {
-                "id": point.id, "name": point.name or point.id, "lat": point.lat,
-                "lon": point.lon, "status": status, "programme": point.programme,
-                "borough": point.borough, "cost": point.cost, "source": source, "kind": "fixed",
-            }  # fmt: skip
+                "id": point.id,
+                "name": point.name or point.id,
+                "lat": point.lat,
+                "lon": point.lon,
+                "status": status,
+                "programme": point.programme,
+                "borough": point.borough,
+                "cost": point.cost,
+                "source": source,
+                "kind": "fixed",
+            }
         )
     fields = ["lat", "lon", "status"] + [
         name for name in ("name", "programme", "borough", "cost") if chosen.get(name)
@@ -122,8 +129,8 @@ def store_sites(
 
 
 def store_devices(
-    session: Session, points: Sequence[Point], chosen: Mapping[str, str], report: Report,
-    source: str = "imported", now: datetime | None = None,
+    session: Session, devices: Sequence[DeviceRow], chosen: Mapping[str, str], report: Report,
+    *, source: str = "imported", now: datetime | None = None,
 ) -> Stored:  # fmt: skip
     """Store access points and where they stand. A device that moved gets a new placement and the
     old one is closed; host key and status are never touched, and an empty cell says nothing.
@@ -137,39 +144,36 @@ def store_devices(
     fields = [names[name] for name in names if chosen.get(name)]
     known = {
         row[0]: row[1:]
-        for row in session.execute(
-            select(Device.id, *(getattr(Device, name) for name in fields))
-        )
+        for row in session.execute(select(Device.id, *(getattr(Device, name) for name in fields)))
     }
     rows = []
-    for point in points:
-        cells: DeviceCells = point.more
+    for device in devices:
+        cells = device.cells
         row = {
-            "name": point.name or point.id, "management_address": cells.management_address,
+            "name": device.name, "management_address": cells.management_address,
             "ssh_port": cells.ssh_port, "snmp_port": cells.snmp_port, "mac": cells.mac,
             "serial": cells.serial, "platform": cells.platform,
             "credential_name": cells.credential,
         }  # fmt: skip
-        before = known.get(point.id)
+        before = known.get(device.id)
         if before is None:
             row |= {"ssh_port": cells.ssh_port or 22, "snmp_port": cells.snmp_port or 161}
         else:
             kept = dict(zip(fields, before, strict=True))
             row |= {name: kept[name] for name in fields if row[name] is None}
         rows.append(
-            row | {"id": point.id, "role": "access-point", "status": "live", "source": source}
+            row | {"id": device.id, "role": device.role, "status": device.status, "source": source}
         )
     stored = upsert(session, Device, rows, fields)
-    moved = _place(session, points, now)
+    moved = _place(session, devices, now)
     if moved:
         report.notes.append(f"{moved} devices moved to another site; where they were is kept")
     report.extra["moved"] = moved
-    _store_bssids(session, points, report)
-    updated = max(stored.updated, moved)
-    return Stored(stored.created, updated, len(rows) - stored.created - updated)
+    _store_bssids(session, devices, report)
+    return stored
 
 
-def _place(session: Session, points: Sequence[Point], now: datetime) -> int:
+def _place(session: Session, devices: Sequence[DeviceRow], now: datetime) -> int:
     """Open a placement for devices that have none or moved; returns how many moved."""
     open_now = {
         device: (number, site)
@@ -180,14 +184,13 @@ def _place(session: Session, points: Sequence[Point], now: datetime) -> int:
         )
     }
     closed, opened = [], []
-    for point in points:
-        here = site_id(point.lat, point.lon)
-        number, site = open_now.get(point.id, (None, None))
-        if site == here:
+    for device in devices:
+        number, site = open_now.get(device.id, (None, None))
+        if device.site_id is None or site == device.site_id:
             continue
         if number is not None:
             closed.append({"id": number, "valid_to": now})
-        opened.append({"device_id": point.id, "site_id": here, "valid_from": now})
+        opened.append({"device_id": device.id, "site_id": device.site_id, "valid_from": now})
     if closed:
         session.execute(update(Placement), closed)
     if opened:
@@ -199,8 +202,8 @@ RADIO = "imported"
 """Name of the radio that imported BSSIDs hang on: a list does not tell which radio has which."""
 
 
-def _store_bssids(session: Session, points: Sequence[Point], report: Report) -> None:
-    wanted = {bssid: point for point in points for bssid in point.more.bssids}
+def _store_bssids(session: Session, devices: Sequence[DeviceRow], report: Report) -> None:
+    wanted = {bssid: device for device in devices for bssid in device.cells.bssids}
     if not wanted:
         return
     owners = {
@@ -212,18 +215,18 @@ def _store_bssids(session: Session, points: Sequence[Point], report: Report) -> 
     radios = dict(
         session.execute(select(Radio.device_id, Radio.id).where(Radio.name == RADIO)).tuples().all()
     )
-    for bssid, point in wanted.items():
+    for bssid, device in wanted.items():
         owner = owners.get(bssid, (None, None))[0]
-        if owner == point.id:
+        if owner == device.id:
             continue
-        if point.id not in radios:
-            radio = Radio(device_id=point.id, name=RADIO)
+        if device.id not in radios:
+            radio = Radio(device_id=device.id, name=RADIO)
             session.add(radio)
             session.flush()
-            radios[point.id] = radio.id
+            radios[device.id] = radio.id
         if owner is not None:
             report.warn(
-                point.row, "bssid", bssid, f"belonged to {owner} until now",
+                device.row, "bssid", bssid, f"belonged to {owner} until now",
                 "belonged to another device until now",
             )  # fmt: skip
-        session.merge(Bssid(bssid=bssid, radio_id=radios[point.id]))
+        session.merge(Bssid(bssid=bssid, radio_id=radios[device.id]))

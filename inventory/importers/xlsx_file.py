@@ -70,7 +70,7 @@ def _value(cell: Any) -> object:
         style = cell.number_format
         if _ZEROS.fullmatch(style) and value >= 0:
             return str(value).zfill(len(style))
-    return value  # type: ignore[no-any-return]  # openpyxl types cells as Any
+    return value
 
 
 def _pick(path: Path, book: Any, wanted: str) -> tuple[Any, tuple[str, ...]]:
