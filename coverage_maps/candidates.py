@@ -1,0 +1,69 @@
+"""Where one could build: imported candidate sites, else points generated on uncovered ground."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coverage_maps.cells import generated_candidates
+from coverage_maps.coverage import Coverage
+from coverage_maps.ground import Ground, positions
+from coverage_maps.plans import PlanRequest
+from coverage_maps.projection import Floats
+from farola.errors import PlanningError
+from inventory.records import SiteRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """c places to choose from."""
+
+    source: str
+    """`imported` or `generated`."""
+    xy: Floats
+    """Shape (c, 2), metres on the ground's plane."""
+    lats: Floats
+    lons: Floats
+    costs: Floats
+    """Shape (c,); nan is unknown."""
+    records: tuple[SiteRecord, ...] = ()
+    """The imported sites; empty where the places are generated."""
+
+
+def choose_candidates(
+    ground: Ground, before: Coverage, sites: Sequence[SiteRecord], request: PlanRequest
+) -> Candidates:
+    """The candidates that `request` asks for.
+
+    Raises
+    ------
+    PlanningError
+        Imported ones are asked for and there are none, or a budget must pay for candidates
+        whose cost nobody gave.
+    """
+    records = tuple(site for site in sites if site.status == "candidate")
+    if request.candidates == "imported" and not records:
+        raise PlanningError(
+            "no candidates in the inventory: run `farola import candidates FILE`, or use "
+            "--candidates generated"
+        )
+    fallback = np.nan if request.default_cost is None else request.default_cost
+    if records and request.candidates != "generated":
+        costs = np.array([fallback if site.cost is None else site.cost for site in records])
+        pool = Candidates(
+            "imported", positions(ground, records), np.array([site.lat for site in records]),
+            np.array([site.lon for site in records]), costs, records,
+        )  # fmt: skip
+    else:
+        points = generated_candidates(ground, before)
+        lats, lons = ground.plane.degrees(points.xy)
+        pool = Candidates("generated", points.xy, lats, lons, np.full(len(lats), fallback))
+    unknown = int(np.isnan(pool.costs).sum())
+    if request.budget is not None and unknown:
+        raise PlanningError(
+            f"{unknown:,} of {len(pool.costs):,} {pool.source} candidates have no cost, so a "
+            "budget cannot be kept: give --default-cost X, or import them with --cost COLUMN"
+        )
+    return pool
