@@ -23,6 +23,9 @@ from timeseries.influx_http import Server
 from timeseries.influxql import newest, quoted, select, to_table
 from timeseries.lines import bodies
 
+PROBE = 'SELECT "devices" FROM "poll" WHERE time >= now() - 1h LIMIT 1'
+"""Fails where the database is missing or we may not read it (1.6 answers SHOW with nothing)."""
+
 
 class InfluxStore:
     """The `Store` on an InfluxDB server. Nothing is connected before the first call."""
@@ -30,6 +33,7 @@ class InfluxStore:
     def __init__(self, settings: StoreSettings, token: str = "") -> None:
         """`token` signs in; with `auth = "basic"` it is `user:password`."""
         self._server = Server(settings, token)
+        self.database = self._server.database
 
     def write(self, batches: Sequence[Batch]) -> int:
         """Send all rows in requests of at most 5,000; on return the server has acknowledged all.
@@ -76,7 +80,7 @@ class InfluxStore:
         """The server's version, and whether it lets us read this database."""
         try:
             version = self._server.version()
-            self._server.query("SHOW MEASUREMENTS LIMIT 1")
+            self._server.query(PROBE)
         except StoreError as error:
             return Health(False, "influx", str(error))
         return Health(True, "influx", f"InfluxDB {version}, {self._server.described()}")
@@ -106,7 +110,7 @@ def prepare(settings: Settings, token: str = "") -> str:
             return f"InfluxDB {version} makes {server.database} at the first write"
         if version.startswith("2"):
             try:
-                server.query("SHOW MEASUREMENTS LIMIT 1")
+                server.query(PROBE)
             except StoreError as error:
                 raise StoreError(
                     f"{error}; on InfluxDB 2 run `influx bucket create --name "

@@ -27,8 +27,12 @@ class Server:
 
     def __init__(self, settings: StoreSettings, token: str) -> None:
         """Check the settings; nothing is connected yet. StoreError if they name no server."""
-        where = urlsplit(settings.url)
-        if where.scheme not in {"http", "https"} or not where.hostname:
+        try:
+            where = urlsplit(settings.url)
+            usable = where.scheme in {"http", "https"} and where.hostname and where.port != 0
+        except ValueError:  # a port that is no number, a bracket left open
+            usable = False
+        if not usable:
             raise StoreError(
                 "[store] url is not the address of an InfluxDB server: "
                 "write it as http://127.0.0.1:8086"
@@ -127,7 +131,7 @@ class Server:
         series: list[dict[str, Any]] = []
         for result in results:
             if "error" in result:
-                raise StoreError(self._explained(400, str(result["error"])))
+                raise StoreError(self._explained(0, str(result["error"])))
             series += result.get("series", [])
         if any(r.get("partial") for r in (*results, *series)):
             raise StoreError(f"{self.url} cut its answer short: set max-row-limit = 0 in [http]")
@@ -153,25 +157,23 @@ class Server:
             )
             answer.data  # noqa: B018 - reads all, so that the connection can be used again
         except ApiException as error:
-            told = _told(error.body)
-            if error.status == 0:  # how the client hands on a failed TLS handshake
-                told = str(error.reason)
-            raise StoreError(self._explained(error.status or 0, told)) from None
+            if not error.status:  # how the client hands on a failed TLS handshake
+                raise StoreError(self._unreachable(error)) from None
+            raise StoreError(self._explained(error.status, _told(error.body))) from None
         except HTTPError as error:
             raise StoreError(self._unreachable(error)) from None
         return answer
 
     def _unreachable(self, error: Exception) -> str:
-        reason = getattr(error, "reason", None) or error
-        told = re.sub(r"^<.*?>: |^.*?object at 0x\w+>: ", "", str(reason))
+        reason = str(getattr(error, "reason", None) or error)
+        told = re.sub(r"^\w+Connection\(.*?\): |Failed to establish a new connection: ", "", reason)
         return self._clean(
             f"{self.url} cannot be reached: {told}; start InfluxDB or mend [store] url"
         )
 
     def _explained(self, status: int, told: str) -> str:
-        """One line: what the server said, and what to do about it."""
+        """One line: what the server said, and what to do about it. Status 0: a refused query."""
         remedies = {
-            0: "check the server's certificate and [store] url",
             400: "these rows are not as the server wants them",
             401: "check [store] auth and the credential that [store] credential names",
             403: "check [store] auth and the credential that [store] credential names",
@@ -185,7 +187,7 @@ class Server:
             remedy = f"sent {RETRIES + 1} times in vain; see the server's log, send it again later"
         if "partial write" in told:
             remedy = "the other rows were kept"
-        if "not found" in told and ("database" in told or "bucket" in told):
+        if re.search(r"(database|bucket|retention policy).*not found", told):
             remedy = (
                 "run `farola init --influx URL`, or on the server "
                 f"`influx -execute 'CREATE DATABASE \"{self.database}\"'`"

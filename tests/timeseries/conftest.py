@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,10 @@ http {{
   map $arg_bucket $database {{ "~*^(?<db>.+?)(?:%2F|/)" $db; default $arg_bucket; }}
   map $arg_bucket $policy {{ "~*(?:%2F|/)(?<rp>.+)$" $rp; default ""; }}
   map $arg_precision $short {{ ns n; us u; default $arg_precision; }}
-  map $http_authorization $sign_in {{ "Token {token}" "Basic {basic}"; default $http_authorization; }}
+  map $http_authorization $sign_in {{
+    "Token {token}" "Basic {basic}";
+    default $http_authorization;
+  }}
   proxy_set_header Authorization $sign_in;
   server {{
     listen 127.0.0.1:{port};
@@ -138,6 +141,12 @@ def _influxd(program: str, folder: Path, auth: bool) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     with _running([program, "run", "-config", str(config)], f"{url}/ping", folder / "log"):
         yield url
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A loopback port on which nobody listens."""
+    return free_port()
 
 
 @pytest.fixture(scope="session")
@@ -236,3 +245,21 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewSto
 def store(new_store: NewStore) -> Store:
     """An empty store of each kind."""
     return new_store()
+
+
+@pytest.fixture
+def new_influx(influxd: str) -> Callable[[], AbstractContextManager[InfluxStore]]:
+    """Makes a store on influxd whose database is dropped afterwards."""
+
+    @contextmanager
+    def make() -> Iterator[InfluxStore]:
+        store = _fresh(influxd, "v1", "token", "")
+        try:
+            yield store
+        finally:
+            database = store.database
+            store.close()
+            statement = f'q=DROP DATABASE "{database}"'.encode()
+            urllib.request.urlopen(f"{influxd}/query", data=statement, timeout=10).close()
+
+    return make
