@@ -107,6 +107,10 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "credential": ("inventory.commands.credentials:credential", "Store a credential."),
         },
     ),
+    "user": (
+        "People who sign in to the console.",
+        {"add": ("web.commands:user_add", "Add a person, or set a new password and role.")},
+    ),
     "survey": (
         "Walked surveys of the air.",
         {"import": ("collectors.airwaves.commands:survey_import", "Read pcap or WiGLE files.")},
