@@ -71,18 +71,18 @@ def _notes(
 ) -> Iterator[str]:
     if without_address:
         yield (
-            f"{without_address} live devices have no management address and are skipped: "
+            f"live devices skipped because they have no management address: {without_address}; "
             "adopt them with `farola device adopt`"
         )
     for name, ids in without_community.items():
         yield (
-            f"credential {name!r} holds no snmp_community, so its {len(ids)} devices are skipped: "
-            f"store it with `farola device credential {name}`"
+            f"devices skipped because credential {name!r} holds no snmp_community: {len(ids)}; "
+            f"store it with `farola device credential {name} --field snmp_community`"
         )
     if without_credential:
         yield (
-            f"{without_credential} devices have no credential: they are asked with the community "
-            f"{DEFAULT_COMMUNITY!r}"
+            f"devices without a credential, asked with the community {DEFAULT_COMMUNITY!r}: "
+            f"{without_credential}"
         )
 
 

@@ -184,7 +184,8 @@ def _extended(raw: Mapping[str, dict[str, Any]], data: dict[str, Any]) -> dict[s
     if "extends" not in data:
         return data
     base = _extended(raw, raw[data["extends"]])
-    merged = {**base, **data}
+    # A family is only as verified as its own file says.
+    merged = {**base, "verified": "", **data}
     for section in ("device", "tables"):
         both = {**base.get(section, {}), **data.get(section, {})}
         merged[section] = {key: value for key, value in both.items() if value is not None}

@@ -63,18 +63,20 @@ def probe(
     uptime = "unknown" if reading.uptime_s is None else f"{reading.uptime_s / 86_400:.1f} days"
     clients = "unknown" if reading.clients is None else reading.clients
     click.echo(f"{reading.sys_name or host}: {reading.family}, up {uptime}, clients: {clients}")
-    print_table(
-        "Radios",
-        ["radio", "band", "channel", "clients", "busy %", "noise dBm", "power dBm"],
-        [
-            ["–" if value is None or value == "" else value for value in radio.values()]
-            for radio in probe_json(reading)["radios"]
-        ],
-        right=range(2, 7),
-    )
-    print_table(
-        "Networks", ["ssid", "clients"], [[s.name, s.clients] for s in reading.ssids], right=[1]
-    )
+    if reading.radios:
+        print_table(
+            "Radios",
+            ["radio", "band", "channel", "clients", "busy %", "noise dBm", "power dBm"],
+            [
+                ["–" if value is None or value == "" else value for value in radio.values()]
+                for radio in probe_json(reading)["radios"]
+            ],
+            right=range(2, 7),
+        )
+    if reading.ssids:
+        print_table(
+            "Networks", ["ssid", "clients"], [[s.name, s.clients] for s in reading.ssids], right=[1]
+        )
 
 
 def _stored(name: str) -> str:

@@ -165,7 +165,7 @@ def describe(notification: Notification, device_id: str | None, source: str) -> 
             text = f"{text}: {detail['interface']}"
             break
     if device_id is None:
-        text = f"{text} (from {source}, which is no device of the inventory)"
+        text = f"{text} (from {source}, not to be told which device)"
     return TrapEvent(f"trap.{kind}", text, device_id, detail)
 
 
