@@ -14,7 +14,7 @@ from collectors.airwaves.capture import is_capture, read_beacons
 from collectors.airwaves.sighting import Sighting, check_rssi, check_time
 from farola.errors import InputError
 from inventory.importers.csv_file import decode
-from inventory.importers.report import BadCell, Report
+from inventory.importers.report import BadCellError, Report
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -71,7 +71,7 @@ def _from_capture(
         report.read += 1
         try:
             yield place(beacon, where, now)
-        except BadCell as error:
+        except BadCellError as error:
             report.reject(beacon.frame, error)
     report.extra["frames"] = counts.pop("frames", 0)
     heard = {key: counts.pop(key, 0) for key in ("beacons", "probe_responses")}
@@ -79,7 +79,7 @@ def _from_capture(
 
 
 def place(beacon: Beacon, where: Whereabouts | None, now: datetime) -> Sighting:
-    """The beacon as a sighting; BadCell where its time or level cannot be."""
+    """The beacon as a sighting; BadCellError where its time or level cannot be."""
     at = check_time(EPOCH + timedelta(microseconds=beacon.at_us), now)
     rssi = None if beacon.rssi_dbm is None else check_rssi(beacon.rssi_dbm)
     lat, lon = (where.at(at) if where else None) or (None, None)

@@ -149,7 +149,7 @@ def judge(heard: Mapping[tuple[str, bytes], Heard], own: Mapping[str, str], ssid
     findings.sort(key=lambda f: (order[f.grade], -(f.heard.strongest or -200), f.heard.bssid))
     cannot = "" if own else (
         "no BSSID of our own is in the inventory, so no access point can be told from an impostor: "
-        "poll the access points (`farola collect once`) or import their radios first"
+        "import them with `farola import access-points FILE --bssid COL` first"
     )  # fmt: skip
     return Verdict(tuple(findings), cannot, len(carriers), len(known))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from inventory.importers.report import BadCell
+from inventory.importers.report import BadCellError
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Before this no walk was made: a clock that was never set says 1970 or 1980."""
@@ -33,9 +33,9 @@ class Sighting:
 
 
 def check_rssi(rssi: float) -> float:
-    """`rssi` in dBm; BadCell where no receiver measures it."""
+    """`rssi` in dBm; BadCellError where no receiver measures it."""
     if not RSSI_DBM[0] <= rssi < RSSI_DBM[1]:
-        raise BadCell(
+        raise BadCellError(
             "rssi", f"{rssi:g}",
             f"no receiver measures this: {RSSI_DBM[0]} to below {RSSI_DBM[1]} dBm is possible",
             "no receiver measures this",
@@ -44,22 +44,22 @@ def check_rssi(rssi: float) -> float:
 
 
 def check_time(at: datetime, now: datetime) -> datetime:
-    """`at`; BadCell where it lies before Wi-Fi walks or more than a day after `now`."""
+    """`at`; BadCellError where it lies before Wi-Fi walks or more than a day after `now`."""
     if at < EARLIEST:
-        raise BadCell("time", at.isoformat(), "the clock was not set")
+        raise BadCellError("time", at.isoformat(), "the clock was not set")
     if at > now + timedelta(days=1):
-        raise BadCell("time", at.isoformat(), "lies in the future")
+        raise BadCellError("time", at.isoformat(), "lies in the future")
     return at
 
 
 def check_position(lat: float, lon: float) -> tuple[float, float]:
-    """Latitude and longitude; BadCell where they are no place on Earth, or no fix (0, 0)."""
+    """Latitude and longitude; BadCellError where they are no place on Earth, or no fix (0, 0)."""
     if not -90 <= lat <= 90:
-        raise BadCell("lat", f"{lat:g}", "a latitude lies between -90 and 90")
+        raise BadCellError("lat", f"{lat:g}", "a latitude lies between -90 and 90")
     if not -180 <= lon <= 180:
-        raise BadCell("lon", f"{lon:g}", "a longitude lies between -180 and 180")
+        raise BadCellError("lon", f"{lon:g}", "a longitude lies between -180 and 180")
     if lat == 0 and lon == 0:
-        raise BadCell("lat", "0", "0, 0 is what a receiver without a fix says")
+        raise BadCellError("lat", "0", "0, 0 is what a receiver without a fix says")
     return lat, lon
 
 

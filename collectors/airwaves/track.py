@@ -11,7 +11,7 @@ from xml.parsers.expat import ExpatError
 
 from collectors.airwaves.sighting import check_position
 from farola.errors import InputError
-from inventory.importers.report import BadCell
+from inventory.importers.report import BadCellError
 
 NEAR = timedelta(seconds=5)
 """A point of the track counts for readings up to this long before or after it."""
@@ -45,7 +45,7 @@ def parse_position(text: str) -> Position:
         return check_position(lat, lon)
     except ValueError:
         raise InputError(f"{text!r} is no position: write LAT,LON such as 19.43,-99.13") from None
-    except BadCell as error:
+    except BadCellError as error:
         raise InputError(f"{text!r} is no position: {error.why}") from None
 
 
@@ -89,7 +89,7 @@ def _point(path: Path, where: str, time: str, lat: str, lon: str) -> tuple[datet
         raise InputError(
             f"{path}: {where}: {time!r}, {lat!r}, {lon!r} is not a time and a position"
         ) from None
-    except BadCell as error:
+    except BadCellError as error:
         raise InputError(f"{path}: {where}: {error.field} {error.value}: {error.why}") from None
 
 

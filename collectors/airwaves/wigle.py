@@ -24,7 +24,7 @@ from collectors.airwaves.sighting import (
     masked,
 )
 from farola.errors import InputError
-from inventory.importers.report import BadCell
+from inventory.importers.report import BadCellError
 from inventory.importers.source import did_you_mean
 from inventory.importers.values import read_mac
 
@@ -50,7 +50,7 @@ def is_wigle(head: str) -> bool:
 
 def read(
     text: str, name: str, log: Log, now: datetime, zone: tzinfo = UTC
-) -> Iterator[Sighting | tuple[int, BadCell]]:
+) -> Iterator[Sighting | tuple[int, BadCellError]]:
     """Each Wi-Fi row as a Sighting, or its row number with what is wrong with it.
 
     Times without a zone are in `zone` (UTC is what the format asks for). Rows are lines of the
@@ -84,7 +84,7 @@ def read(
                 log.skipped[kind[:20]] += 1
                 continue
             yield _sighting(number, cells, now, zone)
-        except BadCell as error:
+        except BadCellError as error:
             yield number, error
 
 
@@ -94,7 +94,7 @@ def _cells(line: str, width: int) -> list[str]:
     except (csv.Error, StopIteration):
         cells = line.split(",")
     if len(cells) != width:
-        raise BadCell("", f"{len(cells)} cells", f"the header has {width}", "number of cells")
+        raise BadCellError("", f"{len(cells)} cells", f"the header has {width}", "number of cells")
     return cells
 
 
@@ -103,10 +103,10 @@ def _sighting(number: int, cells: dict[str, str], now: datetime, zone: tzinfo) -
     try:
         bssid, _ = read_mac(mac)
     except ValueError as error:
-        raise BadCell("MAC", masked(mac), str(error)) from None
+        raise BadCellError("MAC", masked(mac), str(error)) from None
     ssid = cells["SSID"].encode("utf-8", "surrogatepass")
     if len(ssid) > SSID_BYTES:
-        raise BadCell("SSID", f"{len(ssid)} bytes", f"a network name has at most {SSID_BYTES}")
+        raise BadCellError("SSID", f"{len(ssid)} bytes", f"a network name has at most {SSID_BYTES}")
     lat, lon = check_position(_number(cells, "CurrentLatitude"), _number(cells, "CurrentLongitude"))
     frequency = _optional(cells, "Frequency")
     channel = _optional(cells, "Channel")
@@ -133,9 +133,9 @@ def _number(cells: dict[str, str], column: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise BadCell(column, text, "is not a number") from None
+        raise BadCellError(column, text, "is not a number") from None
     if not math.isfinite(value):
-        raise BadCell(column, text, "is not a finite number")
+        raise BadCellError(column, text, "is not a finite number")
     return value
 
 
@@ -148,7 +148,7 @@ def _time(text: str, zone: tzinfo) -> datetime:
         at = datetime.fromisoformat(text.strip())
         return (at.replace(tzinfo=zone) if at.tzinfo is None else at).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadCell("FirstSeen", text, "is no time: YYYY-MM-DD hh:mm:ss is meant") from None
+        raise BadCellError("FirstSeen", text, "is no time: YYYY-MM-DD hh:mm:ss is meant") from None
 
 
 _GROUP = re.compile(r"\[([^\]]*)\]")

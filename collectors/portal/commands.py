@@ -1,0 +1,216 @@
+"""`farola import usage`: figures of portal use that another system exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from farola.output import json_option, note, print_json
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from collectors.portal.places import Gazetteer
+    from collectors.portal.reading import Unit
+    from collectors.portal.shape import Shape
+    from farola.settings import Settings
+    from inventory.importers.report import Report
+    from inventory.importers.source import Source
+
+F = TypeVar("F", bound=Callable[..., Any])
+Figures = tuple[str, ...]
+
+
+def _columns(name: str, what: str) -> Callable[[F], F]:
+    return click.option(
+        name, multiple=True, metavar="[KIND=]COL", help=f"{what}; again for each kind of site."
+    )
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--site", default="", metavar="COL", help="Names or ids of sites.")
+@click.option("--neighbourhood", default="", metavar="COL", help="Names or ids of neighbourhoods.")
+@click.option("--city", is_flag=True, help="The figures are of the whole city.")
+@click.option(
+    "--period", "periods", multiple=True, metavar="COL",
+    help="Column that holds the period; several are joined (month and year). Or each column whose "
+    "name is a period (2019-04) and whose cells are figures.",
+)  # fmt: skip
+@_columns("--users", "People who used the portal")
+@_columns("--sessions", "Sessions")
+@_columns("--minutes", "Minutes online")
+@click.option("--kind", default="", metavar="COL", help="Kind of site that a row is for.")
+@click.option(
+    "--measure", type=click.Choice(("users", "sessions", "minutes")),
+    help="What the cells are when each --period column is a period (users by default).",
+)  # fmt: skip
+@click.option(
+    "--day-first/--month-first", default=None, help="What 04/05/2019 means, if nothing tells."
+)
+@click.option(
+    "--keep-outliers", is_flag=True, help="Warn of figures 100 times off their series only."
+)
+@click.option("--encoding", default="", help="Text encoding; UTF-8 by default.")
+@click.option("--sheet", default="", help="Sheet of a workbook; the first by default.")
+@click.option("--strict", is_flag=True, help="Import nothing if any row is rejected.")
+@json_option
+def usage(
+    *,
+    file: Path,
+    site: str,
+    neighbourhood: str,
+    city: bool,
+    periods: Figures,
+    users: Figures,
+    sessions: Figures,
+    minutes: Figures,
+    kind: str,
+    measure: str | None,
+    day_first: bool | None,
+    keep_outliers: bool,
+    encoding: str,
+    sheet: str,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Read use of the portal by place and period, from long or wide tables.
+
+    Figures are sums over a place and period; a table about single people is refused.
+    """
+    from collectors.portal.people import refuse_people
+    from collectors.portal.shape import find_shape
+    from farola.settings import load_settings
+    from inventory.importers.report import write_reject_file
+    from inventory.importers.source import Options, open_source
+
+    settings = load_settings()
+    source = open_source(file, Options(encoding=encoding, sheet=sheet))
+    refuse_people(source, [name for name in (site, neighbourhood) if name])
+    shape = find_shape(
+        source,
+        places={"site": site, "neighbourhood": neighbourhood},
+        city=city,
+        periods=periods,
+        figures={"users": users, "sessions": sessions, "minutes": minutes},
+        kind=kind,
+        measure=measure or "",
+    )
+    report = source.begin("usage")
+    _import(
+        settings, source, shape, report,
+        day_first=day_first, keep_outliers=keep_outliers, strict=strict,
+    )  # fmt: skip
+    report.sort()
+    write_reject_file(
+        report, settings.home / "rejects", source.columns, {r.number: r.cells for r in source.rows}
+    )
+    _print(report, strict, as_json)
+
+
+def _import(
+    settings: Settings,
+    source: Source,
+    shape: Shape,
+    report: Report,
+    *,
+    day_first: bool | None,
+    keep_outliers: bool,
+    strict: bool,
+) -> None:
+    """Read, judge and store in one transaction; then the days into the series."""
+    from datetime import datetime
+
+    from collectors.portal.judging import judge
+    from collectors.portal.reading import read_units
+    from collectors.portal.store import store_usage
+    from inventory import events, queries
+    from inventory.db import open_inventory
+
+    inventory = open_inventory(settings)
+    try:
+        with inventory.session() as session:
+            units = read_units(source, shape, _gazetteer(session, shape.scope), report, day_first)
+            today = datetime.now(settings.city.zone).date()
+            units = judge(units, report, today, keep_outliers)
+            report.extra |= {"scope": shape.scope, "figures": 0, "series_rows": 0}
+            if strict and report.rejected:
+                return
+            simulated = queries.fact(session, "simulated") is not None
+            stored = store_usage(
+                session, shape.scope, units, "simulated" if simulated else "imported", report
+            )
+            report.imported = len({unit.row for unit in units})
+            report.extra |= vars(stored)
+            report.extra["figures"] = sum(
+                len(values) for unit in units for values in unit.values.values()
+            )
+            report.extra["periods"] = sorted({str(unit.period) for unit in units})
+            if stored.created or stored.updated:
+                text = f"{report.file.name}: {report.extra['figures']:,} figures of portal use"
+                events.record(session, "import.usage", text, detail=report.event_detail())
+    finally:
+        inventory.close()
+    if shape.scope == "site":
+        report.extra["series_rows"] = _write_days(settings, units)
+
+
+def _gazetteer(session: Session, scope: str) -> Gazetteer | None:
+    """Places to look names up in: sites that were built, or neighbourhoods."""
+    from collectors.portal.places import Gazetteer, Place
+    from farola.errors import InputError
+    from inventory import queries
+
+    if scope == "city":
+        return None
+    if scope == "site":
+        places = [Place(s.id, s.name) for s in queries.sites(session) if s.status != "candidate"]
+        remedy = "import them first: `farola import sites` or `farola import access-points`"
+    else:
+        places = [Place(n.id, n.name) for n in queries.neighbourhoods(session)]
+        remedy = "import them first: `farola import neighbourhoods`"
+    if not places:
+        raise InputError(f"the inventory has no {scope}s to match the table with; {remedy}")
+    return Gazetteer(scope, places)
+
+
+def _write_days(settings: Settings, units: list[Unit]) -> int:
+    from collectors.portal.store import daily_batch
+    from timeseries import open_store
+
+    batch = daily_batch(units, settings.city.zone)
+    if batch is None:
+        return 0
+    store = open_store(settings)
+    try:
+        return store.write([batch])
+    finally:
+        store.close()
+
+
+def _print(report: Report, strict: bool, as_json: bool) -> None:
+    from farola.errors import InputError
+    from inventory.importers.report import summary
+
+    for text in report.notes:
+        note(text)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        for line in summary(report):
+            click.echo(line)
+        click.echo(
+            f"{report.extra['figures']:,} figures kept by {report.extra['scope']}; "
+            f"{report.extra['series_rows']:,} days written to the time series"
+        )
+    if strict and report.rejected:
+        first = report.rejected[0]
+        raise InputError(
+            f"{report.file}: {len(report.rejected)} rows rejected and --strict given: nothing was "
+            f"imported; the first is row {first.row}, {first.field} {first.value!r}: {first.why}"
+        )
+    if not report.imported:
+        note(f"nothing was imported from {report.file}: every row was rejected")
