@@ -17,7 +17,8 @@ show model cat /tmp/sysinfo/model
 show cpu sed -n 's/^machine[[:space:]]*: //p' /proc/cpuinfo
 show release cat /etc/openwrt_release
 show serial cat /proc/device-tree/serial-number
-show serial2 cat /sys/devices/virtual/dmi/id/product_serial
+show serial2 cat /tmp/sysinfo/serial
+show serial3 cat /sys/devices/virtual/dmi/id/product_serial
 show uptime cat /proc/uptime
 show interfaces ls /sys/class/net
 """
@@ -49,7 +50,7 @@ def get_facts(session: Session) -> dict[str, Any]:
         "vendor": "OpenWrt",
         "model": str(board.get("model") or _first(said, "model", "cpu")),
         "os_version": version,
-        "serial_number": _first(said, "serial", "serial2").strip("\0 "),
+        "serial_number": _first(said, "serial", "serial2", "serial3").strip("\0 "),
         "uptime": float(uptime) if re.fullmatch(r"\d+(\.\d+)?", uptime) else -1.0,
         "interface_list": said.get("interfaces", "").split(),
     }

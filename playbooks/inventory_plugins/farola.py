@@ -1,0 +1,89 @@
+"""Ansible inventory plugin `farola`: the devices of FAROLA_HOME as hosts, without secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+from sqlalchemy import select
+
+from farola.errors import FarolaError
+from farola.settings import default_home, load_settings
+from inventory import queries
+from inventory.db import open_inventory
+from inventory.models import ChangeDevice
+
+DOCUMENTATION = """
+name: farola
+short_description: Devices of a Farola home
+description:
+  - Every device that is not retired is a host, in a group for its role and one for its platform.
+  - The devices of a change are in the group C(change_N); with FAROLA_CHANGE=N only they are read.
+  - Hosts carry no credential. The action plugin decrypts those itself.
+options:
+  plugin:
+    description: Must be C(farola).
+    required: true
+    choices: [farola]
+  home:
+    description: FAROLA_HOME to read.
+    type: path
+    env: [{name: FAROLA_HOME}]
+  change:
+    description: Read only the devices of this change.
+    type: int
+    env: [{name: FAROLA_CHANGE}]
+"""
+
+
+class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible publishes no types
+    """Reads `farola.yml`."""
+
+    NAME = "farola"
+
+    def verify_file(self, path: str) -> bool:
+        """Accept files named `farola.yml` or `….farola.yml`."""
+        return super().verify_file(path) and path.endswith(("farola.yml", "farola.yaml"))
+
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
+        """Fill Ansible's inventory."""
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        home = Path(self.get_option("home") or default_home())
+        try:
+            self._fill(home, self.get_option("change"))
+        except FarolaError as error:
+            raise AnsibleParserError(str(error)) from None
+
+    def _fill(self, home: Path, change: int | None) -> None:
+        farola = open_inventory(load_settings(home))
+        try:
+            with farola.session() as session:
+                query = select(ChangeDevice.change_id, ChangeDevice.device_id)
+                if change is not None:
+                    query = query.where(ChangeDevice.change_id == change)
+                members = [(number, device) for number, device in session.execute(query)]
+                chosen = {device for _number, device in members} if change is not None else None
+                devices = queries.devices(session)
+        finally:
+            farola.close()
+        known = set()
+        for device in devices:
+            if chosen is not None and device.id not in chosen:
+                continue
+            known.add(device.id)
+            self.inventory.add_host(device.id)
+            for group in (device.role, device.platform):
+                if group:
+                    name = self.inventory.add_group(group.replace("-", "_"))
+                    self.inventory.add_host(device.id, group=name)
+            # The device itself runs no Python: the work is done here, by the action plugin.
+            self.inventory.set_variable(device.id, "ansible_connection", "local")
+            self.inventory.set_variable(device.id, "farola_address", device.management_address)
+            self.inventory.set_variable(device.id, "farola_site", device.site_id)
+        for number, device_id in members:
+            if device_id in known:
+                group = self.inventory.add_group(f"change_{number}")
+                self.inventory.add_host(device_id, group=group)

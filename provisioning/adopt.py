@@ -1,0 +1,292 @@
+"""`farola device adopt`: enrol a device: its host key, its identity, its first sign-in.
+
+The key comes from a known_hosts file that a person made, or, when they say so, from the device
+itself at first sight. Only then does the credential go out. A device whose serial number or MAC
+is not the inventory's is another device: it is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from farola.errors import DeviceError, FarolaError, InputError
+from farola.output import json_option, note, print_json, print_table, progress
+from farola.settings import load_settings
+from inventory.records import DeviceRecord, Secrets
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a device showed of itself; MACs in lower case with colons."""
+
+    host_key: str
+    serial: str
+    macs: tuple[str, ...]
+    model: str
+    version: str
+    platform: str
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """The outcome for one device: `seen`, or `why` it was not adopted."""
+
+    device_id: str
+    seen: Seen | None
+    why: str = ""
+
+
+@click.command()
+@click.argument("devices", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All devices with an address.")
+@click.option("--known-hosts", type=click.Path(path_type=Path, dir_okay=False),
+              help="File in known_hosts format with the devices' true keys.")  # fmt: skip
+@click.option("--trust-on-first-use", is_flag=True,
+              help="UNSAFE where others reach the network: believe the key shown.")  # fmt: skip
+@json_option
+def adopt(
+    devices: tuple[str, ...],
+    everything: bool,
+    known_hosts: Path | None,
+    trust_on_first_use: bool,
+    as_json: bool,
+) -> None:
+    """Enrol DEVICES: check and keep their host keys, sign in, learn serial number and MAC."""
+    from farola.keys import Keyring
+    from inventory.db import open_inventory
+    from provisioning.devices import choose, credentials, for_each
+
+    if bool(known_hosts) == trust_on_first_use:
+        raise InputError(
+            "say whose word counts for the host keys: --known-hosts FILE, or, only on a network "
+            "that nobody else reaches, --trust-on-first-use"
+        )
+    settings = load_settings()
+    keyring = Keyring(settings.home)
+    inventory = open_inventory(settings)
+    with inventory.session() as session:
+        chosen = choose(session, devices, None, everything)
+        secrets = credentials(session, chosen, keyring)
+    keys = read_known_hosts(known_hosts, chosen) if known_hosts else {}
+    if trust_on_first_use:
+        note("WARNING: host keys are taken on trust; an impostor on the way would be believed")
+
+    def one(device: DeviceRecord) -> Adopted:
+        return adopt_one(
+            device, secrets.get(device.credential_name or ""), keys.get(device.id, []),
+            trust=trust_on_first_use,
+        )  # fmt: skip
+
+    with progress("Adopting", len(chosen)) as done:
+        results = sorted(for_each(chosen, one, done), key=lambda result: result.device_id)
+    with inventory.session() as session:
+        for result in results:
+            store(session, result, trusted=trust_on_first_use)
+    _report(results, as_json)
+
+
+def _report(results: list[Adopted], as_json: bool) -> None:
+    good = [result for result in results if result.seen]
+    bad = [result for result in results if not result.seen]
+    if as_json:
+        print_json({
+            "adopted": [
+                {"device": r.device_id, "serial": r.seen.serial, "macs": list(r.seen.macs),
+                 "model": r.seen.model, "version": r.seen.version}
+                for r in good if r.seen
+            ],
+            "failed": [{"device": r.device_id, "why": r.why} for r in bad],
+        })  # fmt: skip
+    else:
+        rows = [(r.device_id, r.seen.model, r.seen.version, r.seen.serial) for r in good if r.seen]
+        if rows:
+            print_table("Adopted", ("device", "model", "version", "serial"), rows)
+        click.echo(f"{len(good)} adopted, {len(bad)} failed")
+    for result in bad:
+        note(f"farola: {result.device_id}: {result.why}")
+    if bad:
+        click.get_current_context().exit(1)
+
+
+def read_known_hosts(path: Path, devices: Iterable[DeviceRecord]) -> dict[str, list[str]]:
+    """Keys that the known_hosts file holds for each device, as `ssh-ed25519 AAAA…`, by id.
+
+    Hashed host names work too; a line that is no key is an error, as a key may hide behind it.
+    """
+    from paramiko.hostkeys import HostKeyEntry, HostKeys, InvalidHostKey
+    from paramiko.ssh_exception import SSHException
+
+    known = HostKeys()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            entry = HostKeyEntry.from_line(line.strip(), number)
+        except (InvalidHostKey, SSHException, ValueError):
+            entry = None
+        if entry is None or entry.key is None:
+            raise InputError(f"{path}: line {number} is no known_hosts line; correct or remove it")
+        for name in entry.hostnames:
+            known.add(name, entry.key.get_name(), entry.key)
+    found: dict[str, list[str]] = {}
+    for device in devices:
+        entries: Any = known.lookup(hosts_name(device)) or {}
+        # Ed25519 first: it is short, and every dropbear of today has it.
+        names = sorted(entries, key=lambda kind: (kind != "ssh-ed25519", kind))
+        found[device.id] = [f"{kind} {entries[kind].get_base64()}" for kind in names]
+    return found
+
+
+def hosts_name(device: DeviceRecord) -> str:
+    """The device's name in a known_hosts file."""
+    address = device.management_address or ""
+    return address if device.ssh_port == 22 else f"[{address}]:{device.ssh_port}"
+
+
+def adopt_one(
+    device: DeviceRecord, secrets: Secrets | None, keys: list[str], *, trust: bool
+) -> Adopted:
+    """Check one device's key and identity; never raises for a device."""
+    from napalm.base.exceptions import NapalmException
+
+    from provisioning.devices import why
+
+    try:
+        if trust:
+            keys = [shown_key(device)]
+            if device.host_key and device.host_key != keys[0]:
+                raise DeviceError(
+                    "its host key is not the one enrolled earlier: it was replaced or somebody "
+                    "poses as it; adopt it with --known-hosts and the key read from the device"
+                )
+        if not keys:
+            raise DeviceError(
+                f"the known_hosts file has no key for {hosts_name(device)}: add its line"
+            )
+        seen = look(device, secrets, keys)
+        check_identity(device, seen)
+    except (FarolaError, NapalmException, OSError, ValueError) as error:
+        return Adopted(device.id, None, why(error))
+    return Adopted(device.id, seen)
+
+
+def look(device: DeviceRecord, secrets: Secrets | None, keys: list[str]) -> Seen:
+    """Sign in with the key checked, and read what the device says of itself.
+
+    A known_hosts file may hold several keys of a device; it will show one of them.
+    """
+    from napalm.base.exceptions import ConnectAuthError, ConnectionException, ConnectTimeoutError
+
+    from provisioning.devices import driver_for
+
+    for left, key in enumerate(keys, 1 - len(keys)):
+        driver = driver_for(device, secrets, host_key=key)
+        try:
+            driver.open()
+            facts = driver.get_facts()
+            interfaces = driver.get_interfaces()
+        except (ConnectAuthError, ConnectTimeoutError):
+            raise
+        except ConnectionException:
+            if left == 0:
+                raise
+            continue
+        finally:
+            driver.close()
+        macs = {mac.lower() for i in interfaces.values() if (mac := str(i["mac_address"]))}
+        return Seen(
+            key, str(facts["serial_number"]), tuple(sorted(macs - {"00:00:00:00:00:00"})),
+            str(facts["model"]), str(facts["os_version"]), _platform(facts),
+        )  # fmt: skip
+    raise DeviceError(f"no host key for {device.id}")
+
+
+def _platform(facts: Mapping[str, Any]) -> str:
+    return "openwrt" if facts["vendor"] == "OpenWrt" and facts["os_version"] else ""
+
+
+def shown_key(device: DeviceRecord) -> str:
+    """The host key that the device shows before anybody signs in."""
+    import socket
+
+    import paramiko
+
+    address = device.management_address or ""
+    try:
+        with socket.create_connection((address, device.ssh_port), timeout=15) as connection:
+            transport = paramiko.Transport(connection)
+            try:
+                transport.start_client(timeout=15)
+                key = transport.get_remote_server_key()
+            finally:
+                transport.close()
+    except (OSError, paramiko.SSHException, EOFError) as error:
+        raise DeviceError(f"{hosts_name(device)} shows no host key: {error}") from None
+    return f"{key.get_name()} {key.get_base64()}"
+
+
+def check_identity(device: DeviceRecord, seen: Seen) -> None:
+    """Raise DeviceError where serial number or MAC are another's than the inventory's."""
+    if device.serial and seen.serial and device.serial.casefold() != seen.serial.casefold():
+        raise DeviceError(
+            f"serial number {seen.serial} is not the inventory's {device.serial}: this is another "
+            "device; correct the address, or the inventory if the device was swapped"
+        )
+    wanted = normal_mac(device.mac or "")
+    if wanted and seen.macs and wanted not in seen.macs:
+        raise DeviceError(
+            f"none of its MACs ({', '.join(seen.macs[:4])}) is the inventory's {wanted}: this is "
+            "another device; correct the address, or the inventory if the device was swapped"
+        )
+    if (
+        (device.serial or wanted)
+        and not (seen.serial and device.serial)
+        and not (seen.macs and wanted)
+    ):
+        raise DeviceError(
+            "it tells neither the serial number nor the MAC that the inventory has, so it cannot "
+            "be told from another: read them on the device, or clear them in the inventory"
+        )
+
+
+def normal_mac(mac: str) -> str:
+    """`mac` in lower case with colons; "" if it is none."""
+    digits = re.sub(r"[^0-9a-f]", "", mac.lower())
+    if len(digits) != 12:
+        return ""
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
+
+
+def store(session: Any, result: Adopted, *, trusted: bool) -> None:
+    """Keep what adoption learned, and an event."""
+    from inventory import events
+    from inventory.models import Device
+
+    if result.seen is None:
+        events.record(
+            session, "device.adoption-refused", f"{result.device_id} not adopted: {result.why}",
+            device_id=result.device_id,
+        )  # fmt: skip
+        return
+    row = session.get(Device, result.device_id)
+    seen = result.seen
+    row.host_key = seen.host_key
+    row.serial = row.serial or seen.serial or None
+    if not row.mac and seen.macs:
+        row.mac = seen.macs[0]
+    row.platform = row.platform or seen.platform or None
+    how = "its key taken on trust" if trusted else "its key from a known_hosts file"
+    events.record(
+        session, "device.adopted", f"{result.device_id} adopted, {how}", device_id=result.device_id,
+        detail={"model": seen.model, "version": seen.version, "trust_on_first_use": trusted},
+    )  # fmt: skip

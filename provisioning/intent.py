@@ -1,0 +1,188 @@
+"""What a device shall be: its variables, each with the level that it comes from.
+
+City settings, then `variables.yaml` of the home at city, borough, site and device level; the
+more particular wins. Values are checked here, so that a wrong one is named by its field before
+anything is rendered.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from farola.errors import ProvisioningError, SettingsError
+from farola.settings import Settings
+from inventory.records import DeviceRecord, SiteRecord
+
+VARIABLES_FILE = "variables.yaml"
+SECRET_VARIABLES = frozenset({"snmp_community"})
+SSID_BYTES = 32
+"""IEEE 802.11, 9.4.2.2: an SSID is at most 32 octets."""
+CHANNELS_2G = (1, 6, 11)
+"""The three that do not overlap."""
+CHANNELS_5G = (36, 40, 44, 48)
+"""Free of radar: no listening before service."""
+
+Text = str | int
+
+
+@dataclass(frozen=True)
+class Value:
+    """A variable's value, and where it was set."""
+
+    value: Text
+    source: str
+
+
+Intent = Mapping[str, Value]
+"""All variables of one device by name."""
+
+
+def gather(
+    settings: Settings,
+    device: DeviceRecord,
+    site: SiteRecord | None,
+    *,
+    secrets: Mapping[str, str] | None = None,
+    levels: Mapping[str, Any] | None = None,
+) -> Intent:
+    """Collect and check the variables of `device`.
+
+    Parameters
+    ----------
+    secrets
+        Its credential in the clear; `snmp_community` is taken from it.
+    levels
+        What `read_levels` returned.
+
+    Raises
+    ------
+    ProvisioningError
+        A value cannot be used; the message names the device and the field.
+    """
+    city = settings.city
+    pick = crc32(device.id.encode())
+    values: dict[str, Value] = {
+        "ssid": Value(city.ssid, "city settings"),
+        "country": Value(city.country.upper(), "city settings"),
+        "zonename": Value(city.timezone, "city settings"),
+        "hostname": Value(host_name(device.name or device.id), "device name"),
+        "location": Value(site.name if site else city.name, "site" if site else "city settings"),
+        "network": Value("lan", "default"),
+        "ntp_server_1": Value("0.openwrt.pool.ntp.org", "default"),
+        "ntp_server_2": Value("1.openwrt.pool.ntp.org", "default"),
+        "channel_2g": Value(CHANNELS_2G[pick % 3], "spread by device id"),
+        "channel_5g": Value(CHANNELS_5G[pick % 4], "spread by device id"),
+        "tx_power_2g": Value(20, "default"),
+        "tx_power_5g": Value(20, "default"),
+    }
+    if secrets and secrets.get("snmp_community"):
+        source = f"credential {device.credential_name}"
+        values["snmp_community"] = Value(secrets["snmp_community"], source)
+    for source, given in _levels_of(levels or {}, device, site):
+        for name, value in given.items():
+            if isinstance(value, bool) or not isinstance(value, str | int):
+                raise ProvisioningError(
+                    f"{VARIABLES_FILE}: {source}: {name} must be text or a whole number"
+                )
+            values[str(name)] = Value(value, source)
+    # The POSIX form that the device wants is derived from the zone's name, wherever that is set.
+    zone = values["zonename"]
+    values.setdefault("timezone", Value(posix_timezone(str(zone.value)), zone.source))
+    for name, found in values.items():
+        _check(device.id, name, found)
+    return values
+
+
+def _levels_of(
+    levels: Mapping[str, Any], device: DeviceRecord, site: SiteRecord | None
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The parts of `variables.yaml` that hold for `device`, the general ones first."""
+    keys = [("city", None), ("devices", device.id)]
+    if site is not None:
+        keys[1:1] = [("boroughs", site.borough), ("sites", site.id)]
+    for level, key in keys:
+        part = levels.get(level) or {}
+        if level != "city":
+            part = part.get(key) if isinstance(part, Mapping) else None
+        if isinstance(part, Mapping):
+            yield (level if key is None else f"{level} {key}"), part
+
+
+def read_levels(home: Path) -> dict[str, Any]:
+    """`variables.yaml` of the home: `city`, `boroughs`, `sites`, `devices`; {} without one."""
+    import yaml
+
+    path = home / VARIABLES_FILE
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    data = {} if data is None else data
+    unknown = sorted(set(data) - {"city", "boroughs", "sites", "devices"}) if data else []
+    if not isinstance(data, dict) or unknown:
+        raise SettingsError(
+            f"{path}: its keys are city, boroughs, sites and devices, not {unknown or data!r}"
+        )
+    return data
+
+
+def host_name(name: str) -> str:
+    """`name` as RFC 1123 allows it: ASCII letters, digits and hyphens, at most 63."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:63].strip("-") or "ap"
+
+
+def posix_timezone(name: str) -> str:
+    """The POSIX TZ text of an IANA zone, from the last line of its tzfile (RFC 8536, 3.3)."""
+    for folder in zoneinfo.TZPATH:
+        path = Path(folder) / name
+        if path.is_file():
+            data = path.read_bytes()
+            break
+    else:
+        try:
+            from importlib.resources import files
+
+            data = files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
+        except (ModuleNotFoundError, FileNotFoundError):
+            raise ProvisioningError(
+                f"time zone {name!r} is unknown here: correct [city] timezone, or install tzdata"
+            ) from None
+    text = data.rsplit(b"\n", 2)[-2].decode("ascii", "replace")
+    if not data.startswith(b"TZif") or not text:
+        raise ProvisioningError(f"time zone {name!r} has no POSIX form; choose another")
+    return text
+
+
+def _check(device_id: str, name: str, found: Value) -> None:
+    """Refuse what a device cannot hold, naming device and field, never a secret."""
+    value = found.value
+    if isinstance(value, int):
+        return
+    where = f"{device_id}: {name} (from {found.source})"
+    bad = next((c for c in value if unicodedata.category(c) in {"Cc", "Cs"}), None)
+    if bad is not None:
+        raise ProvisioningError(
+            f"{where} holds the control character U+{ord(bad):04X}: take it out"
+        )
+    if name == "ssid":
+        length = len(value.encode())
+        if not 1 <= length <= SSID_BYTES:
+            raise ProvisioningError(
+                f"{where} is {length} bytes long, 802.11 allows 1 to {SSID_BYTES}: shorten it"
+            )
+    elif name == "hostname" and host_name(value) != value:
+        raise ProvisioningError(
+            f"{where} is {value!r}: a host name has letters, digits and hyphens, at most 63"
+        )
+    elif name.startswith(("channel_", "tx_power_")):
+        raise ProvisioningError(f"{where} is {value!r}: give a whole number")
