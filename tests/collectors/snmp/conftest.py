@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,13 +19,11 @@ from collectors.snmp.book import IDENTITY
 from collectors.snmp.model import Answer, Question, Target
 from collectors.snmp.poller import PysnmpPoller
 
-Start = Callable[..., int]
-
 OPENWRT = """
 sysDescr Linux ap-0042 5.15.134 #0 SMP armv7l
 sysName ap-0042
 extend distro /bin/echo OpenWrt 23.05
-extend interfaces /usr/bin/printf 'wlan0,wl-5G\\nwlan1,wl-2.4G\\n'
+extend interfaces /bin/sh -c "echo wlan0,wl-5G; echo wlan1,wl-2.4G"
 extend clients-wlan /bin/echo 12
 extend clients-wlan0 /bin/echo 7
 extend clients-wlan1 /bin/echo 5
@@ -74,27 +72,45 @@ def running(arguments: list[str], port: int, community: str, log: Path, **env: s
             child.wait(10)
 
 
+class Agents:
+    """Starts and stops snmpd: `agents("sysName one")` returns the port of a new one."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.program, self.folder = program, folder
+        self.stacks: dict[int, ExitStack] = {}
+
+    def __call__(self, config: str = "sysName agent", port: int = 0) -> int:
+        port = port or free_port()
+        folder = self.folder / f"snmpd-{port}-{time.monotonic_ns()}"
+        folder.mkdir()
+        file = folder / "snmpd.conf"
+        file.write_text(
+            f"agentAddress udp:0.0.0.0:{port}\nrocommunity public 127.0.0.0/8\n{config}\n"
+        )
+        command = [self.program, "-f", "-Lo", "-C", "-c", str(file), "-I", "-smux"]
+        stack = self.stacks[port] = ExitStack()
+        stack.enter_context(
+            running(command, port, "public", folder / "log", SNMP_PERSISTENT_DIR=str(folder))
+        )
+        return port
+
+    def stop(self, port: int) -> None:
+        self.stacks.pop(port).close()
+
+
 @pytest.fixture
-def snmpd(needs_program, tmp_path: Path) -> Iterator[Start]:
-    """`snmpd("sysName one")` starts an agent on all of 127/8 and returns its port."""
-    program = needs_program("snmpd", "snmpd")
-    with ExitStack() as stack:
+def snmpd(needs_program, tmp_path: Path) -> Iterator[Agents]:
+    """Debian's snmpd on all of 127/8: each of its addresses is a device of its own."""
+    agents = Agents(needs_program("snmpd", "snmpd"), tmp_path)
+    yield agents
+    for port in list(agents.stacks):
+        agents.stop(port)
 
-        def start(config: str = "sysName agent", port: int = 0) -> int:
-            port = port or free_port()
-            folder = tmp_path / f"snmpd-{port}-{time.monotonic_ns()}"
-            folder.mkdir()
-            file = folder / "snmpd.conf"
-            file.write_text(
-                f"agentAddress udp:0.0.0.0:{port}\nrocommunity public 127.0.0.0/8\n{config}\n"
-            )
-            command = [program, "-f", "-Lo", "-C", "-c", str(file), "-I", "-smux"]
-            stack.enter_context(
-                running(command, port, "public", folder / "log", SNMP_PERSISTENT_DIR=str(folder))
-            )
-            return port
 
-        yield start
+@pytest.fixture
+def trap_port() -> int:
+    """A free UDP port."""
+    return free_port()
 
 
 @pytest.fixture(scope="session")
@@ -116,3 +132,9 @@ def replay(testdata: Path, tmp_path_factory) -> Iterator[int]:
         command += ["--process-user=root", "--process-group=root"]
     with running(command, port, "openwrt", folder / "log"):
         yield port
+
+
+@pytest.fixture
+def openwrt_config() -> str:
+    """snmpd as OpenWrt's scripts make it: a renamed access point with two radios."""
+    return OPENWRT

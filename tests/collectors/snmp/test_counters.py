@@ -45,7 +45,10 @@ def step(before, now, *, bits=64, seconds=60.0, reboot=False, uptime=UP, broke_o
         ({"before": (100, 10), "now": (400, 30), "broke_off": 0.0}, Difference(300, 20, 60.0)),
         ({"before": (100, 10), "now": (400, 30), "seconds": 0}, None),
         ({"before": (100, 10), "now": (400, 30), "seconds": -5}, None),
-        ({"before": (100, 10), "now": (400, 30), "seconds": 3 * HOUR}, Difference(300, 20, 3 * HOUR)),
+        (
+            {"before": (100, 10), "now": (400, 30), "seconds": 3 * HOUR},
+            Difference(300, 20, 3 * HOUR),
+        ),
         ({"before": (0, 0), "now": (2**62, 30)}, None),
     ],
     ids=[

@@ -1,0 +1,221 @@
+"""The poller against a real agent, silent addresses, and senders that lie."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyasn1.codec.ber import decoder, encoder
+from pysnmp.proto import api
+
+from collectors.snmp.book import IDENTITY, SYS_NAME
+from collectors.snmp.dispatcher import decode_response
+from collectors.snmp.model import Question, Target
+from collectors.snmp.poller import PysnmpPoller
+from collectors.snmp.probe import read_one
+
+v2c = api.PROTOCOL_MODULES[api.SNMP_VERSION_2C]
+
+
+def poll(targets, poller=None, question=None):
+    """Answers in the order in which they came."""
+
+    def converse(_target):
+        yield question or Question(IDENTITY)
+
+    async def collect():
+        return [answer async for answer in (poller or PysnmpPoller()).ask(targets, converse)]
+
+    return asyncio.run(collect())
+
+
+@pytest.fixture
+def silent():
+    """A port where a socket is open and never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        yield one.getsockname()[1]
+
+
+def answer_to(packet: bytes, name: bytes, change=lambda *_parts: None) -> bytes:
+    request, _ = decoder.decode(packet, asn1Spec=v2c.Message())
+    message = v2c.apiMessage.get_response(request)
+    pdu = v2c.apiMessage.get_pdu(message)
+    v2c.apiPDU.set_varbinds(pdu, [(SYS_NAME, v2c.OctetString(name))])
+    change(message, pdu)
+    return encoder.encode(message)
+
+
+@contextmanager
+def agent(*replies):
+    """A fake agent on a real socket: for each request sends what each of `replies` makes of it,
+    from its own address or (a pair) from another one.
+    """
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+    ):
+        own.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.2", 0))
+        stop = threading.Event()
+        own.settimeout(0.1)
+
+        def serve():
+            while not stop.is_set():
+                try:
+                    packet, sender = own.recvfrom(65535)
+                except TimeoutError:
+                    continue
+                for reply in replies:
+                    through, make = (other, reply[1]) if isinstance(reply, tuple) else (own, reply)
+                    through.sendto(make(packet), sender)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield own.getsockname()[1]
+        finally:
+            stop.set()
+            thread.join()
+
+
+@pytest.mark.service
+def test_dead_devices_hold_up_nobody(snmpd, silent):
+    port = snmpd("sysName live")
+    live = [Target(f"live-{n}", f"127.9.0.{n}", port) for n in range(1, 31)]
+    dead = [Target(f"dead-{n}", "127.0.0.1", silent, timeout_s=1.0) for n in range(10)]
+    answers = poll([*dead, *live], PysnmpPoller(in_flight=16))
+    assert len(answers) == 40
+    assert {a.target.device_id for a in answers if a.answered} == {t.device_id for t in live}
+    # The dead were asked first, and yet every live one is through before the first is given up.
+    assert [a.answered for a in answers] == [True] * 30 + [False] * 10
+
+
+@pytest.mark.service
+def test_more_dead_devices_than_places_still_end(silent):
+    targets = [Target(str(n), "127.0.0.1", silent, timeout_s=0.1, retries=0) for n in range(9)]
+    answers = poll(targets, PysnmpPoller(in_flight=2))
+    assert [answer.error for answer in answers] == ["no answer"] * 9
+
+
+@pytest.mark.service
+def test_each_address_of_an_agent_is_a_device_of_its_own(snmpd):
+    port = snmpd("sysName shared")
+    answers = poll([Target("a", "127.1.2.3", port), Target("b", "127.3.2.1", port)])
+    assert {answer.target.device_id: answer.answered for answer in answers} == {
+        "a": True, "b": True,
+    }  # fmt: skip
+    assert all(answer.rtt_ms > 0 for answer in answers)
+
+
+@pytest.mark.service
+def test_a_wrong_community_is_no_answer(snmpd):
+    target = Target("a", "127.0.0.1", snmpd(), "wrong", timeout_s=0.3, retries=0)
+    assert [answer.answered for answer in poll([target])] == [False]
+
+
+@pytest.mark.parametrize("address", ["no.such.host.invalid", "300.1.1.1", "", "a b", "::zz"])
+def test_an_address_that_is_none_is_named(address):
+    (answer,) = poll([Target("a", address, 161, timeout_s=0.2, retries=0)])
+    assert not answer.answered
+    assert "is not an address" in answer.error
+
+
+def test_a_reply_from_another_address_is_not_believed():
+    with agent((None, lambda p: answer_to(p, b"liar")), lambda p: answer_to(p, b"true")) as port:
+        (answer,) = poll([Target("a", "127.0.0.1", port)])
+    assert answer.values[SYS_NAME] == b"true"
+    with agent((None, lambda p: answer_to(p, b"liar"))) as port:
+        (answer,) = poll([Target("a", "127.0.0.1", port, timeout_s=0.3, retries=0)])
+    assert not answer.answered
+
+
+def test_rubbish_and_foreign_replies_before_the_right_one_are_dropped():
+    def other_id(_message, pdu):
+        v2c.apiPDU.set_request_id(pdu, 1)
+
+    def old_version(message, _pdu):
+        message.setComponentByPosition(0, 0)
+
+    with agent(
+        lambda _p: b"rubbish",
+        lambda p: p,
+        lambda p: p[:-3],
+        lambda p: answer_to(p, b"other", other_id),
+        lambda p: answer_to(p, b"old", old_version),
+        lambda p: answer_to(p, b"tail") + b"\0",
+        lambda p: answer_to(p, b"true"),
+    ) as port:
+        (answer,) = poll([Target("a", "127.0.0.1", port)])
+    assert answer.values[SYS_NAME] == b"true"
+
+
+def test_a_lost_first_packet_is_asked_again():
+    seen = []
+
+    def second_time(packet):
+        seen.append(packet)
+        return answer_to(packet, b"late") if len(seen) > 1 else b""
+
+    with agent(second_time) as port:
+        (answer,) = poll([Target("a", "127.0.0.1", port, timeout_s=0.3, retries=1)])
+    assert answer.answered
+    assert len(seen) == 2
+
+
+def test_values_that_were_not_asked_for_are_left_out():
+    with agent(lambda p: answer_to(p, b"unasked")) as port:
+        (answer,) = poll([Target("a", "127.0.0.1", port)], question=Question(((1, 3, 6, 9),)))
+    assert answer.answered
+    assert answer.values == {}
+
+
+@pytest.mark.service
+def test_a_renamed_openwrt_is_read_in_full_from_a_real_agent(snmpd, openwrt_config):
+    port = snmpd(openwrt_config)
+    reading = asyncio.run(read_one(PysnmpPoller(), Target("a", "127.0.0.1", port, timeout_s=5)))
+    assert (reading.family, reading.sys_name, reading.error) == ("openwrt", "ap-0042", "")
+    assert [(r.name, r.band, r.channel, r.clients) for r in reading.radios] == [
+        ("wlan0", "5", 36, 7), ("wlan1", "2.4", 6, 5),
+    ]  # fmt: skip
+    assert reading.radios[0].noise_dbm == -95
+    assert reading.radios[0].tx_power_dbm == 20
+    assert reading.radios[0].utilization_pct == 31
+    assert [(ssid.name, ssid.clients) for ssid in reading.ssids] == [("City Free", 12)]
+    assert reading.clients == 12
+    assert reading.uptime_s > reading.agent_uptime_s > 0
+
+
+def a_response() -> bytes:
+    pdu = v2c.GetResponsePDU()
+    v2c.apiPDU.set_defaults(pdu)
+    v2c.apiPDU.set_varbinds(pdu, [(SYS_NAME, v2c.OctetString(b"one"))])
+    message = v2c.Message()
+    v2c.apiMessage.set_defaults(message)
+    v2c.apiMessage.set_pdu(message, pdu)
+    return encoder.encode(message)
+
+
+GOOD = a_response()
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_the_decoder_raise(packet):
+    decode_response(packet)
+
+
+@given(st.integers(0, len(GOOD) - 1), st.integers(0, 255), st.integers(0, len(GOOD)))
+def test_no_damaged_response_makes_the_decoder_raise(position, value, end):
+    damaged = bytearray(GOOD)
+    damaged[position] = value
+    decode_response(bytes(damaged[:end]))
+    decode_response(bytes(damaged))
+
+
+def test_a_sound_response_is_decoded():
+    assert decode_response(GOOD) is not None
