@@ -52,16 +52,14 @@ def neighbourhoods(session: Session) -> list[NeighbourhoodRecord]:
 
 def sites(session: Session, statuses: Sequence[str] = ()) -> list[SiteRecord]:
     """Sites by id, of the given statuses or all."""
-    query = select(Site).order_by(Site.id)
+    # Columns, not entities: a third of the time for a city of 27,000 sites.
+    query = select(
+        Site.id, Site.name, Site.lat, Site.lon, Site.kind, Site.status, Site.programme,
+        Site.borough, Site.cost, Site.source,
+    ).order_by(Site.id)  # fmt: skip
     if statuses:
         query = query.where(Site.status.in_(statuses))
-    return [
-        SiteRecord(
-            row.id, row.name, row.lat, row.lon, row.kind, row.status, row.programme, row.borough,
-            row.cost, row.source,
-        )
-        for row in session.scalars(query)
-    ]  # fmt: skip
+    return [SiteRecord(*tuple(row)) for row in session.execute(query)]
 
 
 def devices(
@@ -75,21 +73,19 @@ def devices(
         or_(Placement.valid_to.is_(None), Placement.valid_to > at),
     )
     query = (
-        select(Device, Placement.site_id)
+        select(
+            Device.id, Device.name, Device.role, Device.platform, Device.management_address,
+            Device.ssh_port, Device.snmp_port, Device.mac, Device.serial,
+            Device.credential_name, Device.host_key, Device.status, Device.source,
+            Placement.site_id,
+        )
         .outerjoin(Placement, here)
         .where(Device.status != "retired")
         .order_by(Device.id)
-    )
+    )  # fmt: skip
     if ids:
         query = query.where(Device.id.in_(ids))
-    return [
-        DeviceRecord(
-            row.id, row.name, row.role, row.platform, row.management_address, row.ssh_port,
-            row.snmp_port, row.mac, row.serial, row.credential_name, row.host_key, row.status,
-            row.source, site_id,
-        )
-        for row, site_id in session.execute(query)
-    ]  # fmt: skip
+    return [DeviceRecord(*tuple(row)) for row in session.execute(query)]
 
 
 def secrets(session: Session, name: str, keyring: Keyring) -> Secrets:
