@@ -54,7 +54,9 @@ def choose(path: Path, own: str | None, given: str, x_y: Floats) -> Projection:
     InputError
         No system is known, or the coordinates cannot be in it.
     """
-    largest = np.abs(x_y).max(axis=0) if len(x_y) else np.zeros(2)
+    if not len(x_y):  # nothing to contradict: every feature will be rejected for its geometry
+        return Projection(CRS("EPSG:4326"), "none")
+    largest = np.abs(x_y).max(axis=0)
     degrees_like = bool(largest[0] <= 360 and largest[1] <= 90)
     if given:
         crs, origin = parse_crs(given), "--crs says"
@@ -73,7 +75,7 @@ def choose(path: Path, own: str | None, given: str, x_y: Floats) -> Projection:
             f"{x_y[0, 0]:.10g}, {x_y[0, 1]:.10g}): name it with --crs EPSG:N"
         )
     name = _name(crs)
-    example = f"such as {x_y[0, 0]:.10g}, {x_y[0, 1]:.10g}" if len(x_y) else ""
+    example = f"such as {x_y[0, 0]:.10g}, {x_y[0, 1]:.10g}"
     if crs.is_geographic and not degrees_like:
         swapped = largest[0] <= 90 and largest[1] <= 360
         advice = (
@@ -103,7 +105,7 @@ def choose(path: Path, own: str | None, given: str, x_y: Floats) -> Projection:
 
 def _check_area(path: Path, projection: Projection, origin: str, x_y: Floats) -> list[str]:
     area = projection.crs.area_of_use
-    if area is None or not len(x_y):
+    if area is None:
         return []
     lon, lat = projection.to_wgs84(x_y).T
     width = (area.east - area.west) % 360 or 360

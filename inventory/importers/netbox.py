@@ -148,7 +148,7 @@ def read_devices(source: Source, site_ids: frozenset[str], report: Report) -> li
 
 def _status(reader: Reader, row: Row, known: Mapping[str, str]) -> str:
     text = reader.text(row, "status")
-    if text not in known:
+    if text is None or text not in known:
         raise BadCellError(
             reader.column("status"), text, f"is no status we know: {', '.join(known)}"
         )

@@ -80,7 +80,7 @@ def _checked(url: str) -> str:
 
 
 def _store_sites(session: Session, points: Sequence[Point]) -> Stored:
-    known = dict(session.execute(select(Site.id, Site.status)).tuples().all())
+    known = dict(session.execute(select(Site.id, Site.status)).all())
     rows = [
         {
             "id": point.id, "name": point.name or point.id, "lat": point.lat, "lon": point.lon,
@@ -94,7 +94,7 @@ def _store_sites(session: Session, points: Sequence[Point]) -> Stored:
 
 def _tell_status(session: Session, rows: Sequence[DeviceRow], report: Report) -> None:
     """A known device keeps its status here; where NetBox says otherwise that is told."""
-    known = dict(session.execute(select(Device.id, Device.status)).tuples().all())
+    known = dict(session.execute(select(Device.id, Device.status)).all())
     for row in rows:
         ours = known.get(row.id, row.status)
         if ours != row.status:

@@ -96,7 +96,7 @@ def store_sites(
     """Store sites of `status` (`live` or `candidate`). A site that has moved on to another status
     is left as it is, and told.
     """
-    statuses = dict(session.execute(select(Site.id, Site.status)).tuples().all())
+    statuses = dict(session.execute(select(Site.id, Site.status)).all())
     rows = []
     for point in points:
         now = statuses.get(point.id, status)
@@ -213,7 +213,7 @@ def _store_bssids(session: Session, devices: Sequence[DeviceRow], report: Report
         )
     }
     radios = dict(
-        session.execute(select(Radio.device_id, Radio.id).where(Radio.name == RADIO)).tuples().all()
+        session.execute(select(Radio.device_id, Radio.id).where(Radio.name == RADIO)).all()
     )
     for bssid, device in wanted.items():
         owner = owners.get(bssid, (None, None))[0]

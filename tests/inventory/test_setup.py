@@ -1,0 +1,121 @@
+"""A city's home: made once, brought up to date ever after; secrets go in and never out."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+from sqlalchemy import text
+
+from farola.keys import Keyring
+from farola.settings import load_settings
+from inventory import queries
+from inventory.db import open_engine, upgrade
+from inventory.models import Base
+
+
+def test_init_makes_a_home_and_again_keeps_every_setting(cli, home) -> None:
+    first = cli("init", "--name", "Ñandú", "--timezone", "America/Mexico_City", "--ssid", "Free",
+                "--country", "mx", "--json").json  # fmt: skip
+    assert first["created"] is True
+    settings = load_settings(home)
+    again = cli("init", "--json").json
+    assert again["created"] is False
+    assert load_settings(home) == settings
+    assert settings.city.country == "MX"
+    cli("init", "--influx", "http://127.0.0.1:8086/", "--influx-credential", "influx",
+        "--influx-api", "v1", "--influx-bucket", "farola", "--influx-auth", "basic")  # fmt: skip
+    cli("init", "--ssid", "Other")
+    settings = load_settings(home)
+    assert settings.city.name == "Ñandú"
+    assert settings.city.ssid == "Other"
+    store = settings.store
+    assert (store.kind, store.url, store.api) == ("influx", "http://127.0.0.1:8086", "v1")
+    assert (store.bucket, store.auth, store.credential) == ("farola", "basic", "influx")
+
+
+def test_home_and_key_are_the_owners_alone(cli, home, tmp_path) -> None:
+    cli("init")
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    for path in (home / "farola.toml", tmp_path / "keys" / "farola.key"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--influx", "http://me:hunter2@127.0.0.1:8086"), "farola device credential"),
+        (("--influx", "http://hunter2@127.0.0.1:8086"), "farola device credential"),
+        (("--influx", "http://127.0.0.1:8086?token=hunter2"), "--influx-bucket"),
+        (("--influx", "127.0.0.1:8086"), "http://127.0.0.1:8086"),
+        (("--influx", "http://127.0.0.1:port"), "http://127.0.0.1:8086"),
+        (("--influx-bucket", "b"), "--influx URL"),
+        (("--timezone", "Mars/Olympus"), "America/Mexico_City"),
+        (("--country", "Mexico"), "two letters"),
+    ],
+)
+def test_init_refuses_what_it_cannot_keep_and_writes_nothing(cli, home, options, part) -> None:
+    done = cli("init", *options, code=1)
+    assert part in done.err
+    assert "hunter2" not in done.err
+    assert not (home / "farola.toml").exists()
+
+
+def test_init_does_not_make_a_new_key_where_secrets_need_the_old_one(cli, tmp_path) -> None:
+    cli("init")
+    cli("device", "credential", "ssh", stdin="hunter2\n")
+    key = tmp_path / "keys" / "farola.key"
+    kept = key.read_bytes()
+    key.unlink()
+    assert "restore it" in cli("init", code=1).err
+    key.write_bytes(kept)
+    key.chmod(0o600)
+    cli("init")
+
+
+def test_models_and_migrations_say_the_same(tmp_path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    engine = open_engine(f"sqlite:///{tmp_path / 'm.db'}")
+    upgrade(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        connection.execute(text("ALTER TABLE site DROP COLUMN cost"))
+        assert compare_metadata(context, Base.metadata) != [], "the comparison would notice"
+    engine.dispose()
+
+
+def test_a_secret_goes_in_and_never_out(cli, home, db) -> None:
+    cli("init")
+    done = cli("device", "credential", "ssh", "--username", "root", stdin="hunter2\n")
+    cli("device", "credential", "ssh", "--field", "private_key", stdin="-----BEGIN\nx\n")
+    again = cli("device", "credential", "ssh", "--field", "token", "--json", stdin="t0ken\n")
+    assert again.json == {
+        "name": "ssh", "username": "root", "fields": ["password", "private_key", "token"],
+    }  # fmt: skip
+    assert "hunter2" not in done.out + done.err + again.out
+    for path in home.rglob("*"):
+        if path.is_file():
+            assert b"hunter2" not in path.read_bytes(), path
+    with db() as session:
+        secrets = queries.secrets(session, "ssh", Keyring(load_settings(home).home))
+        events = queries.events(session, kind="credential.stored")
+    assert secrets.values == {
+        "password": "hunter2", "private_key": "-----BEGIN\nx\n", "token": "t0ken",
+    }  # fmt: skip
+    assert len(events) == 3
+    assert "hunter2" not in str(events) + repr(secrets)
+
+
+@pytest.mark.parametrize("secret", ["", "\n", "  \n"])
+def test_an_empty_secret_is_refused(cli, secret) -> None:
+    cli("init")
+    assert "empty" in cli("device", "credential", "ssh", stdin=secret, code=1).err
+
+
+def test_commands_before_init_say_what_to_do(cli, files) -> None:
+    path = files.text("a.csv", "lat,lon\n1,2\n")
+    assert "farola init" in cli("import", "sites", path, code=1).err
+    assert "farola init" in cli("device", "credential", "x", stdin="y", code=1).err
