@@ -114,11 +114,11 @@ def trap_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def replay(testdata: Path, tmp_path_factory) -> Iterator[int]:
+def replay(testdata: Path, needs_program, tmp_path_factory) -> Iterator[int]:
     """Port of snmpsim replaying every recording; the community is the recording's name."""
     program = Path(sys.executable).with_name("snmpsim-command-responder")
     if not program.exists():
-        pytest.skip("snmpsim is not installed: pip install snmpsim")
+        needs_program("snmpsim-command-responder", "nothing: pip install snmpsim")
     folder, port = tmp_path_factory.mktemp("snmpsim"), free_port()
     (folder / "data").mkdir()
     for recording in (testdata / "snmprec").glob("*.snmprec"):

@@ -1,0 +1,38 @@
+"""docs/collecting.md names every command and option of collecting, and every family."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from collectors.commands import once, run
+from collectors.snmp.book import packaged
+from collectors.snmp.commands import probe
+from collectors.snmp.traps import TrapCounts, known_traps
+
+TEXT = (Path(__file__).resolve().parents[3] / "docs" / "collecting.md").read_text()
+COMMANDS = {"farola collect once": once, "farola collect run": run, "farola snmp probe": probe}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_is_shown_with_its_options(name):
+    command = COMMANDS[name]
+    assert f"    {name}" in TEXT or f"… {name}" in TEXT
+    assert command.help
+    for parameter in command.params:
+        for option in parameter.opts:
+            if option.startswith("--"):
+                assert option in TEXT, f"{name} {option}"
+
+
+def test_each_family_stands_in_the_table():
+    for profile in packaged().profiles:
+        assert f"| `{profile.family}` |" in TEXT
+
+
+def test_each_kind_of_trap_and_count_is_told():
+    for kind, _ in known_traps().values():
+        assert f"`trap.{kind}`" in TEXT
+    for name in TrapCounts.NAMES:
+        assert f"`{name}`" in TEXT
