@@ -38,6 +38,7 @@ bind-address = "127.0.0.1:{rpc}"
   auth-enabled = {auth}
   shared-secret = "{secret}"
   log-enabled = false
+  max-row-limit = 700
 [monitor]
   store-enabled = false
 """

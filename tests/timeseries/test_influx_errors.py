@@ -154,10 +154,17 @@ def test_a_proxy_with_nothing_behind_it(nginx: Any) -> None:
     assert "<" not in told
 
 
-@pytest.mark.service
-def test_something_that_is_not_influxdb(influxd: str, faulty: Any) -> None:
-    faulty.answers = [(200, {}, b"hello")]
+@pytest.mark.parametrize("answer", [b"hello", b"[]", b'{"status": "ok"}', b'{"results": [1]}'])
+def test_something_that_is_not_influxdb(faulty: Any, answer: bytes) -> None:
+    faulty.answers = [(200, {}, answer)]
     with pytest.raises(StoreError, match="did not answer as InfluxDB does"):
+        store_at(faulty.url).latest("device")
+
+
+def test_an_answer_that_breaks_off_is_no_answer(faulty: Any) -> None:
+    series = b'[{"name":"device","columns":["time","clients"],"values":[[1,2]],"partial":true}]'
+    faulty.answers = [(200, {}, b'{"results":[{"series":' + series + b',"partial":true}]}')]
+    with pytest.raises(StoreError, match="cut its answer short"):
         store_at(faulty.url).latest("device")
 
 

@@ -305,6 +305,14 @@ def test_a_poll_larger_than_one_request_arrives_whole(store: Store) -> None:
     assert table.fields["clients"] == list(range(len(names)))
 
 
+def test_a_long_series_comes_back_whole(store: Store) -> None:
+    times = [T + i * 1000 for i in range(25_001)]
+    store.write([device(times, ["a"] * len(times), clients=list(range(len(times))))])
+    table = day(store, "a", fields=("clients",))
+    assert table.times == times
+    assert table.fields["clients"] == list(range(len(times)))
+
+
 def test_health_tells_the_kind_and_version(store: Store) -> None:
     store.write([GOOD])
     health = store.health()

@@ -98,7 +98,7 @@ def compare(store: Store, polls: list[list[Batch]]) -> None:
 
 
 @given(POLLS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_sqlite_keeps_what_a_dictionary_would(
     tmp_path_factory: pytest.TempPathFactory, polls: list[list[Batch]]
 ) -> None:
