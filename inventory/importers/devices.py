@@ -141,7 +141,8 @@ def check_devices(
                     f"row {first} holds this BSSID already, which is kept",
                     "another row holds this BSSID already, which is kept",
                 )  # fmt: skip
-        device = replace(device, bssids=tuple(bssids))
+        if len(bssids) < len(device.bssids):
+            device = replace(device, bssids=tuple(bssids))
         if device.credential and device.credential not in credentials:
             name = device.credential
             report.warn(
@@ -150,5 +151,5 @@ def check_devices(
                 f"`farola device credential {name}` and import again",
             )  # fmt: skip
             device = replace(device, credential=None)
-        done.append(replace(point, cells=device))
+        done.append(point if device is point.cells else replace(point, cells=device))
     return done

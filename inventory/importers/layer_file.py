@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 from farola.errors import InputError
 from inventory.importers.source import Options, Row, Source, check_rows, did_you_mean, digest
+
+MAX_NOTES = 5
+"""GDAL's own remarks on a file that are passed on."""
 
 
 def read_layer(path: Path, kind: str, options: Options) -> Source:
@@ -20,14 +24,19 @@ def read_layer(path: Path, kind: str, options: Options) -> Source:
 
     if kind == "shapefile":
         _check_parts(path)
+    caught: list[warnings.WarningMessage] = []
     try:
-        found = [(str(name), shape) for name, shape in pyogrio.list_layers(path)]
-        layers = [name for name, shape in found if shape] or [name for name, _ in found]
-        layer, notes = _pick(path, layers, options.layer)
-        extra = {"encoding": options.encoding} if options.encoding and kind == "shapefile" else {}
-        meta, _, geometry, fields = pyogrio.raw.read(path, layer=layer, force_2d=True, **extra)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = [(str(name), shape) for name, shape in pyogrio.list_layers(path)]
+            layers = [name for name, shape in found if shape] or [name for name, _ in found]
+            layer = _pick(path, layers, options.layer)
+            named = options.encoding and kind == "shapefile"
+            extra = {"encoding": options.encoding} if named else {}
+            meta, _, geometry, fields = pyogrio.raw.read(path, layer=layer, force_2d=True, **extra)
     except (DataSourceError, DataLayerError, FieldError, UnicodeError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {_first_line(error)}") from None
+    notes = tuple(dict.fromkeys(str(warning.message) for warning in caught))[:MAX_NOTES]
     columns = tuple(str(name).strip() for name in meta["fields"])
     if geometry is None:
         raise InputError(f"{path}: layer {layer!r} has no geometry; choose another with --layer")
@@ -53,20 +62,17 @@ def _cells(column: Any) -> list[object]:
     return [None if isinstance(cell, float) and cell != cell else cell for cell in cells]  # noqa: PLR0124 - NaN
 
 
-def _pick(path: Path, layers: list[str], wanted: str) -> tuple[str, tuple[str, ...]]:
+def _pick(path: Path, layers: list[str], wanted: str) -> str:
     if not layers:
         raise InputError(f"{path} is empty: it has no layer")
     listed = ", ".join(map(repr, layers))
-    if wanted:
-        if wanted not in layers:
-            raise InputError(
-                f"{path}: no layer {wanted!r}; the layers are {listed}"
-                f"{did_you_mean(wanted, layers)}"
-            )
-        return wanted, ()
-    if len(layers) > 1:
+    if wanted and wanted not in layers:
+        raise InputError(
+            f"{path}: no layer {wanted!r}; the layers are {listed}{did_you_mean(wanted, layers)}"
+        )
+    if len(layers) > 1 and not wanted:
         raise InputError(f"{path}: has {len(layers)} layers: choose one with --layer: {listed}")
-    return layers[0], ()
+    return wanted or layers[0]
 
 
 def _check_parts(path: Path) -> None:

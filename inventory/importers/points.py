@@ -12,7 +12,7 @@ from farola.errors import InputError
 from inventory.importers import crs as crs_module
 from inventory.importers.boroughs import Boroughs, borough_key
 from inventory.importers.positions import judge
-from inventory.importers.report import BadCellError, Report
+from inventory.importers.report import BadCellError, Report, shown
 from inventory.importers.rows import Reader
 from inventory.importers.source import Row, Source, fold
 from inventory.places import Places
@@ -110,10 +110,11 @@ def read_points(
                 )
             )
         except BadCellError as error:
-            report.reject(row.number, error)
+            report.reject(row.number, error.of(reader.label(row)))
     points = _to_degrees(points, source, crs, layer, report)
-    points = _in_place(points, reader, city, report)
-    return _boroughs(_unique(points, reader, report), reader, city, report)
+    around = _in_place(points, reader, city, report)
+    points = _unique([point for point in points if point.row in around], reader, report)
+    return _boroughs(points, around, reader, city, report)
 
 
 def _with_position(source: Source, chosen: dict[str, str], report: Report) -> dict[str, str]:
@@ -179,8 +180,10 @@ def _to_degrees(
     return moved
 
 
-def _in_place(points: list[Point], reader: Reader, city: City, report: Report) -> list[Point]:
-    """The points that may be where they say; outside all neighbourhoods is told."""
+def _in_place(points: list[Point], reader: Reader, city: City, report: Report) -> dict[int, int]:
+    """The neighbourhood's index (-1 outside all) of each point that may be where it says, by row;
+    outside all neighbourhoods is told.
+    """
     if city.places is None:
         report.notes.append(
             "no neighbourhoods are known yet, so positions were not checked against the city: "
@@ -189,21 +192,28 @@ def _in_place(points: list[Point], reader: Reader, city: City, report: Report) -
     report.extra["positions_checked"] = city.places is not None
     lats = np.array([point.lat for point in points], dtype=float)
     lons = np.array([point.lon for point in points], dtype=float)
-    kept = []
+    around = {}
     for point, verdict in zip(points, judge(lats, lons, city.places), strict=True):
         field = reader.column(verdict.field) if reader.has(verdict.field) else "geometry"
         value = f"{point.lat:.10g}, {point.lon:.10g}"
+        label = f" ({_label(point, reader)})"
         if verdict.bad:
-            report.reject(point.row, BadCellError(field, value, verdict.bad, verdict.reason))
+            why = verdict.bad + label
+            report.reject(point.row, BadCellError(field, value, why, verdict.reason))
             continue
         if verdict.distance_km > 0:
             report.warn(
                 point.row, field, value,
-                f"lies {_far(verdict.distance_km)} outside all neighbourhoods",
+                f"lies {_far(verdict.distance_km)} outside all neighbourhoods{label}",
                 "lies outside all neighbourhoods",
             )  # fmt: skip
-        kept.append(replace(point, more=(point.more, verdict.neighbourhood)))
-    return kept
+        around[point.row] = verdict.neighbourhood
+    return around
+
+
+def _label(point: Point, reader: Reader) -> str:
+    field = "id" if reader.has("id") or not point.name else "name"
+    return f"{reader.column(field)} {shown(point.id if field == 'id' else point.name)}"
 
 
 def _far(km: float) -> str:
@@ -230,26 +240,27 @@ def _unique(points: list[Point], reader: Reader, report: Report) -> list[Point]:
     return kept
 
 
-def _boroughs(points: list[Point], reader: Reader, city: City, report: Report) -> list[Point]:
+def _boroughs(
+    points: list[Point], around: Mapping[int, int], reader: Reader, city: City, report: Report
+) -> list[Point]:
     """Boroughs in the neighbourhoods' spelling; one that contradicts the map is told."""
-    column = reader.column("borough")
-    done = []
-    for point in points:
-        more, neighbourhood = point.more
-        borough = point.borough
-        if borough:
-            known = city.boroughs.spelling(borough)
-            if known != borough:
-                why = "written as the neighbourhoods write it"
-                report.repair(point.row, column, borough, known, why)
-                borough = known
-        if borough and neighbourhood >= 0 and city.places is not None:
-            around = city.places.neighbourhoods[neighbourhood]
-            if around.borough and borough_key(around.borough) != borough_key(borough):
-                report.warn(
-                    point.row, column, borough,
-                    f"the position lies in {around.borough} (neighbourhood {around.id})",
-                    "the position lies in another borough",
-                )  # fmt: skip
-        done.append(replace(point, borough=borough, more=more))
-    return done
+    return [
+        _borough(point, around[point.row], reader, city, report) if point.borough else point
+        for point in points
+    ]
+
+
+def _borough(point: Point, index: int, reader: Reader, city: City, report: Report) -> Point:
+    borough, column = point.borough or "", reader.column("borough")
+    known = city.boroughs.spelling(borough)
+    if known != borough:
+        report.repair(point.row, column, borough, known, "written as the neighbourhoods write it")
+        point = replace(point, borough=known)
+    around = city.places.neighbourhoods[index] if city.places and index >= 0 else None
+    if around and around.borough and borough_key(around.borough) != borough_key(known):
+        why = (
+            f"the position lies in {around.borough} (neighbourhood {around.id}; "
+            f"{_label(point, reader)})"
+        )
+        report.warn(point.row, column, known, why, "the position lies in another borough")
+    return point

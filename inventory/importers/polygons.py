@@ -77,7 +77,7 @@ def read_areas(
                 why = f"the id stands in feature {first[area.id]} already"
                 raise BadCellError(reader.column("id"), area.id, why, "the id is a duplicate")  # noqa: TRY301
         except BadCellError as error:
-            report.reject(row.number, error)
+            report.reject(row.number, error.of(reader.label(row)))
             continue
         first[area.id] = row.number
         areas.append(area)

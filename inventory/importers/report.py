@@ -47,6 +47,12 @@ class BadCellError(Exception):
         super().__init__(why)
         self.field, self.value, self.why, self.reason = field, value, why, reason or why
 
+    def of(self, label: str) -> BadCellError:
+        """The same, naming whose cell it is (`label`, "" for nobody's)."""
+        if label:
+            self.why = f"{self.why} ({label})"
+        return self
+
     def at(self, row: int) -> Fault:
         """The fault as it stands in the report, for `row`."""
         return Fault(row, self.field, shown(self.value), self.why, self.reason)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from inventory.importers.report import BadCellError, Report
+from inventory.importers.report import BadCellError, Report, shown
 from inventory.importers.source import Row, Source
 from inventory.importers.values import Kind, decimal_sign, read_number, read_text
 
@@ -57,6 +57,14 @@ class Reader:
         if why:
             self.report.repair(row.number, self.column(field), cell, text, why)
         return text
+
+    def label(self, row: Row) -> str:
+        """The row's id or name with its column, as in "id 4711"; "" if it has none."""
+        for field in ("id", "name"):
+            text, _ = read_text(self.cell(row, field))
+            if text:
+                return f"{self.column(field)} {shown(text)}"
+        return ""
 
     def number(self, row: Row, field: str, kind: Kind = "measure") -> float | None:
         """The cell as a finite number; None if empty. BadCellError if it is none."""

@@ -93,9 +93,11 @@ class Source:
                 f"{self.path}: column {name!r} ({option}) stands there more than once "
                 f"(columns {places}): rename one"
             )
+        below = next((row.number for row in self.rows[:20] if name in row.cells), 0)
+        hint = f"; row {below} looks like the header: remove the rows above it" if below else ""
         raise InputError(
             f"{self.path}: no column {name!r} ({option}); the columns are "
-            f"{', '.join(map(repr, self.columns))}{did_you_mean(name, self.columns)}"
+            f"{', '.join(map(repr, self.columns))}{did_you_mean(name, self.columns)}{hint}"
         )
 
 

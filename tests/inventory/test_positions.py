@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,6 +145,31 @@ def test_positions_in_metres_are_read_with_their_crs(city, files, db) -> None:
         (site,) = queries.sites(session)
     assert site.lat == pytest.approx(-34.60, abs=0.02)
     assert site.lon == pytest.approx(-58.40, abs=0.02)
+
+
+def test_point_layers_are_read_by_their_own_geometry(city, files, db) -> None:
+    """A GeoPackage in metres and a GeoJSON with heights; features count from 1."""
+    points = [shapely.Point(371606, 6169882), shapely.Point(371706, 6169882)]
+    path = files.layer("p.gpkg", points, {"key": ["a", "b"]}, crs="EPSG:32721")
+    result = city("import", "access-points", path, "--id", "key", "--json").json
+    assert (result["imported"], result["sites"]) == (2, 2)
+    assert city("import", "access-points", path, "--id", "key", "--json").json["unchanged"] == 2
+    features = [
+        {"type": "Feature", "properties": {"n": i}, "geometry": geometry}
+        for i, geometry in enumerate([
+            {"type": "Point", "coordinates": [-58.4, -34.6, 12.5]},
+            {"type": "Point", "coordinates": [-34.6, -58.4]},
+            {"type": "LineString", "coordinates": [[-58.4, -34.6], [-58.4, -34.7]]},
+            {"type": "MultiPoint", "coordinates": [[-58.4, -34.601]]},
+            None,
+        ])
+    ]  # fmt: skip
+    result = city("import", "candidates", files.geojson("p.geojson", *features), "--json").json
+    assert result["imported"] == 2
+    assert [(r["row"], r["field"]) for r in result["rejected"]] == [
+        (2, "geometry"), (3, "geometry"), (5, "geometry"),
+    ]  # fmt: skip
+    assert "swapped" in result["rejected"][0]["why"]
 
 
 def test_a_city_across_the_antimeridian(cli, files) -> None:

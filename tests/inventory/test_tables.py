@@ -63,7 +63,7 @@ def test_quoted_line_breaks_and_delimiters_keep_row_numbers(city, files) -> None
     result = sites(city, files.text("t.csv", text), "--id", "id", "--name", "name")
     assert result["imported"] == 1
     assert result["rejected"] == [
-        {"row": 3, "field": "lat", "value": "bad", "why": "is not a number"}
+        {"row": 3, "field": "lat", "value": "bad", "why": "is not a number (id 2)"}
     ]
 
 
@@ -74,7 +74,7 @@ def test_broken_rows_are_rejected_one_by_one(city, files) -> None:
     assert result["imported"] == 1
     assert [r["row"] for r in result["rejected"]] == [2, 3, 4]
     assert "4 cells where the header has 3" in result["rejected"][0]["why"]
-    assert result["rejected"][1]["why"] == "the longitude is missing"
+    assert result["rejected"][1]["why"] == "the longitude is missing (id b)"
     assert result["warnings"][0]["row"] == 3
 
 
@@ -130,6 +130,12 @@ def test_a_missing_column_names_those_that_are_there_and_the_nearest(city, files
     for part in ("'clave unica'", "--id", "'Clave única', 'Latitud', 'Longitud'", "did you mean"):
         assert part in message
     assert sites(city, path, "--id", " Clave única ")["imported"] == 1
+
+
+def test_a_title_above_the_header_is_named(city, files) -> None:
+    path = files.text("t.csv", "Access points 2024,,\nid,lat,lon\na,-34.6,-58.4\n")
+    message = sites(city, path, "--id", "id", "--lat", "lat", "--lon", "lon", code=1)
+    assert "row 2 looks like the header" in message
 
 
 def test_a_column_that_stands_twice_is_refused_only_when_asked_for(city, files) -> None:
@@ -235,7 +241,7 @@ def test_the_reject_file_can_be_mended_and_imported(city, files) -> None:
     rejects = Path(result["reject_file"])
     lines = rejects.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "id,lat,lon,farola_row,farola_field,farola_value,farola_why"
-    assert lines[1] == "b,x,-58.4,3,lat,x,is not a number"
+    assert lines[1] == "b,x,-58.4,3,lat,x,is not a number (id b)"
     rejects.write_text("\n".join(lines).replace("b,x,", "b,-34.6,"), encoding="utf-8")
     assert sites(city, rejects, "--id", "id")["imported"] == 1
     good = sites(city, files.text("u.csv", HEADER + "\n" + rows("c")), "--id", "id")
