@@ -1,0 +1,167 @@
+"""`farola demo`: the whole loop on a pretend city, over real sockets, in a home of its own.
+
+Each step is the command that a person would type, run as a child process; what it prints is what
+they would see. Nothing here reaches into the other rooms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from dataclasses import dataclass
+
+import click
+
+from farola.output import json_option, print_json
+from simulator import demo_home
+
+
+@dataclass
+class Figures:
+    """What the demo did; the keys are those that `farola demo --json` prints."""
+
+    devices: int = 0
+    pushed: int = 0
+    failed: int = 0
+    polled: int = 0
+    points: int = 0
+    usage_rows: int = 0
+    plan_sites: int = 0
+    took_s: float = 0.0
+
+
+@click.command(epilog="The city, its access points and its residents are made up.")
+@click.option(
+    "--aps",
+    default=60,
+    show_default=True,
+    type=click.IntRange(2, 2000),
+    help="How many pretend access points.",
+)
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Where the console is served.",
+)
+@click.option("--seed", default=7, show_default=True, type=int, help="Another seed, another city.")
+@click.option("--once", is_flag=True, help="Do all but serving, then end.")
+@json_option
+def demo(aps: int, port: int, seed: int, once: bool, as_json: bool) -> int:  # fmt: skip
+    """Run the whole loop on a pretend city and serve the console.
+
+    A city is made up, its access points are started as processes that answer SNMP and SSH; they
+    are adopted, provisioned (one fails and is named) and polled; usage is read, gaps are found, a
+    plan is made. Ctrl-C ends it all. The home is FAROLA_HOME, else ./.farola-demo; a home that
+    belongs to a real city is refused.
+    """
+    started = time.monotonic()
+    if not once:
+        demo_home.check_port(port)
+    home = demo_home.make_home()
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with demo_home.Loop(home, quiet=as_json) as loop:
+        figures, failed = _run(loop, aps, seed)
+        figures.took_s = round(time.monotonic() - started, 1)
+        if as_json:
+            print_json({**vars(figures), "failed_devices": failed, "simulated": True})
+        if once:
+            _summary(loop, figures, failed, None)
+            return 0
+        with contextlib.suppress(KeyboardInterrupt):
+            password = loop.first_user()
+            console = loop.serve(port)
+            _summary(loop, figures, failed, (f"http://127.0.0.1:{port}", password))
+            console.wait()
+    return 0
+
+
+def _run(loop: demo_home.Loop, aps: int, seed: int) -> tuple[Figures, list[str]]:
+    figures = Figures()
+    loop.say("1. A pretend city, and what its files say")
+    files = loop.make_city(seed, aps)
+    loop.farola("import", "neighbourhoods", files.neighbourhoods, "--id", "id", "--name", "name",
+                "--borough", "borough", "--population", "population", "--grade", "grade",
+                "--deprivation", "deprivation", "--deprivation-order", "high-is-worse")  # fmt: skip
+    loop.farola("import", "access-points", files.access_points, "--id", "id", "--name", "name",
+                "--programme", "programme", "--management-address", "management_address",
+                "--ssh-port", "ssh_port", "--snmp-port", "snmp_port", "--mac", "mac",
+                "--serial", "serial", "--platform", "platform", "--credential", "credential",
+                "--bssid", "bssid_2g", "--bssid", "bssid_5g")  # fmt: skip
+    loop.farola("import", "candidates", files.candidates,
+                "--id", "id", "--name", "name", "--cost", "cost")  # fmt: skip
+
+    loop.say("2. Its access points start, each a process with SNMP and SSH on a real socket")
+    known_hosts = loop.start_fleet(files.access_points)
+    loop.store_credential()
+
+    loop.say("3. Adopted: host keys enrolled, identity checked by serial and MAC")
+    adopted = loop.farola("device", "adopt", "--all", "--known-hosts", known_hosts, fails=True)
+    figures.devices = len(adopted["adopted"])
+
+    loop.say("4. A change is frozen: the diff of each device")
+    change = loop.farola(
+        "provision", "prepare", "--all", "--reason", "first configuration of the pretend city"
+    )
+    loop.show("provision", "show", change["change"])
+    loop.break_one()
+    loop.say("5. Pushed (one access point's flash is full: watch it fail, and be named)")
+    pushed = loop.farola("provision", "push", str(change["change"]), fails=True)
+    figures.pushed = int(pushed["pushed"])
+    failed = [f"{one['device']}: {one['why']}" for one in pushed["failed"]]
+    figures.failed = len(failed)
+    for line in failed:
+        loop.say(f"   failed: {line}")
+
+    loop.say("6. Polled over SNMP")
+    polled = loop.farola("collect", "once")
+    figures.polled = int(polled["answered"])
+    figures.points = int(polled["points"])
+
+    loop.say("7. A year of the portal's usage is read")
+    usage = loop.farola("import", "usage", files.usage, "--site", "site", "--period", "month",
+                        "--kind", "kind", "--users", "users", "--sessions", "sessions",
+                        "--minutes", "minutes")  # fmt: skip
+    figures.usage_rows = int(usage["imported"])
+
+    loop.say("8. Who is covered, and where next")
+    loop.show("coverage", "--model", "disc", "--radius", "80", "--by", "grade")
+    plan = loop.farola("plan", "--sites", "10", "--equity", "0.5")
+    for site in plan["sites"]:
+        loop.say(f"   {site['rank']:2}. {site['why']}")
+    figures.plan_sites = len(plan["sites"])
+    return figures, failed
+
+
+def _summary(
+    loop: demo_home.Loop, figures: Figures, failed: list[str], served: tuple[str, str] | None
+) -> None:
+    lines = [
+        "",
+        f"The loop is closed, in {figures.took_s:.0f} s. Everything in it is made up.",
+        f"  {figures.devices} access points adopted, {figures.pushed} provisioned,"
+        f" {figures.failed} failed ({'; '.join(failed) or 'none'})",
+        f"  {figures.polled} answered the poll: {figures.points} points;"
+        f" {figures.usage_rows} rows of usage; {figures.plan_sites} sites proposed",
+    ]
+    if served:
+        url, password = served
+        lines += [
+            "",
+            f"  Sign in      {url}   as admin   with {password}",
+            f"  The map      {url}/            gap × deprivation, sites, the proposed sites",
+            f"  The plan     {url}/plan        each site and why",
+            f"  Devices      {url}/devices     state, and a chart of the day",
+            f"  Last push    {url}/changes     each diff, and the one that failed",
+            f"  For citizens {url}/public      no sign-in, no script",
+            "",
+            "  Polled every 30 s. Ctrl-C ends it all.",
+        ]
+    else:
+        lines.append(
+            f"  The city's home is {loop.home}: try `FAROLA_HOME={loop.home} farola status`"
+        )
+    for line in lines:
+        loop.say(line)

@@ -1,0 +1,138 @@
+"""The demo's home and its child processes: every step is the command that a person would type."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from farola.errors import FarolaError
+from farola.output import note
+from farola.settings import FILE_NAME, load_settings
+
+MARK = "DEMO"
+"""A file in the home: this city is pretend and may be thrown away."""
+
+
+def make_home() -> Path:
+    """FAROLA_HOME, else ./.farola-demo: emptied if it was a demo's, refused if it is a city's."""
+    home = Path(os.environ.get("FAROLA_HOME") or ".farola-demo").absolute()
+    if (home / MARK).exists():
+        shutil.rmtree(home)
+    elif home.exists() and any(home.iterdir()):
+        what = "belongs to a city" if (home / FILE_NAME).exists() else "is not empty"
+        raise FarolaError(
+            f"{home} {what}; the demo will not touch it: "
+            "unset FAROLA_HOME or name a folder that does not exist"
+        )
+    home.mkdir(parents=True, exist_ok=True)
+    (home / MARK).write_text("A pretend city. `farola demo` removes this folder when it starts.\n")
+    return home
+
+
+def check_port(port: int) -> None:
+    """Raise FarolaError, before anything is started, if the console's port is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise FarolaError(
+                f"port {port} on 127.0.0.1 cannot be used ({error.strerror}): choose another, "
+                "`farola demo --port 8081`"
+            ) from None
+
+
+class Loop:
+    """Child processes on one home; all of them end with it."""
+
+    def __init__(self, home: Path, quiet: bool) -> None:
+        self.home = home
+        self.quiet = quiet
+        self.env = {**os.environ, "FAROLA_HOME": str(home)}
+        self.children: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Loop:
+        """Nothing is running yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End every child, newest first."""
+        for child in reversed(self.children):
+            child.terminate()
+        for child in reversed(self.children):
+            try:
+                child.wait(15)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+    def say(self, text: str) -> None:
+        """Tell the person at the terminal; on stderr when stdout is for JSON."""
+        if self.quiet:
+            note(text)
+        else:
+            print(text, flush=True)
+
+    def farola(self, *words: object, fails: bool = False) -> dict[str, Any]:
+        """Run `farola WORDS --json` and return what it printed.
+
+        With `fails` an exit code above 0 is expected where single devices fail.
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", "farola", *map(str, words), "--json"],
+            env=self.env, stdout=subprocess.PIPE, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if done.returncode and not (fails and done.stdout):
+            raise FarolaError(
+                f"`farola {' '.join(map(str, words))}` ended with {done.returncode}; "
+                f"what it said stands above; the home is {self.home}"
+            )
+        result = json.loads(done.stdout)
+        assert isinstance(result, dict)  # noqa: S101 - our own commands print objects
+        return result
+
+    def show(self, *words: object) -> None:
+        """Run a command that changes nothing, so that the person sees its answer in words."""
+        if not self.quiet:
+            subprocess.run(
+                [sys.executable, "-m", "farola", *map(str, words)], env=self.env, check=False
+            )
+
+    def make_city(self, seed: int, aps: int) -> Any:
+        """Write the pretend city's files, make its home, and mark it as simulated."""
+        from inventory.db import open_inventory
+        from inventory.queries import set_fact
+        from simulator.city import make_city
+        from simulator.city_files import write_city
+
+        city = make_city(seed, aps)
+        files = write_city(city, self.home / "city")
+        self.farola("init", "--name", city.name, "--timezone", city.timezone,
+                    "--ssid", "Pretend Free WiFi")  # fmt: skip
+        inventory = open_inventory(load_settings(self.home))
+        with inventory.session() as session:
+            set_fact(session, "simulated", {"seed": seed, "access_points": aps})
+        inventory.close()
+        return files
+
+    def start(self, *words: object) -> subprocess.Popen[str]:
+        """Start `python -m WORDS` as a child that ends with the demo; stdout is a pipe."""
+        child = subprocess.Popen(
+            [sys.executable, "-m", *map(str, words)], env=self.env, text=True,
+            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.children.append(child)
+        return child

@@ -1,0 +1,165 @@
+"""One pretend access point: its files, its processes, its services and how it boots."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simulator import running, stock_config
+from simulator.flash import Flash
+from simulator.kernel_files import kernel_file
+from simulator.shell.interpreter import Shell
+from simulator.shell.processes import Processes
+from simulator.shell.scripts import run_script
+from simulator.traffic import Traffic
+
+FAULTS = ("dead", "snmp-silent", "ssh-refuses", "flash-full", "flaky", "wrong-host-key")
+"""Ways in which a pretend access point can be made to fail."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the fleet knows of one device."""
+
+    identity: stock_config.Identity
+    address: str
+    ssh_port: int
+    snmp_port: int
+    folder: Path
+    """Holds the device's files under `root/`."""
+    seed: str
+    password: str = field(repr=False)
+    mean_clients: float = 2.0
+    faults: frozenset[str] = frozenset()
+    trap_to: tuple[tuple[str, int], ...] = ()
+    boot_seconds: float = 1.0
+    """How long it is gone when it reboots."""
+    up_before_s: float = 0.0
+    """Seconds it pretends to have been up when the fleet starts."""
+
+
+class Device:
+    """State of the device. `on_reload(service, action)` tells the servers in front of it."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self.settings = settings
+        self.clock = clock
+        root = settings.folder / "root"
+        self.flash = Flash(root, lambda path: kernel_file(self, path))
+        stock_config.install(root, settings.identity)
+        self.processes = Processes()
+        self.locks: set[str] = set()
+        self.log: deque[str] = deque(maxlen=200)
+        self.traffic = Traffic(settings.mean_clients, settings.seed, clock)
+        self.on_reload: Callable[[str, str], None] = lambda _service, _action: None
+        self.on_reboot: Callable[[], Awaitable[None]] | None = None
+        self.instances: dict[str, tuple[list[str], int]] = {}
+        """Programs of procd services: their command and, once started, process number."""
+        self.boot_id = str(uuid.uuid4())
+        self._up_since = time.monotonic() - settings.up_before_s
+        self.hostname = "OpenWrt"
+        self.networks: tuple[running.Network, ...] = ()
+        self.snmp = running.snmp_settings(self.flash)
+        self.flash.full = "flash-full" in settings.faults
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the last boot, by a monotonic clock."""
+        return time.monotonic() - self._up_since
+
+    # --- booting -----------------------------------------------------------------------------
+
+    async def boot(self, *, first: bool = False) -> None:
+        """Start: memory is empty, then the scripts of /etc/rc.d run in order, then rc.local.
+
+        `first` is the start of the fleet, when a device pretends to have been up for long.
+        """
+        self.flash.clear_memory()
+        stock_config.install_memory(self.flash.root, self.settings.identity)
+        self.locks.clear()
+        self.instances.clear()
+        self.boot_id = str(uuid.uuid4())
+        if not first:
+            self._up_since = time.monotonic()
+        self.traffic.reset()
+        for name in self.flash.names("/etc/rc.d"):
+            if name.startswith("S"):
+                await self._boot_script(f"/etc/rc.d/{name}", "boot")
+        if self.flash.is_file("/etc/rc.local"):
+            await self._boot_script("/etc/rc.local", "")
+        self.say("procd", "- init complete -")
+
+    async def _boot_script(self, path: str, argument: str) -> None:
+        process = self.processes.new(f"sh {path}")
+        shell = Shell(self, process, "sh")
+        shell.cwd = "/"
+        try:
+            if self.flash.is_file(path):
+                await run_script(shell, path, [argument] if argument else [])
+        except (OSError, RecursionError) as error:
+            self.say("procd", f"{path}: {error}")
+        finally:
+            self.processes.end(process)
+
+    def halt(self) -> None:
+        """Power goes: every process ends."""
+        self.processes.kill_all()
+
+    def request_reboot(self) -> None:
+        """Reboot in a moment, so that the command that asked can still answer."""
+        if self.on_reboot is not None:
+            self._reboot = asyncio.get_running_loop().create_task(self._reboot_soon())
+
+    async def _reboot_soon(self) -> None:
+        await asyncio.sleep(0.1)
+        if self.on_reboot is not None:
+            await self.on_reboot()
+
+    # --- services ------------------------------------------------------------------------------
+
+    def service(self, name: str, action: str) -> None:
+        """What a stock service script does; a reload takes its configuration over."""
+        self.say(name, action)
+        if name == "system":
+            self.hostname = running.hostname(self.flash)
+        elif name in {"network", "wpad", "wifi"}:
+            self.networks = running.networks(self.flash, len(self.settings.seed))
+        elif name == "snmpd":
+            self.snmp = running.snmp_settings(self.flash)
+        self.on_reload(name, action)
+
+    def reload_all(self) -> None:
+        """Every service takes its configuration over (`reload_config`)."""
+        for name in ("system", "network", "firewall", "dnsmasq", "dropbear", "snmpd"):
+            self.service(name, "reload")
+
+    def daemons(self) -> list[tuple[int, str]]:
+        """Programs that are always there: number and command line."""
+        names = ["/sbin/procd", "/sbin/ubusd", "/sbin/logd -S 64", "/sbin/rpcd", "/usr/sbin/dropbear -F",
+                 "/usr/sbin/hostapd -s", "/sbin/netifd", "/usr/sbin/snmpd -Lf /dev/null -f"]  # fmt: skip
+        return [(1 if not number else 600 + 40 * number, name) for number, name in enumerate(names)]
+
+    def kill(self, pid: int, signal: int) -> bool:
+        """Send a signal to a process or a daemon; HUP makes a daemon reload."""
+        for number, command in self.daemons():
+            if number == pid:
+                if signal == 1 and "snmpd" in command:
+                    self.service("snmpd", "reload")
+                return True
+        return self.processes.kill(pid, signal)
+
+    def say(self, who: str, what: str) -> None:
+        """Add a line to the system log."""
+        when = time.strftime("%a %b %e %H:%M:%S %Y", time.gmtime(self.clock()))
+        self.log.append(f"{when} daemon.info {who}: {what}")
+
+    def close(self) -> None:
+        """End what still runs."""
+        with contextlib.suppress(RuntimeError):
+            self.halt()

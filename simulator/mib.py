@@ -1,0 +1,206 @@
+"""What a pretend access point tells over SNMP, as OpenWrt's snmpd with the extend scripts does.
+
+A view is a sorted list of object identifiers with functions that give their values, computed
+only when asked.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from simulator.kernel_files import MEMORY_KB, free_memory_kb, interfaces
+from simulator.stock_config import MODEL, RELEASE
+
+if TYPE_CHECKING:
+    from simulator.device import Device
+
+Oid = tuple[int, ...]
+
+SYSTEM: Oid = (1, 3, 6, 1, 2, 1, 1)
+IF_ENTRY: Oid = (1, 3, 6, 1, 2, 1, 2, 2, 1)
+IF_X_ENTRY: Oid = (1, 3, 6, 1, 2, 1, 31, 1, 1, 1)
+HOST: Oid = (1, 3, 6, 1, 2, 1, 25)
+UCD: Oid = (1, 3, 6, 1, 4, 1, 2021)
+EXTEND_TABLE: Oid = (1, 3, 6, 1, 4, 1, 8072, 1, 3, 2, 3, 1)
+"""nsExtendOutput1Table of NET-SNMP-EXTEND-MIB."""
+NET_SNMP_LINUX: Oid = (1, 3, 6, 1, 4, 1, 8072, 3, 2, 10)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value and its type: one of text, oid, integer, gauge, counter, counter64, ticks."""
+
+    kind: str
+    value: int | str | Oid
+
+
+class View:
+    """A device's objects at one moment."""
+
+    def __init__(self, objects: dict[Oid, Callable[[], Value]]) -> None:
+        self._objects = objects
+        self._order = sorted(objects)
+
+    def get(self, oid: Oid) -> Value | None:
+        """The value of an object, None where there is none."""
+        find = self._objects.get(oid)
+        return find() if find is not None else None
+
+    def has_object(self, oid: Oid) -> bool:
+        """Whether the object exists, if not in this instance."""
+        at = bisect.bisect_left(self._order, oid[:-1])
+        return at < len(self._order) and self._order[at][: len(oid) - 1] == oid[:-1]
+
+    def after(self, oid: Oid) -> tuple[Oid, Value] | None:
+        """The next object in order, None at the end."""
+        at = bisect.bisect_right(self._order, oid)
+        if at == len(self._order):
+            return None
+        found = self._order[at]
+        return found, self._objects[found]()
+
+
+def make_view(device: Device, agent_uptime_s: Callable[[], float]) -> View:
+    """The view of a device as it runs now. `agent_uptime_s` is that of its SNMP agent."""
+    objects: dict[Oid, Callable[[], Value]] = {}
+    _system(objects, device, agent_uptime_s)
+    _interfaces(objects, device)
+    _host(objects, device)
+    _extend(objects, device)
+    return View(objects)
+
+
+def _ticks(seconds: float) -> Value:
+    return Value("ticks", int(seconds * 100) % 2**32)
+
+
+def _text(value: str) -> Callable[[], Value]:
+    return lambda: Value("text", value)
+
+
+def _whole(kind: str, value: int) -> Callable[[], Value]:
+    return lambda: Value(kind, value)
+
+
+def _system(
+    objects: dict[Oid, Callable[[], Value]], device: Device, agent_uptime_s: Callable[[], float]
+) -> None:
+    description = f"Linux {device.hostname} OpenWrt {RELEASE} 5.15.150 #0 mips (pretend)"
+    rows: list[Callable[[], Value]] = [
+        _text(description),
+        lambda: Value("oid", NET_SNMP_LINUX),
+        lambda: _ticks(agent_uptime_s()),
+        _text(device.snmp.contact),
+        lambda: Value("text", device.hostname),
+        _text(device.snmp.location),
+        _whole("integer", 72),
+    ]
+    for number, row in enumerate(rows, 1):
+        objects[(*SYSTEM, number, 0)] = row
+
+
+def _interfaces(objects: dict[Oid, Callable[[], Value]], device: Device) -> None:
+    known = interfaces(device)
+    objects[(1, 3, 6, 1, 2, 1, 2, 1, 0)] = _whole("integer", len(known))
+
+    def octets(name: str, side: str, bits: int) -> Callable[[], Value]:
+        def now() -> Value:
+            count = device.traffic.advance(device.networks).get(name)
+            total = int(getattr(count, side)) if count is not None else 0
+            return Value("counter64" if bits == 64 else "counter", total % 2**bits)
+
+        return now
+
+    def packets(name: str, side: str) -> Callable[[], Value]:
+        inner = octets(name, side, 64)
+        return lambda: Value("counter", int(inner().value) // 800 % 2**32)  # type: ignore[arg-type]  # a count
+
+    for name, (index, up, mac) in known.items():
+        speed = {"lo": 10_000_000, "eth0": 1_000_000_000, "br-lan": 1_000_000_000}.get(name, 0)
+        kind = 24 if name == "lo" else 71 if name.startswith(("wlan", "phy")) else 6
+        address = bytes.fromhex(mac.replace(":", "")).decode("latin-1") if mac else ""
+        columns: dict[int, Callable[[], Value]] = {
+            1: _whole("integer", index),
+            2: _text(name),
+            3: _whole("integer", kind),
+            4: _whole("integer", 65536 if name == "lo" else 1500),
+            5: _whole("gauge", speed),
+            6: _text(address if name != "lo" else ""),
+            7: _whole("integer", 1 if up else 2),
+            8: _whole("integer", 1 if up else 2),
+            9: _whole("ticks", 0),
+            10: octets(name, "rx", 32),
+            11: packets(name, "rx"),
+            14: _whole("counter", 0),
+            16: octets(name, "tx", 32),
+            17: packets(name, "tx"),
+            20: _whole("counter", 0),
+        }
+        for column, value in columns.items():
+            objects[(*IF_ENTRY, column, index)] = value
+        extended: dict[int, Callable[[], Value]] = {
+            1: _text(name),
+            6: octets(name, "rx", 64),
+            10: octets(name, "tx", 64),
+            15: _whole("gauge", speed // 1_000_000),
+            18: _text(""),
+            19: _whole("ticks", 0),
+        }
+        for column, value in extended.items():
+            objects[(*IF_X_ENTRY, column, index)] = value
+
+
+def _busy_pct(device: Device) -> int:
+    clients = sum(device.traffic.clients(n, device.networks) for n in device.networks)
+    return min(96, 3 + 2 * clients + len(device.processes.running))
+
+
+def _host(objects: dict[Oid, Callable[[], Value]], device: Device) -> None:
+    objects[(*HOST, 1, 1, 0)] = lambda: _ticks(device.uptime_s)
+    objects[(*HOST, 1, 6, 0)] = lambda: Value("gauge", 38 + len(device.processes.running))
+    objects[(*HOST, 2, 2, 0)] = _whole("integer", MEMORY_KB)
+    objects[(*HOST, 3, 3, 1, 2, 196608)] = lambda: Value("integer", _busy_pct(device))
+    objects[(*UCD, 4, 3, 0)] = _whole("integer", 0)
+    objects[(*UCD, 4, 4, 0)] = _whole("integer", 0)
+    objects[(*UCD, 4, 5, 0)] = _whole("integer", MEMORY_KB)
+    objects[(*UCD, 4, 6, 0)] = lambda: Value("integer", free_memory_kb(device))
+    objects[(*UCD, 4, 11, 0)] = lambda: Value("integer", free_memory_kb(device))
+    objects[(*UCD, 4, 14, 0)] = _whole("integer", 2000)
+    objects[(*UCD, 4, 15, 0)] = _whole("integer", 6000)
+    for number, load in enumerate(("0.08", "0.05", "0.01"), 1):
+        objects[(*UCD, 10, 1, 3, number)] = _text(load)
+    objects[(*UCD, 11, 9, 0)] = lambda: Value("integer", _busy_pct(device) * 2 // 3)
+    objects[(*UCD, 11, 10, 0)] = lambda: Value("integer", _busy_pct(device) // 3)
+    objects[(*UCD, 11, 11, 0)] = lambda: Value("integer", 100 - _busy_pct(device))
+
+
+def _extend(objects: dict[Oid, Callable[[], Value]], device: Device) -> None:
+    networks = device.networks
+    lines: dict[str, Callable[[], str]] = {
+        "distro": lambda: f"OpenWrt {RELEASE}",
+        "hardware": lambda: MODEL,
+        # Quoted, as the script in the field prints it.
+        "interfaces": lambda: '"' + "\n".join(f"{n.interface},{n.label}" for n in networks) + '"',
+        "clients-wlan": lambda: str(sum(device.traffic.clients(n, networks) for n in networks)),
+    }
+    for network in networks:
+        if not network.up:
+            continue
+        name, traffic = network.interface, device.traffic
+        lines |= {
+            f"clients-{name}": lambda n=network: str(traffic.clients(n, networks)),  # type: ignore[misc]
+            f"frequency-{name}": lambda n=network: str(n.frequency_mhz),  # type: ignore[misc]
+            f"noise-floor-{name}": lambda n=network: str(traffic.noise_dbm(n)),  # type: ignore[misc]
+            f"txpower-{name}": lambda n=network: str(n.tx_power_dbm),  # type: ignore[misc]
+            f"utilization-{name}": lambda n=network: str(traffic.utilization_pct(n, networks)),  # type: ignore[misc]
+            f"ssid-{name}": lambda n=network: n.ssid,  # type: ignore[misc]
+        }
+    for name, line in lines.items():
+        index = (len(name), *name.encode())
+        objects[(*EXTEND_TABLE, 1, *index)] = lambda f=line: Value("text", f().split("\n")[0])  # type: ignore[misc]
+        objects[(*EXTEND_TABLE, 2, *index)] = lambda f=line: Value("text", f())  # type: ignore[misc]
+        objects[(*EXTEND_TABLE, 3, *index)] = lambda f=line: Value("integer", f().count("\n") + 1)  # type: ignore[misc]
+        objects[(*EXTEND_TABLE, 4, *index)] = _whole("integer", 0)

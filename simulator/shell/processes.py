@@ -1,0 +1,79 @@
+"""The processes of a pretend device: tasks with a number, that can be listed, awaited, killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulator.shell.interpreter import Shell
+
+
+@dataclass
+class Process:
+    """A running command. `shell` is its interpreter, once it has one."""
+
+    pid: int
+    command: str
+    task: asyncio.Task[int] | None = None
+    shell: Shell | None = None
+    signal: int = 0
+    status: int | None = None
+
+
+@dataclass
+class Processes:
+    """All processes of a device; numbers go up and are not used again until a reboot."""
+
+    first: int = 1200
+    running: dict[int, Process] = field(default_factory=dict)
+    _last: int = 0
+
+    def new(self, command: str) -> Process:
+        """A process that is about to start."""
+        self._last = max(self._last, self.first) + 1
+        process = Process(self._last, command)
+        self.running[process.pid] = process
+        return process
+
+    def start(self, process: Process, work: Coroutine[object, object, int]) -> Process:
+        """Run `work` as the process, in the background."""
+        process.task = asyncio.get_running_loop().create_task(self._run(process, work))
+        return process
+
+    async def _run(self, process: Process, work: Coroutine[object, object, int]) -> int:
+        try:
+            process.status = await work
+        except asyncio.CancelledError:
+            process.status = 128 + (process.signal or 15)
+        finally:
+            self.running.pop(process.pid, None)
+        return process.status
+
+    def end(self, process: Process) -> None:
+        """A process that ran in its caller's task is over."""
+        self.running.pop(process.pid, None)
+
+    def kill(self, pid: int, signal: int) -> bool:
+        """Send a signal; False where there is no such process. 0 only asks."""
+        process = self.running.get(pid)
+        if process is None:
+            return False
+        if signal == 0:
+            return True
+        ignored = process.shell is not None and process.shell.ignores(signal)
+        if process.task is not None and (signal == 9 or not ignored):
+            process.signal = signal
+            process.task.cancel()
+        return True
+
+    def kill_all(self) -> None:
+        """End everything, as a reboot does."""
+        for process in list(self.running.values()):
+            process.signal = 9
+            if process.task is not None:
+                process.task.cancel()
+        self.running.clear()
+        self._last = 0
