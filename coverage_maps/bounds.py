@@ -8,6 +8,7 @@ affordable sum of the candidates' column sums of y is at least the optimum, for 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,32 @@ CLOSE = 1e-6
 PATIENCE = 15
 SMALLEST_STEP = 1e-3
 MEMORY = 0.5
+WORTH_CUTTING = 0.3
+
+
+@dataclass(eq=False)
+class _Problem:
+    """What is left of the problem: candidates that may be in a better choice, and their points."""
+
+    matrix: csr_array
+    weights: Floats
+    costs: Floats
+    names: Indices
+    """Of the candidates, in the whole problem."""
+
+    def cut(self, keep: NDArray[np.bool_], y: Floats, past: Floats) -> tuple[Floats, Floats]:
+        """Drop candidates, then points that no other reaches; returns what stays of y, past."""
+        matrix = csr_array(self.matrix[np.flatnonzero(keep)])
+        reached = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]))
+        self.matrix = csr_array(matrix[:, reached])
+        self.weights, self.costs = self.weights[reached], self.costs[keep]
+        self.names = self.names[keep]
+        return y[reached], past[reached]
+
+    def reached(self, taken: Indices) -> list[Indices]:
+        """The points that each of `taken` covers."""
+        pointer, indices = self.matrix.indptr, self.matrix.indices
+        return [indices[pointer[j] : pointer[j + 1]] for j in taken]
 
 
 def lagrangian(
@@ -34,80 +61,94 @@ def lagrangian(
     """An upper bound on the weight that can be covered, and the best choice met on the way.
 
     Subgradient steps of Polyak's length towards `value` (a known feasible value), projected on
-    0 ≤ y ≤ w and smoothed by their past, until the bound meets a feasible value, the steps no
-    longer help or `deadline` (time.monotonic) is reached. Each is one product with `covers`,
-    boolean of shape (candidates, demand points). The first bound is always computed.
+    0 ≤ y ≤ w and smoothed by their past. A candidate that cannot be part of anything better than
+    the best known (its reduced cost is larger than the gap) is dropped, so steps become cheap as
+    the gap closes. Ends when the bound meets a feasible value, when steps no longer help or at
+    `deadline` (time.monotonic); the first bound is always computed. `covers` is boolean of
+    shape (candidates, demand points).
     """
-    matrix = csr_array(covers, dtype=np.float64)
-    indptr, indices = matrix.indptr, matrix.indices
+    left = _Problem(csr_array(covers, dtype=np.float64), weights, costs, np.arange(len(costs)))
     whole = bool(np.all(weights == np.floor(weights)))
-    # Every candidate at once covers this much; where all can be paid it is the answer.
     best = float(weights.sum())
-    found, found_value = np.empty(0, dtype=np.intp), value
-    y = weights.copy()
+    known, found, found_value = value, np.empty(0, dtype=np.intp), -1.0
+    y, past = weights.copy(), np.zeros_like(weights)
     step, waited = 1.0, 0
-    past = np.zeros_like(y)
     while True:
-        sums = matrix @ y
-        taken, parts, relaxed = knapsack(sums, costs, budget)
-        bound = float((weights - y).sum()) + relaxed
-        rows = [indices[indptr[j] : indptr[j + 1]] for j in taken]
-        lengths = [len(row) for row in rows]
-        reached = np.concatenate(rows) if rows else np.empty(0, dtype=np.intp)
-        times = np.bincount(reached, weights=np.repeat(parts, lengths), minlength=len(y))
-        paid = parts >= 1
-        if not paid.all():
-            solid = [row for row, full in zip(rows, paid, strict=True) if full]
-            reached = np.concatenate(solid) if solid else np.empty(0, dtype=np.intp)
-        mark = np.zeros(len(y), dtype=bool)
-        mark[reached] = True
-        if (feasible := float(weights[mark].sum())) > found_value:
-            found, found_value = taken[paid], feasible
+        sums = left.matrix @ y
+        taken, parts, relaxed, price = knapsack(sums, left.costs, budget)
+        bound = float((left.weights - y).sum()) + relaxed
+        rows = left.reached(taken)
+        times = _counts(rows, parts, len(y))
+        solid = parts >= 1
+        if not solid.all():
+            rows = [row for row, full in zip(rows, solid, strict=True) if full]
+        feasible = float(left.weights[_counts(rows, np.ones(len(rows)), len(y)) > 0].sum())
+        if feasible > found_value:
+            found, found_value = left.names[taken[solid]], feasible
+            known = max(known, feasible)
 
-        if bound < best * (1 - 1e-7):
-            waited = 0
-        else:
-            waited += 1
-        best = min(best, np.floor(bound * (1 + 1e-12) + 1e-6) if whole else bound)
-        if best - found_value <= CLOSE * best or time.monotonic() > deadline:
+        waited = 0 if bound < best * (1 - 1e-7) else waited + 1
+        best = min(best, float(np.floor(bound * (1 + 1e-12) + 1e-6)) if whole else bound)
+        if best - known <= CLOSE * best or time.monotonic() > deadline:
             break
         if waited >= PATIENCE:
             step, waited = step / 2, 0
         if step < SMALLEST_STEP:
             break
         slope = times - 1.0 + MEMORY * past
-        blocked = ((y <= 0) & (slope > 0)) | ((y >= weights) & (slope < 0))
-        slope[blocked] = 0.0
+        slope[((y <= 0) & (slope > 0)) | ((y >= left.weights) & (slope < 0))] = 0.0
         norm = float(slope @ slope)
         if norm == 0:
             break
         past = slope
-        y = np.clip(y - step * (bound - found_value) / norm * slope, 0.0, weights)
-    return max(best, found_value), found
+        moved = np.clip(y - step * (bound - known) / norm * slope, 0.0, left.weights)
+        # A hair of room, so that rounding never drops a candidate of an equal choice.
+        keep = bound + (sums - price * left.costs) > known * (1 - 1e-9)
+        if np.count_nonzero(~keep) > WORTH_CUTTING * len(keep):
+            moved, past = left.cut(keep, moved, past)
+            if not len(left.costs):
+                best = known
+                break
+        y = moved
+    return max(best, known), found
 
 
-def knapsack(values: Floats, costs: Floats, budget: float) -> tuple[Indices, Floats, float]:
-    """The best affordable items where parts of one may be taken: indices, parts, and value.
+def knapsack(values: Floats, costs: Floats, budget: float) -> tuple[Indices, Floats, float, float]:
+    """The best affordable items where parts of one may be taken.
 
-    With equal costs it is the items of largest value; else by value for cost, the last one in
-    part, which is no less than any choice of whole items.
+    Returns their indices, the part taken of each, their value, and the price of money: the
+    value for cost of the item at the brink, 0 where all can be paid. With equal costs the items
+    of largest value are taken; else those of most value for cost, the last one in part, which
+    is no less than any choice of whole items.
     """
-    if np.all(costs == costs[0]) and costs[0] > 0:
-        count = min(int(budget / costs[0] + 1e-9), len(values))
-        if count == len(values):
-            top = np.arange(count)
+    count = len(values)
+    if costs[0] > 0 and np.all(costs == costs[0]):
+        fits = min(int(budget / costs[0] + 1e-9), count)
+        if fits in {0, count}:
+            top, price = np.arange(fits), 0.0 if fits else float(values.max() / costs[0])
         else:
-            top = np.argpartition(values, len(values) - count)[len(values) - count :]
-        return top, np.ones(count), float(values[top].sum())
+            order = np.argpartition(values, count - fits)
+            top, price = order[count - fits :], float(values[order[count - fits]] / costs[0])
+        return top, np.ones(fits), float(values[top].sum()), price
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(costs > 0, values / costs, np.inf)
     order = np.argsort(-ratio, kind="stable")
     spent = np.cumsum(costs[order])
     full = int(np.searchsorted(spent, budget * (1 + 1e-12), side="right"))
-    taken, parts = order[:full], np.ones(full)
-    if full < len(order):
-        rest = budget - (spent[full - 1] if full else 0.0)
+    taken, parts, price = order[:full], np.ones(full), 0.0
+    if full < count:
         last = order[full]
+        price = float(ratio[last])
+        rest = budget - (float(spent[full - 1]) if full else 0.0)
         if rest > 0:
             taken, parts = np.append(taken, last), np.append(parts, rest / costs[last])
-    return taken, parts, float((values[taken] * parts).sum())
+    return taken, parts, float((values[taken] * parts).sum()), price
+
+
+def _counts(rows: list[Indices], parts: Floats, length: int) -> Floats:
+    """How many times each point is covered by `rows`, of which `parts` are taken."""
+    if not rows:
+        return np.zeros(length)
+    repeated = np.repeat(parts, [len(row) for row in rows])
+    counts = np.bincount(np.concatenate(rows), weights=repeated, minlength=length)
+    return np.asarray(counts, dtype=np.float64)

@@ -15,8 +15,9 @@ from scipy.spatial import KDTree
 from shapely.geometry.base import BaseGeometry
 
 from coverage_maps.coverage import Coverage
+from coverage_maps.footprint import discs
 from coverage_maps.ground import Ground
-from coverage_maps.projection import Floats
+from coverage_maps.projection import Floats, Geometries
 
 MOST_DEMAND_POINTS = 600_000
 """About how finely a city is cut: 26 m on Mexico City's 420 uncovered km². At 50 m the points
@@ -33,18 +34,28 @@ class Points:
     owner: NDArray[np.intp]
     """Shape (m,): index of the neighbourhood."""
     residents: Floats
-    """Shape (m,): uncovered residents that the point stands for."""
+    """Shape (m,): residents that the point stands for."""
     spacing: float
     """Metres between points."""
 
 
-def demand_points(ground: Ground, before: Coverage) -> Points:
-    """A grid of the uncovered ground where somebody lives; the residents spread evenly on it.
+def demand_points(ground: Ground, before: Coverage, candidates: Floats) -> Points:
+    """A grid of the uncovered, inhabited ground that a site at one of `candidates` would reach.
 
     Points are a sixth of the radius apart, or wider where that would make more than
-    `MOST_DEMAND_POINTS`. Their residents sum to the residents not covered.
+    `MOST_DEMAND_POINTS`. Residents are spread evenly on what is uncovered of a neighbourhood.
     """
-    return _grid(ground, before, before.radius / 6, MOST_DEMAND_POINTS)
+    reachable = before.uncovered
+    possible = len(candidates) * math.pi * before.radius**2
+    if possible < float(shapely.area(reachable).sum()):
+        # Few candidates: cut only the ground around them, and that the finer.
+        reachable = reachable.copy()
+        shapes = discs(candidates, before.radius)
+        tree = shapely.STRtree(shapes)
+        for i, whole in enumerate(reachable):
+            near = tree.query(whole, predicate="intersects")
+            reachable[i] = shapely.intersection(whole, shapely.union_all(shapes[near]))
+    return _grid(ground, reachable, before.radius / 6, MOST_DEMAND_POINTS)
 
 
 def generated_candidates(ground: Ground, before: Coverage) -> Points:
@@ -53,7 +64,7 @@ def generated_candidates(ground: Ground, before: Coverage) -> Points:
     They are 0.3 radii apart, or wider where that would make more than `MOST_CANDIDATES` (about
     50 m in Mexico City).
     """
-    points = _grid(ground, before, before.radius * 0.3, MOST_CANDIDATES)
+    points = _grid(ground, before.uncovered, before.radius * 0.3, MOST_CANDIDATES)
     # Where neighbourhoods overlap, the same place was found twice.
     _, first = np.unique(np.round(points.xy, 2), axis=0, return_index=True)
     first.sort()
@@ -70,13 +81,14 @@ def covers_matrix(candidates: Floats, demand: Floats, radius: float) -> csr_arra
     return csr_array((ones, (pairs["i"], pairs["j"])), shape=shape)
 
 
-def _grid(ground: Ground, before: Coverage, finest: float, most: int) -> Points:
-    open_ground = shapely.area(before.uncovered)
+def _grid(ground: Ground, polygons: Geometries, finest: float, most: int) -> Points:
+    """Points inside `polygons`, one polygon a neighbourhood, where somebody lives."""
+    open_ground = shapely.area(polygons)
     wanted = np.flatnonzero((ground.residents > 0) & (open_ground > 0))
     spacing = max(finest, math.sqrt(float(open_ground[wanted].sum()) / most), 0.01)
     xy, owner, residents = [np.empty((0, 2))], [np.empty(0, np.intp)], [np.empty(0)]
     for i in wanted:
-        inside = _grid_points(before.uncovered[i], spacing)
+        inside = _grid_points(polygons[i], spacing)
         count = len(inside)
         xy.append(inside)
         owner.append(np.full(count, i, dtype=np.intp))

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
-from coverage_maps.footprint import check_radius, discs, distinct
+from coverage_maps.footprint import INNER, OUTER, check_radius, discs, distinct
 from coverage_maps.ground import Ground
 from coverage_maps.projection import Floats, Geometries
 
@@ -38,18 +40,38 @@ def cover(
     `advance` is called with the number of neighbourhoods done. Mexico City (27,000 positions,
     2,430 polygons) takes about 3 s.
     """
+    check_radius(radius)
     xy = distinct(xy)
-    shapes = discs(xy, check_radius(radius))
-    which, disc = shapely.STRtree(shapes).query(ground.polygons, predicate="intersects")
-    order = np.argsort(which, kind="stable")
-    starts = np.searchsorted(which[order], np.arange(len(ground.polygons) + 1))
     uncovered = ground.polygons.copy()
-    for i in range(len(uncovered)):
-        near = disc[order[starts[i] : starts[i + 1]]]
+    whole = _within_one_disc(ground, xy, radius)
+    uncovered[whole] = shapely.Polygon()
+    advance(int(whole.sum()))
+    rest = np.flatnonzero(~whole)
+    shapes = discs(xy, radius)
+    which, disc = shapely.STRtree(shapes).query(ground.polygons[rest], predicate="intersects")
+    order = np.argsort(which, kind="stable")
+    starts = np.searchsorted(which[order], np.arange(len(rest) + 1))
+    for k, i in enumerate(rest):
+        near = disc[order[starts[k] : starts[k + 1]]]
         if len(near):
             uncovered[i] = shapely.difference(uncovered[i], shapely.union_all(shapes[near]))
         advance(1)
     return Coverage(radius, xy, uncovered, shares_of(ground, uncovered))
+
+
+def _within_one_disc(ground: Ground, xy: Floats, radius: float) -> NDArray[np.bool_]:
+    """Which neighbourhoods the site nearest to their middle covers whole, shape (n,).
+
+    With a radius of kilometres that is almost every one, and saves a union of thousands.
+    """
+    if not len(xy):
+        return np.zeros(len(ground.polygons), dtype=bool)
+    middles = shapely.get_coordinates(shapely.centroid(ground.polygons))
+    nearest = xy[KDTree(xy).query(middles)[1]]
+    corners, owner = shapely.get_coordinates(ground.polygons, return_index=True)
+    farthest = np.zeros(len(ground.polygons))
+    np.maximum.at(farthest, owner, np.hypot(*(corners - nearest[owner]).T))
+    return np.asarray(farthest < INNER * radius)
 
 
 def move(ground: Ground, before: Coverage, gone: Floats, new: Floats) -> Coverage:
@@ -66,7 +88,7 @@ def move(ground: Ground, before: Coverage, gone: Floats, new: Floats) -> Coverag
     uncovered = before.uncovered.copy()
     for i in np.unique(ground.tree.query(changed, predicate="intersects")[1]):
         left, bottom, right, top = ground.polygons[i].bounds
-        reach = 1.01 * before.radius  # a corner of an area-matched polygon stands out by 0.3 %
+        reach = OUTER * before.radius
         near = (
             (xy[:, 0] > left - reach) & (xy[:, 0] < right + reach)
             & (xy[:, 1] > bottom - reach) & (xy[:, 1] < top + reach)

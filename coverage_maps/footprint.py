@@ -11,6 +11,11 @@ from coverage_maps.projection import Floats, Geometries
 from farola.errors import PlanningError
 
 CORNERS = 32
+_TURN = 2 * math.pi / CORNERS
+OUTER = math.sqrt(_TURN / math.sin(_TURN))
+"""Distance of a disc's corners from its middle, in radii: its area is that of the circle."""
+INNER = OUTER * math.cos(_TURN / 2)
+"""Distance of a disc's sides from its middle, in radii."""
 LARGEST_RADIUS = 50_000.0
 
 
@@ -29,10 +34,8 @@ def discs(xy: Floats, radius: float) -> Geometries:
     Each has the area of the circle: corners stand at radius × √(2π / (n·sin(2π/n))), so a union
     of them misses the exact answer by at most 0.14 points of a city block.
     """
-    turn = 2 * math.pi / CORNERS
-    reach = radius * math.sqrt(turn / math.sin(turn))
-    angles = np.arange(CORNERS) * turn
-    corner = np.column_stack((np.cos(angles), np.sin(angles))) * reach
+    angles = np.arange(CORNERS) * _TURN
+    corner = np.column_stack((np.cos(angles), np.sin(angles))) * radius * OUTER
     return np.asarray(shapely.polygons(xy[:, np.newaxis, :] + corner))
 
 

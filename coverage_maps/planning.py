@@ -60,14 +60,14 @@ def make_plan(
     equity = _equity(ground, request)
     live = positions(ground, [site for site in sites if site.status == "live"])
     before = cached_cover(ground, live, request.radius, cache, advance)
-    points = demand_points(ground, before)
-    if not points.residents.sum() >= 1:
+    if not float((ground.residents * (1 - before.shares)).sum()) >= 1:
         raise PlanningError(
             f"all residents are within {request.radius:g} m of a live site: nothing to plan; "
             "try a smaller --radius"
         )
     demand = demand_index(ground, before, sites, usage)
     pool = choose_candidates(ground, before, sites, request)
+    points = demand_points(ground, before, pool.xy)
     covers = covers_matrix(pool.xy, points.xy, request.radius)
     weights = points.residents * resident_weights(ground, equity, demand.index)[points.owner]
     useful = np.flatnonzero(covers @ weights > 0)
