@@ -1,8 +1,8 @@
 """UCI as text and as data: reads and writes what `uci import` reads and `uci export` prints.
 
 Pure functions. The grammar follows OpenWrt's own parser: single quotes take everything but a
-single quote, double quotes and bare words know the backslash, `#` ends a bare word, `;` ends a
-command, a quoted value may span lines, and an empty option is no option at all.
+single quote, double quotes and bare words know the backslash, `#` ends a bare word, a quoted
+value may span lines, and an empty option is no option at all.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class _Reader:
         allowed = 1 if keyword == "package" else 2
         if not arguments:
             raise UciSyntaxError(line, f"{keyword} lacks a name")
-        if len(arguments) > allowed:
+        if any(arguments[allowed:]):
             raise UciSyntaxError(line, f"{keyword} has too many arguments; is a quote missing?")
         if keyword == "package":
             self._package(line, arguments[0])
@@ -198,8 +198,6 @@ class _Reader:
             self.options[name] = (*items, value)
         elif value or self.keep_empty:
             self.options[name] = value
-        else:
-            self.options.pop(name, None)
 
     def config(self) -> Config:
         """What was read."""
@@ -219,11 +217,14 @@ def _commands(text: str) -> Iterator[tuple[int, list[str]]]:
     start = 1
     while position < len(text):
         char = text[position]
-        if char in "\n;":
+        if char == ";":
+            # uci takes it for the end of a command, mostly; it never prints one.
+            raise UciSyntaxError(line, "a ; outside quotes: put the value in single quotes")
+        if char == "\n":
             if words:
                 yield start, words
             words = []
-            line += char == "\n"
+            line += 1
             position += 1
         elif char in SPACE:
             position += 1

@@ -45,17 +45,13 @@ def apply_change(home: Path, change_id: int, device_id: str, *, check: bool = Fa
     inventory = open_inventory(settings)
     try:
         with inventory.session() as session:
-            record = changes.load(session, change_id)
-            mine = next((d for d in record.devices if d.device_id == device_id), None)
-            if mine is None:
-                raise ProvisioningError(f"change {change_id} has no device {device_id}")
+            mine, candidate = changes.load_device(session, change_id, device_id, keyring)
             if mine.status not in changes.OPEN:
                 return Applied(mine.status, mine.message)
             found = queries.devices(session, [device_id])
             if not found:
                 raise ProvisioningError(f"{device_id} is retired or gone from the inventory")
             secrets = credentials(session, found, keyring).get(found[0].credential_name or "")
-            candidate = changes.candidate(session, change_id, device_id, keyring)
         applied = apply_candidate(
             found[0], secrets, candidate, mine.base_hash, check=check, label=f"change {change_id}"
         )

@@ -109,19 +109,23 @@ def load(session: Session, change_id: int | None = None) -> ChangeRecord:
         raise ProvisioningError(f"{which}: make one with `farola provision prepare --all`")
     return ChangeRecord(
         row.id, row.created_at, row.author, row.reason, row.status, row.pushed_at,
-        tuple(
-            DeviceChange(d.device_id, d.status, d.message, d.diff, d.base_hash, d.at)
-            for d in row.devices
-        ),
+        tuple(_device_change(device) for device in row.devices),
     )  # fmt: skip
 
 
-def candidate(session: Session, change_id: int, device_id: str, keyring: Keyring) -> str:
-    """The frozen candidate of one device, in the clear."""
+def _device_change(row: ChangeDevice) -> DeviceChange:
+    return DeviceChange(row.device_id, row.status, row.message, row.diff, row.base_hash, row.at)
+
+
+def load_device(
+    session: Session, change_id: int, device_id: str, keyring: Keyring
+) -> tuple[DeviceChange, str]:
+    """One device of a change, and its frozen candidate in the clear ("" where it has none)."""
     row = session.get(ChangeDevice, (change_id, device_id))
-    if row is None or not row.candidate:
-        raise ProvisioningError(f"change {change_id} holds no candidate for {device_id}")
-    return keyring.decrypt(row.candidate)
+    if row is None:
+        raise ProvisioningError(f"change {change_id} has no device {device_id}")
+    text = keyring.decrypt(row.candidate) if row.candidate else ""
+    return _device_change(row), text
 
 
 def begin_push(session: Session, change_id: int) -> None:

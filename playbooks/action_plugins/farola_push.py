@@ -1,8 +1,8 @@
 """Ansible action `farola_push`: applies a frozen change to the host through NAPALM.
 
 It runs in Ansible's own worker, so no Python is needed on the device and no module is copied.
-NAPALM is imported at the top (by `provisioning.apply`): once, before the workers fork. Secrets
-are decrypted here and never become arguments, variables or results of the task.
+All that is heavy is imported and set up at the top: once, before Ansible forks its workers.
+Secrets are decrypted here and never become arguments, variables or results of the task.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from sqlalchemy.orm import configure_mappers
 
+import napalm_openwrt  # noqa: F401 - loaded before the fork, not by NAPALM after it
 from farola.errors import FarolaError
 from farola.settings import default_home
 from provisioning.apply import apply_change
+
+configure_mappers()
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible publishes no types
