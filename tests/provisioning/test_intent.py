@@ -1,0 +1,134 @@
+"""A device's variables: the particular wins over the general, and a wrong one is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farola.errors import ProvisioningError, SettingsError
+from farola.settings import City, Settings
+from inventory.records import DeviceRecord, SiteRecord
+from provisioning.intent import gather, host_name, posix_timezone, read_levels
+
+SITE = SiteRecord("s1", "Plaza Niño", 19.4, -99.1, "fixed", "live", None, "Iztapalapa", None, "x")
+
+
+def settings(**city: str) -> Settings:
+    return Settings(Path("home"), City(name="Prueba", timezone="America/Mexico_City", **city))
+
+
+def device(identity: str = "ap1", name: str = "Plaza Niño 1") -> DeviceRecord:
+    return DeviceRecord(
+        identity, name, "access-point", "openwrt", "127.0.0.1", 22, 161, None, None, "c", None,
+        "live", "imported", "s1",
+    )  # fmt: skip
+
+
+def values(**arguments: Any) -> dict[str, Any]:
+    found = gather(arguments.pop("settings", settings()), device(), SITE, **arguments)
+    return {name: one.value for name, one in found.items()}
+
+
+def test_each_value_tells_where_it_comes_from() -> None:
+    found = gather(
+        settings(ssid="CDMX", country="mx"), device(), SITE, secrets={"snmp_community": "s"},
+        levels={"sites": {"s1": {"tx_power_2g": 10}}},
+    )  # fmt: skip
+    assert (found["ssid"].value, found["ssid"].source) == ("CDMX", "city settings")
+    assert (found["country"].value, found["country"].source) == ("MX", "city settings")
+    assert (found["hostname"].value, found["hostname"].source) == ("Plaza-Nino-1", "device name")
+    assert (found["location"].value, found["location"].source) == ("Plaza Niño", "site")
+    assert (found["tx_power_2g"].value, found["tx_power_2g"].source) == (10, "sites s1")
+    assert found["snmp_community"].source == "credential c"
+
+
+def test_device_beats_site_beats_borough_beats_city() -> None:
+    levels = {
+        "city": {"ssid": "a", "tx_power_2g": 1, "tx_power_5g": 1, "network": "city"},
+        "boroughs": {"Iztapalapa": {"ssid": "b", "tx_power_2g": 2, "tx_power_5g": 2}},
+        "sites": {"s1": {"ssid": "c", "tx_power_2g": 3}},
+        "devices": {"ap1": {"ssid": "d"}, "another": {"ssid": "no"}},
+    }
+    found = values(levels=levels)
+    assert found["ssid"] == "d"
+    assert found["tx_power_2g"] == 3
+    assert found["tx_power_5g"] == 2
+    assert found["network"] == "city"
+
+
+def test_the_time_zone_becomes_what_the_device_understands() -> None:
+    assert values()["timezone"] == "CST6"
+    assert values(levels={"city": {"zonename": "Europe/Paris"}})["timezone"] == (
+        "CET-1CEST,M3.5.0,M10.5.0/3"
+    )
+    with pytest.raises(ProvisioningError, match="Nowhere/Land"):
+        posix_timezone("Nowhere/Land")
+
+
+def test_neighbours_spread_over_the_channels() -> None:
+    channels = {gather(settings(), device(f"ap{i}"), None)["channel_2g"].value for i in range(30)}
+    assert channels == {1, 6, 11}
+
+
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1))
+def test_an_ssid_of_32_bytes_is_taken_and_a_longer_one_refused(ssid: str) -> None:
+    if len(ssid.encode()) <= 32:
+        assert values(settings=settings(ssid=ssid))["ssid"] == ssid
+    else:
+        with pytest.raises(ProvisioningError, match=r"ap1: ssid .* bytes"):
+            values(settings=settings(ssid=ssid))
+
+
+@pytest.mark.parametrize("character", ["\n", "\0", "\r", "\t", "\x1b", "\x7f", "\x85"])
+@pytest.mark.parametrize("field", ["ssid", "location", "network"])
+def test_control_characters_are_refused_by_the_fields_name(field: str, character: str) -> None:
+    with pytest.raises(ProvisioningError, match=rf"ap1: {field} .*U\+{ord(character):04X}"):
+        values(levels={"devices": {"ap1": {field: f"a{character}b"}}})
+
+
+def test_a_secret_that_cannot_be_used_is_named_and_not_shown() -> None:
+    with pytest.raises(ProvisioningError, match="snmp_community") as caught:
+        values(secrets={"snmp_community": "top\nsecret"})
+    assert "top" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("hostname", "two words"), ("hostname", "x" * 64), ("channel_2g", "six"), ("ssid", "")],
+)
+def test_what_a_device_cannot_be_is_refused(field: str, value: str) -> None:
+    with pytest.raises(ProvisioningError, match=f"ap1: {field}"):
+        values(levels={"city": {field: value}})
+
+
+@pytest.mark.parametrize("value", [True, 1.5, None, ["a"], {"a": 1}])
+def test_only_text_and_whole_numbers_are_values(value: object) -> None:
+    with pytest.raises(ProvisioningError, match=r"variables\.yaml: city: ssid"):
+        values(levels={"city": {"ssid": value}})
+
+
+@given(st.text())
+def test_any_name_gives_a_host_name(name: str) -> None:
+    made = host_name(name)
+    assert 1 <= len(made) <= 63
+    assert host_name(made) == made
+
+
+@pytest.mark.parametrize(
+    "text", ["[1, 2]", "just text", "citty: {ssid: a}", "city: {ssid: [", "\tx: 1"]
+)
+def test_a_broken_variables_file_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "variables.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=r"variables\.yaml") as caught:
+        read_levels(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_variables_file_is_no_variables(tmp_path: Path) -> None:
+    assert read_levels(tmp_path) == {}
+    (tmp_path / "variables.yaml").write_text("")
+    assert read_levels(tmp_path) == {}
