@@ -58,7 +58,8 @@ def main(names: list[str]) -> int:
 def load(path: Path) -> Callable[[], list[dict[str, Any]]] | None:
     """The `measure` of the benchmark at `path`, if it has one."""
     spec = importlib.util.spec_from_file_location(f"benchmark_{path.stem}", path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)

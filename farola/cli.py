@@ -111,6 +111,10 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         "People who sign in to the console.",
         {"add": ("web.commands:user_add", "Add a person, or set a new password and role.")},
     ),
+    "store": (
+        "The time series store.",
+        {"prepare": ("timeseries.commands:prepare", "Make the database on an InfluxDB server.")},
+    ),
     "survey": (
         "Walked surveys of the air.",
         {"import": ("collectors.airwaves.commands:survey_import", "Read pcap or WiGLE files.")},

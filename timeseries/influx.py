@@ -77,9 +77,10 @@ class InfluxStore:
         return to_table(shape, names, self._server.query(statement), by_time=True)
 
     def health(self) -> Health:
-        """The server's version, and whether it lets us read this database."""
+        """The server's version, and whether it lets us write to and read this database."""
         try:
             version = self._server.version()
+            self._server.try_write()
             self._server.query(PROBE)
         except StoreError as error:
             return Health(False, "influx", str(error))

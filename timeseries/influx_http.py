@@ -23,6 +23,14 @@ LONGEST_PAUSE_S = 5.0
 CHUNK_ROWS = 10_000
 
 
+class RefusedError(StoreError):
+    """The server answered, and refused; `status` is HTTP's (0: a query with an error in it)."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 class Server:
     """What the store needs of a server: write, query, version."""
 
@@ -69,6 +77,17 @@ class Server:
             path = "/api/v2/write"
         place["precision"] = "ms"
         self._call("POST", path, place, body)
+
+    def try_write(self) -> None:
+        """Write a comment: StoreError where path, sign-in or database is not right.
+
+        1.x acknowledges it; should another version call it malformed, it got that far.
+        """
+        try:
+            self.write(b"# farola")
+        except RefusedError as error:
+            if error.status not in {400, 422}:
+                raise
 
     def query(self, statement: str) -> list[dict[str, Any]]:
         """Run an InfluxQL statement that reads; return the series of its answer."""
@@ -132,7 +151,7 @@ class Server:
             for line in answer.data.splitlines():
                 for result in json.loads(line)["results"]:
                     if "error" in result:
-                        raise StoreError(self._explained(0, str(result["error"])))
+                        raise RefusedError(self._explained(0, str(result["error"])), 0)
                     series += result.get("series", [])
                     more = bool(result.get("partial"))
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -165,7 +184,8 @@ class Server:
         except ApiException as error:
             if not error.status:  # how the client hands on a failed TLS handshake
                 raise StoreError(self._unreachable(error)) from None
-            raise StoreError(self._explained(error.status, _told(error.body))) from None
+            told = self._explained(error.status, _told(error.body))
+            raise RefusedError(told, error.status) from None
         except HTTPError as error:
             raise StoreError(self._unreachable(error)) from None
         return answer
@@ -195,7 +215,7 @@ class Server:
             remedy = "the other rows were kept"
         if re.search(r"(database|bucket|retention policy).*not found", told):
             remedy = (
-                "run `farola init --influx URL`, or on the server "
+                "run `farola store prepare`, or on the server "
                 f"`influx -execute 'CREATE DATABASE \"{self.database}\"'`"
             )
         code = f"{status}: " if status else ""

@@ -26,10 +26,10 @@ def open_store(settings: Settings, token: str = "") -> Store:
         return SqliteStore(settings.home / "series")
     from timeseries.influx import InfluxStore
 
-    return InfluxStore(settings.store, token or _stored_token(settings))
+    return InfluxStore(settings.store, token or stored_token(settings))
 
 
-def _stored_token(settings: Settings) -> str:
+def stored_token(settings: Settings) -> str:
     """What the named credential holds: its token, else `user:password`; empty without a name."""
     name = settings.store.credential
     if not name:

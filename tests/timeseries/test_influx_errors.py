@@ -111,8 +111,8 @@ def test_the_v2_path_and_token_reach_the_database_and_policy(nginx: Any) -> None
 @pytest.mark.parametrize("bucket", ["missing", "missing/autogen"])
 def test_a_database_that_is_missing(influxd: str, bucket: str) -> None:
     store = store_at(influxd, bucket=bucket)
-    refused(store, "404", "database not found", "farola init --influx", 'CREATE DATABASE "missing"')
-    with pytest.raises(StoreError, match="farola init --influx"):
+    refused(store, "404", "database not found", "farola store prepare", 'CREATE DATABASE "missing"')
+    with pytest.raises(StoreError, match="farola store prepare"):
         store.latest("device")
     assert not store.health().ok
 
@@ -125,7 +125,12 @@ def test_a_policy_that_is_missing(influxd: str) -> None:
 
 @pytest.mark.service
 def test_an_old_server_asked_over_the_new_path(influxd: str) -> None:
-    refused(store_at(influxd, api="v2"), "404", '[store] api = "v1"')
+    create(influxd, "old").close()
+    store = store_at(influxd, api="v2", bucket="old")
+    refused(store, "404", '[store] api = "v1"')
+    health = store.health()
+    assert not health.ok
+    assert '[store] api = "v1"' in health.detail
 
 
 @pytest.mark.service
@@ -224,6 +229,29 @@ def test_settings_that_name_no_server(
     with pytest.raises(StoreError, match=word) as caught:
         store_at(url, token, **settings)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.service
+def test_asking_for_health_writes_nothing(influxd: str) -> None:
+    store = create(influxd, "healthy")
+    assert store.health().ok
+    with urllib.request.urlopen(f"{influxd}/query?db=healthy&q=SHOW+SERIES", timeout=5) as answer:
+        assert "series" not in json.load(answer)["results"][0]
+
+
+@pytest.mark.service
+def test_the_database_is_made_by_a_command(run: Any, influxd: str) -> None:
+    run("init", "--influx", influxd, "--influx-api", "v1", "--influx-bucket", "by-command/autogen")
+    done = run("store", "prepare", "--json")
+    told = json.loads(done.stdout)
+    assert told["ok"]
+    assert "1.6.7" in told["detail"]
+    assert InfluxStore(StoreSettings("influx", influxd, "v1", "by-command")).write(POLL) == 1
+
+
+def test_sqlite_needs_no_preparing(run: Any) -> None:
+    run("init")
+    assert "SQLite" in run("store", "prepare").stdout
 
 
 @pytest.mark.service
