@@ -4,8 +4,9 @@ that tells one resident from another is read.
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from farola.errors import InputError
 from inventory.importers.source import Source, fold
@@ -20,31 +21,42 @@ _NAMES = re.compile(
     r"|telefono?|telefone|movil|celular|msisdn|imsi|imei|user(name|id)|login"
     r"|(client|framed)?ip(address)?|dni|curp|passport)"
 )
-_MAC = r"([0-9a-f]{2}[:\-.]?){5}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4}"
-_LOOKS = (
-    ("MAC addresses", re.compile(_MAC, re.I)),
-    ("e-mail addresses", re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")),
-    ("phone numbers", re.compile(r"\+\d[\d ().\-]{6,18}|\(\d{2,4}\)[\d \-]{6,12}")),
-    ("IP addresses", re.compile(r"(\d{1,3}\.){3}\d{1,3}|[0-9a-f]{1,4}(:[0-9a-f]{0,4}){4,7}", re.I)),
-)  # fmt: skip
+_MAC = re.compile(r"([0-9a-f]{2}[:\-.]?){5}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4}", re.I)
+_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PHONE = re.compile(r"\+\d[\d ().\-]{6,18}|\(\d{2,4}\)[\d \-]{6,12}")
 _DIGEST = re.compile(r"[0-9a-f]{32,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def refuse_people(source: Source, place: Sequence[str] = ()) -> None:
+def _is_mac(cell: str) -> bool:
+    # Twelve digits without a separator are a figure, not an address.
+    return not cell.isdigit() and bool(_MAC.fullmatch(cell))
+
+
+def _is_ip(cell: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(cell))
+    except ValueError:
+        return False
+
+
+_Look = tuple[str, Callable[[str], object]]
+_DIGESTS: _Look = ("digests, one a person or device", _DIGEST.fullmatch)
+_LOOKS: tuple[_Look, ...] = (
+    ("MAC addresses", _is_mac),
+    ("e-mail addresses", _MAIL.fullmatch),
+    ("phone numbers", _PHONE.fullmatch),
+    ("IP addresses", _is_ip),
+)
+
+
+def refuse_people(source: Source, places: Sequence[str] = ()) -> None:
     """Raise InputError if a column of `source` names people or their devices.
 
-    `place` are the columns that name sites, in which random ids (digests, UUIDs) are no person's.
+    `places` are the columns that name sites, in which random ids (digests, UUIDs) are no person's.
     """
     for i, column in enumerate(source.columns):
-        what = "a person's data by its name" if _NAMES.fullmatch(fold(column)) else ""
         cells = [str(row.cells[i]).strip() for row in source.rows[:SAMPLE] if row.cells[i]]
-        patterns = [*_LOOKS]
-        if column not in place:
-            patterns.append(("digests, one a person or device", _DIGEST))
-        for kind, pattern in patterns:
-            hits = sum(_is_person(pattern, kind, cell) for cell in cells)
-            if hits and hits >= SHARE * len(cells):
-                what = kind
+        what = _what_of_people(column, cells, column in places)
         if what:
             raise InputError(
                 f"{source.path}: column {column!r} holds {what}: Farola reads sums over a place "
@@ -52,8 +64,11 @@ def refuse_people(source: Source, place: Sequence[str] = ()) -> None:
             )
 
 
-def _is_person(pattern: re.Pattern[str], kind: str, cell: str) -> bool:
-    if not pattern.fullmatch(cell):
-        return False
-    # Twelve digits without a separator are a figure, not an address.
-    return kind != "MAC addresses" or not cell.isdigit()
+def _what_of_people(column: str, cells: Sequence[str], is_place: bool) -> str:
+    """What of people a column holds; empty if nothing."""
+    looks_like = _LOOKS if is_place else (*_LOOKS, _DIGESTS)
+    for what, looks in looks_like:
+        hits = sum(bool(looks(cell)) for cell in cells)
+        if hits and hits >= SHARE * len(cells):
+            return what
+    return "a person's data by its name" if _NAMES.fullmatch(fold(column)) else ""
