@@ -143,6 +143,7 @@ def _trouble(error: Exception) -> tuple[str, int]:
 def _fault(error: Exception) -> tuple[str, int]:
     LOG.exception("fault in %s", request.path, exc_info=error)
     return _page(
-        500, "Something went wrong on our side", "The console hit a fault; it was written to its log.",
-        "Nothing was changed. Try again; if it stays, tell your administrator the time and this page.",
+        500, "Something went wrong on our side",
+        "The console hit a fault; it was written to its log.",
+        "Nothing was changed. Try again; if it stays, tell your administrator the time and page.",
     )  # fmt: skip

@@ -44,7 +44,7 @@ def serve_assets(app: Flask, folder: Path = FOLDER) -> Assets:
         if name not in assets.names.values() and not name.endswith(".txt"):
             abort(404)
         packed = folder / f"{name}.gz"
-        if packed.is_file() and "gzip" in request.accept_encodings:
+        if packed.is_file() and request.accept_encodings["gzip"] > 0:
             response = send_from_directory(folder, packed.name)
             response.headers["Content-Encoding"] = "gzip"
         else:

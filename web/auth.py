@@ -43,7 +43,9 @@ def enter() -> tuple[str, int] | Response:
     with console().inventory.session() as database:
         person = check_password(database, name, password)
         if person:
-            events.record(database, "console.sign-in", f"{person.name} signed in", actor=person.name)
+            events.record(
+                database, "console.sign-in", f"{person.name} signed in", actor=person.name
+            )
     if person is None:
         PER_PERSON.fail(key)
         PER_ADDRESS.fail(address)

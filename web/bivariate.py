@@ -14,9 +14,7 @@ GAPS = "abc"
 """First letter of a cell: uncovered share in the lowest, middle or highest third."""
 
 
-def thirds(
-    values: Sequence[float | None], weights: Sequence[float | None]
-) -> NDArray[np.int8]:
+def thirds(values: Sequence[float | None], weights: Sequence[float | None]) -> NDArray[np.int8]:
     """Class 0, 1 or 2 of each value, by thirds of the total weight; -1 where either is unknown.
 
     Equal values share a class: that of the middle of their stretch of weight. So where everybody

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -25,7 +26,7 @@ ROLES = ("viewer", "operator", "planner", "engineer", "admin")  # web.users.ROLE
 )
 def web(host: str, port: int, behind_tls: bool) -> None:
     """Serve the console alone."""
-    import waitress
+    from waitress.server import create_server
 
     from web.app import create_app
     from web.assets import FOLDER
@@ -33,11 +34,15 @@ def web(host: str, port: int, behind_tls: bool) -> None:
 
     settings = load_settings()
     app = create_app(settings, https=behind_tls)
-    proxy = {"trusted_proxy": "127.0.0.1", "trusted_proxy_count": 1} if behind_tls else {}
+    proxy: dict[str, Any] = {}
     if behind_tls:
-        proxy["trusted_proxy_headers"] = {"x-forwarded-for", "x-forwarded-proto"}
+        proxy = {
+            "trusted_proxy": "127.0.0.1",
+            "trusted_proxy_count": 1,
+            "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
+        }
     try:
-        server = waitress.create_server(
+        server = create_server(
             app, host=host, port=port, threads=8, ident=None, clear_untrusted_proxy_headers=True,
             **proxy,
         )  # fmt: skip
@@ -62,7 +67,11 @@ def web(host: str, port: int, behind_tls: bool) -> None:
 @click.command()
 @click.argument("name")
 @click.option(
-    "--role", type=click.Choice(ROLES), default="viewer", show_default=True, help="What they may do."
+    "--role",
+    type=click.Choice(ROLES),
+    default="viewer",
+    show_default=True,
+    help="What they may do.",
 )
 @click.option("--generate", is_flag=True, help="Make a password and print it.")
 @json_option

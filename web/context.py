@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -18,30 +20,52 @@ if TYPE_CHECKING:
     from web.coverage import CoverageCache
     from web.fleet import Fleet
 
+LOG = logging.getLogger("farola.web")
 T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """An answer kept for `seconds`; many requests at once cause one computation."""
+    """An answer kept for `seconds`. One that is older is given out once more while a thread
+    computes the next, so that nobody waits; one older than ten times that is not.
+    """
 
     def __init__(self, compute: Callable[[], T], seconds: float) -> None:
         self._compute, self._seconds = compute, seconds
         self._lock = threading.Lock()
         self._value: T | None = None
-        self._until = float("-inf")
+        self._made = float("-inf")
+        self._renewing = False
 
     def get(self) -> T:
-        """The answer, computed now if the kept one is too old."""
+        """The answer; many requests at once cause one computation."""
         with self._lock:
-            if self._value is None or time.monotonic() >= self._until:
-                self._value = self._compute()
-                self._until = time.monotonic() + self._seconds
+            age = time.monotonic() - self._made
+            if self._value is None or age > 10 * self._seconds:
+                self._keep(self._compute())
+            elif age > self._seconds and not self._renewing:
+                self._renewing = True
+                threading.Thread(target=self._renew, daemon=True).start()
+            assert self._value is not None  # noqa: S101 - kept above
             return self._value
 
     def drop(self) -> None:
         """Forget the answer."""
         with self._lock:
             self._value = None
+
+    def _renew(self) -> None:
+        try:
+            fresh = self._compute()
+        except Exception:
+            LOG.exception("could not renew")  # the next request past the limit will tell
+        else:
+            with self._lock:
+                self._keep(fresh)
+        finally:
+            self._renewing = False
+
+    def _keep(self, value: T) -> None:
+        self._value, self._made = value, time.monotonic()
 
 
 class Console:
@@ -61,10 +85,8 @@ class Console:
         """Begin to compute what the first page needs."""
         from web.coverage import DEFAULT_RADIUS
 
-        try:
+        with contextlib.suppress(FarolaError):  # the page will say what is wrong
             self.coverage.get(DEFAULT_RADIUS, patience=0)
-        except FarolaError:
-            pass  # the page will say what is wrong
 
     def close(self) -> None:
         """Release the database; stores close with their threads."""

@@ -1,11 +1,12 @@
 """The planner's picture of the city: coverage per neighbourhood, computed once for a radius and a
-state of the inventory, in a thread of its own, and kept in the home for the next start.
+state of the inventory, in a thread of its own; coverage itself is kept in the home's cache, which
+the command line shares.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from inventory.records import NeighbourhoodRecord
 from web.bivariate import cell, thirds
 from web.geo import Bounds, bounds_of, points_geojson, polygons_geojson, simplify
 
+LOG = logging.getLogger("farola.web")
 DEFAULT_RADIUS = 80.0
 RADII = (50.0, 80.0, 150.0)
 """Metres that the page offers: indoors through a wall, a street, an open square."""
@@ -153,36 +155,33 @@ class CoverageCache:
             answer = self._compute(radius, version)
         except FarolaError as error:
             answer = Failed(str(error))
-        except Exception as error:  # noqa: BLE001 - a thread's fault must reach the page
+        except Exception as error:
+            LOG.exception("coverage failed")  # and the page tells, as no request sees this thread
             answer = Failed(f"coverage could not be computed: {error}; see `farola coverage`")
         with self._lock:
             self._done[radius], self._versions[radius] = answer, version
             self._running.pop((radius, version), None)
 
     def _compute(self, radius: float, version: str) -> Picture:
-        from coverage_maps.coverage import cover
+        from coverage_maps.cache import cached_cover
         from coverage_maps.ground import lay_out, positions
 
         with self._inventory.session() as session:
             records = queries.neighbourhoods(session)
             sites = queries.sites(session, BUILT)
         ground = lay_out(records)
-        path = self._folder / f"coverage-{version}-{radius:g}.json"
-        shares = _read_shares(path)
-        if shares is None:
-            covered = cover(ground, positions(ground, sites), radius).shares
-            shares = {r.id: float(v) for r, v in zip(ground.records, covered, strict=True)}
-            _keep_shares(path, shares, radius)
+        covered = cached_cover(ground, positions(ground, sites), radius, self._folder)
+        shares = {r.id: float(v) for r, v in zip(ground.records, covered.shares, strict=True)}
         points = [(site.lon, site.lat) for site in sites]
         return picture(
-            version, radius, ground, shares,
+            version, radius, ground, shares=shares,
             sites=len(sites),
             sites_geojson=points_geojson(points, [{"id": site.id} for site in sites]),
         )  # fmt: skip
 
 
 def picture(
-    version: str, radius: float, ground: Any, shares: dict[str, float], sites: int,
+    version: str, radius: float, ground: Any, *, shares: dict[str, float], sites: int,
     sites_geojson: bytes,
 ) -> Picture:  # fmt: skip
     """Join shares, deprivation and geometry; `ground` is `coverage_maps.ground.Ground`."""
@@ -192,9 +191,7 @@ def picture(
     for area in areas.values():
         residents[area.cell] = residents.get(area.cell, 0.0) + (area.population or 0.0)
     shapes = [record.geometry for record in ground.records]
-    properties = [
-        {"id": area.id, "name": area.name, "cell": area.cell} for area in areas.values()
-    ]
+    properties = [{"id": area.id, "name": area.name, "cell": area.cell} for area in areas.values()]
     return Picture(
         version, radius, areas, total, groups, residents,
         rated=any(area.need_third >= 0 for area in areas.values()),
@@ -239,24 +236,3 @@ def _groups(
             GroupFigures(g.group, g.population, g.covered_population) for g in members
         )
     return GroupFigures("all", total.population, total.covered_population), found
-
-
-def _read_shares(path: Path) -> dict[str, float] | None:
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return kept if isinstance(kept, dict) else None
-
-
-def _keep_shares(path: Path, shares: dict[str, float], radius: float) -> None:
-    """Keep the shares for the next start, and drop those of an older inventory."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for old in path.parent.glob(f"coverage-*-{radius:g}.json"):
-            old.unlink(missing_ok=True)
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(shares), encoding="utf-8")
-        fresh.replace(path)
-    except OSError:
-        pass  # a home that cannot be written costs the next start some seconds, no more

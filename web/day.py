@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from statistics import median
 from zoneinfo import ZoneInfo
 
@@ -61,7 +62,7 @@ def with_gaps(times: Sequence[int], columns: dict[str, Numbers]) -> Chart:
 
     `times` are milliseconds, ascending. The usual interval is the median one.
     """
-    steps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(times)]
     limit = 2.5 * median(steps) if steps else 0
     out_times: list[float] = []
     out: dict[str, Numbers] = {name: [] for name in columns}
@@ -126,9 +127,7 @@ def strip(table: Table, span: Span) -> list[Cell]:
     for at, state in zip(table.times, column(table, "state"), strict=True):
         index = (at - begin) // step
         name = state if isinstance(state, str) and state in worst else "unknown"
-        if 0 <= index < count and (
-            states[index] == "none" or worst[name] < worst[states[index]]
-        ):
+        if 0 <= index < count and (states[index] == "none" or worst[name] < worst[states[index]]):
             states[index] = name
     return [Cell(span.start.astimezone(UTC) + i * QUARTER, s) for i, s in enumerate(states)]
 

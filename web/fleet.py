@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from farola.errors import StoreError
+from farola.errors import FarolaError
 from inventory import queries
 from inventory.records import DeviceRecord, SiteRecord
 
@@ -71,7 +71,7 @@ def load_fleet(console: Console) -> Fleet:
     rows = [_row(device, sites.get(device.site_id or "")) for device in devices]
     try:
         latest = console.store().latest("device", ("state", "answered", "clients", "rtt_ms"))
-    except StoreError as error:
+    except FarolaError as error:
         return Fleet(tuple(rows), None, datetime.now(UTC), str(error))
     return Fleet(tuple(join(rows, latest)), max(latest.times, default=None), datetime.now(UTC))
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 THIN = "\u202f"
-"""Narrow no-break space: between thousands, and between a figure and its unit."""
+"""Narrow no-break space, between a figure and its unit."""
 
 
 def install(app: Flask) -> None:
@@ -22,8 +22,8 @@ def install(app: Flask) -> None:
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """`12 345`; an en dash for nothing."""
-    return "–" if value is None else f"{value:,.{digits}f}".replace(",", THIN)
+    """`12,345`, as the command line writes it; an en dash for nothing."""
+    return "–" if value is None else f"{value:,.{digits}f}"
 
 
 def short(value: float | None) -> str:
@@ -33,7 +33,8 @@ def short(value: float | None) -> str:
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             scaled = value / size
-            return f"{scaled:.{2 if scaled < 10 and letter == 'M' else 1 if scaled < 10 else 0}f}{THIN}{letter}"
+            digits = 0 if scaled >= 10 else 2 if letter == "M" else 1
+            return f"{scaled:.{digits}f}{THIN}{letter}"
     return f"{value:.0f}"
 
 

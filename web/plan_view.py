@@ -1,4 +1,4 @@
-"""A stored plan as the pages show it: its sites, and its proof in plain words."""
+"""A stored plan as the pages show it: its sites, its price in residents, its proof in words."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Proposed:
     lat: float
     lon: float
     name: str
+    borough: str
     newly_covered: float
     by_group: dict[str, float]
     why: str
@@ -32,12 +33,19 @@ class PlanView:
 
     id: int
     created_at: datetime
-    parameters: Mapping[str, Any]
     sites: tuple[Proposed, ...]
     covered_before: float
     covered_after: float
     gap: float | None
-    notes: tuple[str, ...]
+    radius: float | None
+    """Metres."""
+    grouped_by: str
+    candidates: int | None
+    candidate_source: str
+    equity: float | None
+    forgone: float | None
+    """Share of new residents that weighing by deprivation and demand gives up."""
+    remarks: tuple[str, ...]
 
     @property
     def gained(self) -> float:
@@ -54,23 +62,29 @@ class PlanView:
         return total
 
     @property
-    def radius(self) -> float | None:
-        """Metres, as the plan was made with."""
-        value = self.parameters.get("radius")
-        return float(value) if isinstance(value, int | float) else None
-
-    @property
     def proof(self) -> str:
         """What the bound means, for somebody who never heard of one."""
         if self.gap is None:
             return "No bound was computed: how much better another plan could be is not known."
         if self.gap < 0.00005:
-            return "Proven best: no other choice of sites reaches more."
+            return "Proven best: no other choice of sites does better."
         share = self.gap * 100
-        digits = 2 if share < 0.1 else 1
+        among = f"{number(self.candidates)} {self.candidate_source} candidates"
         return (
-            f"At most {share:.{digits}f}{THIN}% better is possible: no choice of "
-            f"{number(len(self.sites))} sites among the same candidates can beat that."
+            f"At most {share:.{2 if share < 0.1 else 1}f}{THIN}% better is possible: no other "
+            f"choice among the {among if self.candidates else 'same candidates'} can beat that."
+        )
+
+    @property
+    def price(self) -> str:
+        """What fairness costs in residents; empty where nothing was weighed."""
+        if not self.equity or self.forgone is None:
+            return ""
+        share = self.forgone * 100
+        lost = f"{share:.{2 if share < 0.1 else 1}f}{THIN}%" if share >= 0.005 else "nothing"
+        return (
+            f"Serving the most deprived first (equity {self.equity:g}) gives up {lost} of the "
+            "residents that counting heads alone would reach."
         )
 
 
@@ -78,42 +92,65 @@ def plan_view(record: PlanRecord) -> PlanView:
     """Read a plan as `farola plan` stored it."""
     result = record.result
     sites = tuple(_proposed(site, rank) for rank, site in enumerate(result.get("sites", ()), 1))
-    gap = result.get("gap")
+    candidates = _float(result.get("candidates"))
+    remarks = (*result.get("warnings", ()), *result.get("caveats", ()))
     return PlanView(
-        record.id, record.created_at, record.parameters, sites,
-        float(result.get("covered_before") or 0), float(result.get("covered_after") or 0),
-        float(gap) if isinstance(gap, int | float) else None,
-        tuple(str(n) for n in result.get("notes", ()) if n),
+        record.id, record.created_at, sites,
+        covered_before=_float(result.get("covered_before")) or 0.0,
+        covered_after=_float(result.get("covered_after")) or 0.0,
+        gap=_float(result.get("gap")),
+        radius=_float(result.get("radius_m") or record.parameters.get("radius_m")),
+        grouped_by=str(result.get("groups") or "grade"),
+        candidates=None if candidates is None else int(candidates),
+        candidate_source=str(result.get("candidate_source") or ""),
+        equity=_float(result.get("equity")),
+        forgone=_float(result.get("forgone")),
+        remarks=tuple(str(remark) for remark in remarks),
     )  # fmt: skip
+
+
+def _float(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _proposed(site: Mapping[str, Any], rank: int) -> Proposed:
     groups = site.get("by_grade") or {}
+    why = str(site.get("why") or "")
     return Proposed(
         int(site.get("rank", rank)), float(site["lat"]), float(site["lon"]),
-        str(site.get("name") or site.get("id") or ""), float(site.get("newly_covered") or 0),
-        {str(k): float(v or 0) for k, v in groups.items()}, _words(site.get("why")),
-        site.get("source") == "generated" or bool(site.get("generated")),
+        str(site.get("name") or site.get("site_id") or ""), str(site.get("borough") or ""),
+        float(site.get("newly_covered") or 0), {str(k): float(v or 0) for k, v in groups.items()},
+        why[:1].upper() + why[1:], site.get("source") == "generated",
     )  # fmt: skip
 
 
-def _words(why: Any) -> str:
-    return " ".join(str(part) for part in why) if isinstance(why, list) else str(why or "")
-
-
-def plan_geojson(plan: PlanView) -> bytes:
-    """The proposed sites as GeoJSON, to hand on."""
+def plan_geojson(record: PlanRecord) -> bytes:
+    """The proposed sites with all that is stored of them, to hand on (RFC 7946)."""
     features = [
         {
             "type": "Feature",
-            "geometry": {"type": "Point", "coordinates": [site.lon, site.lat]},
-            "properties": {
-                "rank": site.rank, "name": site.name, "newly_covered": round(site.newly_covered, 1),
-                "why": site.why,
-                **{f"newly_covered: {k}": round(v, 1) for k, v in site.by_group.items()},
-            },
+            "geometry": {"type": "Point", "coordinates": [site["lon"], site["lat"]]},
+            "properties": {k: v for k, v in site.items() if k not in {"lat", "lon"}},
         }
-        for site in plan.sites
-    ]  # fmt: skip
-    collection = {"type": "FeatureCollection", "name": f"plan {plan.id}", "features": features}
-    return json.dumps(collection, ensure_ascii=False).encode()
+        for site in record.result.get("sites", ())
+    ]
+    return _dump(features)
+
+
+def plan_points(plan: PlanView) -> bytes:
+    """The proposed sites for the map: where, and which rank."""
+    return _dump(
+        [
+            {
+                "type": "Feature",
+                "geometry": {"type": "Point", "coordinates": [site.lon, site.lat]},
+                "properties": {"rank": site.rank},
+            }
+            for site in plan.sites
+        ]
+    )
+
+
+def _dump(features: list[dict[str, Any]]) -> bytes:
+    collection = {"type": "FeatureCollection", "features": features}
+    return json.dumps(collection, ensure_ascii=False, separators=(",", ":")).encode()

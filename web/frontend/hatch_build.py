@@ -25,7 +25,7 @@ LOCKED = ("package.json", "package-lock.json", ".npmrc")
 
 
 class FrontEndHook(BuildHookInterface):  # type: ignore[type-arg]  # any builder will do
-    """Bundles the front end before files are collected, for wheels, editable installs and sdists."""
+    """Bundles the front end before files are collected: wheels, editable installs, sdists."""
 
     PLUGIN_NAME = "custom"
 
@@ -82,7 +82,9 @@ def build() -> bool:
         bundle = _run([*tools["node"], str(FRONTEND / "build.mjs"), modules, str(TARGET), digest])
         if bundle.returncode:
             sys.stderr.write(bundle.stderr)
-            raise SystemExit("farola: the console's front end was not built: esbuild failed (above)")
+            raise SystemExit(
+                "farola: the console's front end was not built: esbuild failed (above)"
+            )
     return True
 
 
@@ -113,10 +115,12 @@ def _run(command: list[str], cwd: str | None = None) -> subprocess.CompletedProc
 def _reason(stderr: str) -> str:
     """The line of npm's complaint that tells most."""
     lines = [line.removeprefix("npm error ").strip() for line in stderr.splitlines()]
-    telling = [line for line in lines if line and not line.startswith(("npm warn", "A complete log"))]
+    telling = [
+        line for line in lines if line and not line.startswith(("npm warn", "A complete log"))
+    ]
     named = [line for line in telling if "request to" in line or "reason:" in line]
     return (named or telling or ["no reason given"])[0][:200]
 
 
 if __name__ == "__main__":
-    print("built" if build() else "up to date", TARGET)  # noqa: T201
+    print("built" if build() else "up to date", TARGET)

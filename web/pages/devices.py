@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from flask import Blueprint, abort, render_template, request
 from sqlalchemy import select
 
-from farola.errors import StoreError
+from farola.errors import FarolaError
 from inventory import queries
 from inventory.models import Change, ChangeDevice, Event, Placement, Radio, Site
 from timeseries.base import Table
@@ -89,7 +89,7 @@ def _measured(device_id: str, span: day.Span) -> dict[str, object]:
         samples = store.series("device", where, span.start, span.end)
         traffic = store.series("interface", where, span.start, span.end)
         radio_now = store.latest("radio", where=where)
-    except StoreError as error:
+    except FarolaError as error:
         return {"trouble": str(error)}
     names = day.interfaces(traffic)
     chosen = request.args.get("interface", "")
@@ -144,11 +144,11 @@ def _newest(samples: Table) -> dict[str, object]:
 
 
 def _by_radio(latest: Table) -> dict[str, dict[str, object]]:
-    return {
-        radio: {name: values[i] for name, values in latest.fields.items()}
-        | {"band": latest.tags["band"][i], "at": latest.times[i]}
-        for i, radio in enumerate(latest.tags.get("radio", []))
-    }
+    found: dict[str, dict[str, object]] = {}
+    for i, radio in enumerate(latest.tags.get("radio", [])):
+        found[radio] = {name: values[i] for name, values in latest.fields.items()}
+        found[radio]["band"] = latest.tags["band"][i]
+    return found
 
 
 def _neighbours(span: day.Span) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, render_template, request
-from sqlalchemy import distinct, select
+from sqlalchemy import select
 
 from inventory import queries
 from inventory.models import Event
@@ -19,5 +19,5 @@ def index() -> str:
     kind = request.args.get("kind", "")
     with console().inventory.session() as session:
         rows = queries.events(session, SIZE, kind)
-        kinds = sorted(session.scalars(select(distinct(Event.kind))))
+        kinds = sorted(session.scalars(select(Event.kind).distinct()))
     return render_template("events.html", rows=rows, kinds=kinds, kind=kind, size=SIZE)

@@ -17,7 +17,7 @@ from web.bivariate import cells
 from web.context import console
 from web.coverage import DEFAULT_RADIUS, RADII, Area, Failed, Picture, Working
 from web.pages.plans import find_plan
-from web.plan_view import PlanView, plan_geojson
+from web.plan_view import PlanView, plan_points
 
 pages = Blueprint("planner", __name__)
 
@@ -139,7 +139,7 @@ def sites() -> Response:
 def proposed(plan_id: int) -> Response:
     """Proposed sites as points."""
     plan = find_plan(plan_id)
-    return _packed(plan_geojson(plan)) if plan else abort(404)
+    return _packed(plan_points(plan)) if plan else abort(404)
 
 
 def _packed(body: bytes) -> Response:
@@ -150,12 +150,13 @@ def _packed(body: bytes) -> Response:
     response.headers["Vary"] = "Accept-Encoding, Cookie"
     # Asked again each time, answered by 304 while nothing changed.
     response.headers["Cache-Control"] = "private, no-cache"
-    if "gzip" in request.accept_encodings:
+    if request.accept_encodings["gzip"] > 0:
         response.set_data(_gzip(etag, body))
         response.headers["Content-Encoding"] = "gzip"
     else:
         response.set_data(body)
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @lru_cache(maxsize=8)

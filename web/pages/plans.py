@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, render_template, request
 from sqlalchemy import select
 
+from inventory import queries
 from inventory.models import PlanRecord
 from web.context import console
 from web.plan_view import PlanView, plan_geojson, plan_view
@@ -15,12 +16,15 @@ SIZE = 100
 
 def find_plan(plan_id: int | None = None) -> PlanView | None:
     """The plan of that number, or the newest; None where there is none."""
-    query = select(PlanRecord).order_by(PlanRecord.id.desc()).limit(1)
-    if plan_id is not None:
-        query = select(PlanRecord).where(PlanRecord.id == plan_id)
-    with console().inventory.session() as session:
-        record = session.scalars(query).first()
+    record = _record(plan_id)
     return plan_view(record) if record else None
+
+
+def _record(plan_id: int | None) -> PlanRecord | None:
+    with console().inventory.session() as session:
+        if plan_id is None:
+            return queries.latest_plan(session)
+        return session.get(PlanRecord, plan_id)
 
 
 @pages.get("/plan")
@@ -45,11 +49,11 @@ def index(plan_id: int | None = None) -> str:
 @pages.get("/plan/<int:plan_id>.geojson")
 def download(plan_id: int) -> Response:
     """The plan's sites as a file."""
-    plan = find_plan(plan_id)
-    if plan is None:
+    record = _record(plan_id)
+    if record is None:
         abort(404)
     return Response(
-        plan_geojson(plan),
+        plan_geojson(record),
         mimetype="application/geo+json",
         headers={"Content-Disposition": f'attachment; filename="farola-plan-{plan_id}.geojson"'},
     )

@@ -7,7 +7,7 @@ import unicodedata
 from flask import Blueprint, render_template, request
 from sqlalchemy import func, or_, select
 
-from inventory.models import Device, Neighbourhood, Placement, Site
+from inventory.models import Site
 from web.context import console
 from web.coverage import BUILT
 
@@ -26,7 +26,9 @@ def index() -> str:
         for word in query.split()[:6]:
             like = f"%{_escaped(word)}%"
             found = found.where(
-                or_(*(c.ilike(like, escape="\\") for c in (Site.name, Site.borough, Site.programme)))
+                or_(
+                    *(c.ilike(like, escape="\\") for c in (Site.name, Site.borough, Site.programme))
+                )
             )
         total = session.scalar(select(func.count()).select_from(found.subquery())) or 0
         rows = session.execute(found.order_by(Site.name, Site.id).limit(SIZE)).all()
@@ -34,29 +36,23 @@ def index() -> str:
             select(Site.borough).where(Site.status.in_(BUILT), Site.borough.is_not(None))
             .group_by(Site.borough).order_by(func.count().desc()).limit(20)
         ).all()  # fmt: skip
-        places = session.scalar(select(func.count()).select_from(Neighbourhood)) or 0
-        at = dict(
-            session.execute(
-                select(Placement.site_id, func.count())
-                .join(Device, Device.id == Placement.device_id)
-                .where(Placement.site_id.in_([r.id for r in rows]), Placement.valid_to.is_(None))
-                .group_by(Placement.site_id)
-            ).tuples()
-        )
     states = _states({row.id for row in rows})
     return render_template(
-        "public.html", q=query, rows=rows, total=total, size=SIZE, boroughs=sorted(b for b in boroughs if b),
-        places=places, access_points=at, states=states,
+        "public.html", q=query, rows=rows, total=total, size=SIZE,
+        boroughs=sorted(b for b in boroughs if b), states=states,
     )  # fmt: skip
 
 
 def _states(site_ids: set[str]) -> dict[str, str]:
     """`up` where any access point of the site is, `down` where all are, else unknown."""
-    states: dict[str, str] = {}
+    seen: dict[str, set[str]] = {}
     for row in console().fleet.get().rows:
-        if row.site_id in site_ids and states.get(row.site_id or "") != "up":
-            states[row.site_id or ""] = row.state
-    return states
+        if row.site_id in site_ids:
+            seen.setdefault(row.site_id, set()).add(row.state)
+    return {
+        site: "up" if "up" in found else "down" if found == {"down"} else "unknown"
+        for site, found in seen.items()
+    }
 
 
 def _escaped(word: str) -> str:

@@ -21,19 +21,18 @@ function draw(figure) {
   const plot = figure.querySelector(".plot");
   const axis = { stroke: token("--dim"), grid: { stroke: token("--line"), width: 1 }, ticks: { show: false }, font: "12px Inter, system-ui, sans-serif" };
   const options = {
-    width: plot.clientWidth, height: 170, legend: { show: false },
+    width: plot.clientWidth, height: 150, legend: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
     cursor: { y: false, points: { size: 7 }, sync: { key: "day" } },
     scales: { x: { range: [Number(start), Number(end)] }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: [
-      { ...axis, values: [[3600, "{HH}:{mm}"], [60, "{HH}:{mm}"]].map(([step, form]) => [step, form, null, null, null, null, null, null, 1]) },
+      { ...axis, size: 30, values: [[3600, "{HH}:{mm}"], [60, "{HH}:{mm}"]].map(([step, form]) => [step, form, null, null, null, null, null, null, 1]) },
       { ...axis, size: 44 },
     ],
     series: [
       {},
       ...series.map(({ label, tone }) => ({
         label, stroke: token(`--line-${tone}`), width: 1.75, spanGaps: false,
-        fill: series.length === 1 ? `${token(`--line-${tone}`)}22` : undefined,
         points: { size: 5, filter: lonely },
       })),
     ],
@@ -76,5 +75,5 @@ function all() {
 
 document.fonts.ready.then(all);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
-new ResizeObserver(() => charts.forEach(([chart, plot]) => chart.setSize({ width: plot.clientWidth, height: 170 })))
+new ResizeObserver(() => charts.forEach(([chart, plot]) => chart.setSize({ width: plot.clientWidth, height: 150 })))
   .observe(document.querySelector(".main-column") ?? document.body);

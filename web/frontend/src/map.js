@@ -10,6 +10,8 @@ const { west, south, east, north, neighbourhoods, sites, plan, planId, radius, w
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const CELLS = ["a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "c3"];
 const FONT = ["Inter"];
+/** From afar only the first ranks carry their number; the rest are plain dots until there is room. */
+const SHOWN_RANKS = ["<=", ["get", "rank"], ["step", ["zoom"], 10, 11, 50, 13, 100000]];
 
 /** Pixels that `metres` take, as an expression of the zoom, at the city's latitude. */
 function ground(metres) {
@@ -18,11 +20,13 @@ function ground(metres) {
   return ["interpolate", ["exponential", 2], ["zoom"], 8, at(8), 22, at(22)];
 }
 
+const narrow = () => matchMedia("(max-width: 760px)").matches;
+
 function style() {
   const fill = ["match", ["get", "cell"], ...CELLS.flatMap((cell) => [cell, token(`--biv-${cell}`)]), token("--map-unknown")];
   const sources = {
     areas: { type: "geojson", data: neighbourhoods, promoteId: "id", tolerance: 0.2 },
-    sites: { type: "geojson", data: sites, cluster: true, clusterRadius: 46, clusterMaxZoom: 13 },
+    sites: { type: "geojson", data: sites, cluster: true, clusterRadius: narrow() ? 64 : 46, clusterMaxZoom: 13 },
   };
   const layers = [
     { id: "ground", type: "background", paint: { "background-color": token("--map-ground") } },
@@ -33,8 +37,10 @@ function style() {
     { id: "reach", type: "circle", source: "sites", minzoom: 13, filter: ["!", ["has", "point_count"]],
       paint: { "circle-radius": ground(Number(radius)), "circle-color": token("--map-site"), "circle-opacity": 0.12, "circle-stroke-color": token("--map-site"), "circle-stroke-opacity": 0.35, "circle-stroke-width": 0.75, "circle-pitch-scale": "map" } },
     { id: "clusters", type: "circle", source: "sites", filter: ["has", "point_count"],
-      paint: { "circle-color": token("--map-site"), "circle-opacity": 0.72, "circle-stroke-color": token("--map-site-ring"), "circle-stroke-width": 1, "circle-stroke-opacity": 0.8,
-        "circle-radius": ["interpolate", ["linear"], ["sqrt", ["get", "point_count"]], 1, 3, 30, 9] } },
+      paint: { "circle-color": token("--map-site-ring"), "circle-opacity": 0.86, "circle-stroke-color": token("--map-site"), "circle-stroke-width": 1, "circle-stroke-opacity": 0.75,
+        "circle-radius": ["interpolate", ["linear"], ["sqrt", ["get", "point_count"]], 1, 7, 50, 15] } },
+    { id: "cluster-counts", type: "symbol", source: "sites", filter: ["has", "point_count"],
+      layout: { "text-field": ["get", "point_count_abbreviated"], "text-font": FONT, "text-size": 10, "text-allow-overlap": true, "text-ignore-placement": true }, paint: { "text-color": token("--map-site") } },
     { id: "sites", type: "circle", source: "sites", filter: ["!", ["has", "point_count"]],
       paint: { "circle-color": token("--map-site"), "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 1.75, 15, 4.5], "circle-stroke-color": token("--map-site-ring"), "circle-stroke-width": 0.75 } },
     { id: "names", type: "symbol", source: "areas", minzoom: 13.5, layout: { "text-field": ["get", "name"], "text-font": FONT, "text-size": 12, "text-max-width": 8, "text-padding": 6 },
@@ -45,9 +51,9 @@ function style() {
     layers.push(
       { id: "plan-reach", type: "circle", source: "plan", minzoom: 13, paint: { "circle-radius": ground(Number(radius)), "circle-color": token("--accent"), "circle-opacity": 0.25, "circle-stroke-color": token("--accent-edge"), "circle-stroke-width": 1 } },
       { id: "plan", type: "circle", source: "plan", layout: { "circle-sort-key": ["-", 0, ["get", "rank"]] },
-        paint: { "circle-color": token("--accent"), "circle-stroke-color": token("--accent-edge"), "circle-stroke-width": 1.25, "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, ["step", ["get", "rank"], 8, 21, 5], 14, 11] } },
+        paint: { "circle-color": token("--accent"), "circle-stroke-color": token("--accent-edge"), "circle-stroke-width": 1.25, "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, ["step", ["get", "rank"], 9, 11, 4], 11, ["step", ["get", "rank"], 10, 51, 5], 13, 11] } },
       { id: "plan-chosen", type: "circle", source: "plan", filter: ["==", ["get", "rank"], -1], paint: { "circle-color": "rgba(0,0,0,0)", "circle-stroke-color": token("--ink"), "circle-stroke-width": 2.5, "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 10, 14, 14] } },
-      { id: "plan-rank", type: "symbol", source: "plan", layout: { "text-field": ["to-string", ["get", "rank"]], "text-font": FONT, "text-size": ["interpolate", ["linear"], ["zoom"], 9, 10, 14, 12], "symbol-sort-key": ["get", "rank"], "text-padding": 0 }, paint: { "text-color": token("--on-accent") } },
+      { id: "plan-rank", type: "symbol", source: "plan", filter: SHOWN_RANKS, layout: { "text-field": ["to-string", ["get", "rank"]], "text-font": FONT, "text-size": ["interpolate", ["linear"], ["zoom"], 9, 10, 14, 12], "symbol-sort-key": ["get", "rank"], "text-padding": 0 }, paint: { "text-color": token("--on-accent") } },
     );
   }
   return { version: 8, sources, layers };
@@ -55,7 +61,7 @@ function style() {
 
 function start() {
   setWorkerUrl(new URL(worker, location.href).href);
-  const phone = matchMedia("(max-width: 760px)").matches;
+  const phone = narrow();
   const city = [[Number(west), Number(south)], [Number(east), Number(north)]];
   const map = new MapView({
     container: box, style: style(), bounds: city, fitBoundsOptions: { padding: phone ? 12 : 24 },
