@@ -1,0 +1,90 @@
+"""`farola doctor`: what is missing on this machine, and how to get it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from farola.errors import FarolaError
+from farola.output import json_option, print_json, print_table
+from operations import examinations as e
+from operations.examinations import Check
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> int:
+    """Tell what is missing on this machine, and how to get it.
+
+    Exit code 1 where something that Farola needs is missing; advice alone leaves it 0.
+    """
+    from farola.settings import default_home
+
+    checks = examine(default_home())
+    missing = [check for check in checks if check.required and not check.ok]
+    if as_json:
+        print_json({"ok": not missing, "checks": [asdict(check) for check in checks]})
+        return 1 if missing else 0
+    print_table("farola doctor", ("", "", ""), [_row(check) for check in checks])
+    click.echo(
+        f"{len(missing)} missing: {', '.join(check.name for check in missing)}"
+        if missing
+        else "nothing that Farola needs is missing"
+    )
+    return 1 if missing else 0
+
+
+def examine(home: Path) -> list[Check]:
+    """Look at the machine and at the city in `home`; never raises."""
+    checks = [
+        _looked(name, look)
+        for name, look in (
+            ("python", e.python),
+            ("packages", e.packages),
+            ("ansible", e.ansible),
+            ("playbooks", e.playbooks),
+            ("front end", e.front_end),
+            ("git", e.git),
+            ("open files", e.open_files),
+            ("receive buffer", e.receive_buffer),
+        )
+    ]
+    try:
+        settings = e.settings_of(home)
+    except FarolaError as error:
+        return [*checks, Check("home", False, str(error), "farola init")]
+    return [
+        *checks,
+        Check("home", True, f"{settings.city.name} in {home}"),
+        *(
+            _looked(name, lambda look=look: look(settings))  # type: ignore[misc]  # bound now
+            for name, look in (
+                ("key", e.key),
+                ("inventory", e.inventory),
+                ("store", e.store),
+                ("store size", e.store_size),
+                ("disk", e.disk),
+            )
+        ),
+    ]
+
+
+def _looked(name: str, look: Callable[[], Check]) -> Check:
+    """One check; a fault in it is its result, as the others must still be told."""
+    try:
+        return look()
+    except FarolaError as error:
+        return Check(name, False, str(error))
+    except Exception as error:
+        return Check(
+            name, False, f"could not be looked at: {type(error).__name__}: {error}".split("\n")[0]
+        )
+
+
+def _row(check: Check) -> tuple[str, str, str]:
+    mark = "ok" if check.ok else "MISSING" if check.required else "advice"
+    remedy = f"; {check.remedy}" if check.remedy and not check.ok else ""
+    return mark, check.name, check.detail + remedy

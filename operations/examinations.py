@@ -1,0 +1,224 @@
+"""What `farola doctor` looks at: one function a check, none changes anything."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import resource
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farola.errors import SettingsError
+from farola.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+PACKAGES = (
+    "alembic", "ansible_runner", "argon2", "cryptography", "flask", "influxdb_client", "napalm",
+    "netjsonconfig", "netmiko", "numpy", "openpyxl", "pynetbox", "pyogrio", "pyproj", "pysnmp",
+    "scapy", "scipy", "shapely", "sqlalchemy", "waitress",
+)  # fmt: skip
+WANTED_FILES = 4096
+WANTED_BUFFER = 4 * 2**20
+"""Bytes: the answers of some 10,000 access points that arrive while Python is busy."""
+RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
+EMBEDDED_LIMIT = 5_000
+"""Devices. A poll a minute of these writes some 2 GB a day with radios; a city of 35,000, 15 GB."""
+FREE_BYTES = 2 * 10**9
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. `remedy` says how to get what is missing."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    required: bool = True
+
+
+def python() -> Check:
+    """The interpreter is one that Farola runs on."""
+    version = platform.python_version()
+    fine = sys.version_info >= (3, 11)
+    return Check("python", fine, f"Python {version}", "install Python 3.11 or newer")
+
+
+def packages() -> Check:
+    """Every library that Farola imports is installed."""
+    absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    return Check(
+        "packages", not absent,
+        f"not installed: {', '.join(absent)}" if absent else f"{len(PACKAGES)} libraries",
+        "run `make demo` or `pip install farola` again in this environment",
+    )  # fmt: skip
+
+
+def ansible() -> Check:
+    """ansible-playbook stands beside this interpreter, or on the path."""
+    beside = Path(sys.executable).parent / "ansible-playbook"
+    found = str(beside) if beside.exists() else shutil.which("ansible-playbook")
+    if importlib.util.find_spec("ansible") is None:
+        found = None
+    return Check(
+        "ansible", found is not None, found or "ansible-playbook was not found",
+        "pip install ansible-core in Farola's environment",
+    )  # fmt: skip
+
+
+def playbooks() -> Check:
+    """The playbooks came with the installation."""
+    folder = _folder("playbooks")
+    found = folder is not None and (folder / "push.yml").is_file()
+    return Check(
+        "playbooks", found, str(folder) if found else "push.yml is not installed",
+        "install Farola again: the wheel carries them",
+    )  # fmt: skip
+
+
+def front_end() -> Check:
+    """The console's bundled files; without them pages are plain."""
+    folder = _folder("web")
+    manifest = folder / "static" / "dist" / "manifest.json" if folder else None
+    found = manifest is not None and manifest.is_file()
+    return Check(
+        "front end", found, str(manifest.parent) if found and manifest else "was not built",
+        "install with `pip install .` (it builds the front end), not with --editable alone",
+        required=False,
+    )  # fmt: skip
+
+
+def git() -> Check:
+    """git, which keeps the history of configs."""
+    found = shutil.which("git")
+    return Check("git", found is not None, found or "not found", "apt-get install git", False)
+
+
+def open_files() -> Check:
+    """Enough open files for a push to many devices at once."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fine = soft == resource.RLIM_INFINITY or soft >= WANTED_FILES
+    return Check(
+        "open files", fine, f"at most {soft:,}", "ulimit -n 65536, or LimitNOFILE= in the unit",
+        required=False,
+    )  # fmt: skip
+
+
+def receive_buffer() -> Check:
+    """The kernel lets a UDP socket hold the answers of a whole city."""
+    try:
+        limit = int(RMEM_MAX.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return Check("receive buffer", True, "not told by this kernel", required=False)
+    return Check(
+        "receive buffer", limit >= WANTED_BUFFER, f"UDP sockets may hold {limit:,} bytes",
+        f"a city's SNMP answers want more: sysctl -w net.core.rmem_max={2 * WANTED_BUFFER}",
+        required=False,
+    )  # fmt: skip
+
+
+def settings_of(home: Path) -> Settings:
+    """The city's settings; SettingsError where there is none or they are wrong."""
+    return load_settings(home)
+
+
+def key(settings: Settings) -> Check:
+    """The key is there, is one, is readable by its owner alone and lies outside the home."""
+    from farola.keys import Keyring, key_path
+
+    path = key_path(settings.home)
+    try:
+        Keyring(settings.home)
+    except SettingsError as error:
+        return Check("key", False, str(error))
+    if path.is_relative_to(settings.home):
+        return Check(
+            "key", False, f"{path} lies beside the secrets it opens",
+            "move it out of the home and set FAROLA_KEY_FILE", required=False,
+        )  # fmt: skip
+    return Check("key", True, f"{path}, its owner's alone")
+
+
+def inventory(settings: Settings) -> Check:
+    """The inventory can be opened and its tables are those of this version."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    from inventory.db import MIGRATIONS, open_engine
+
+    engine = open_engine(settings.inventory_url)
+    shown = engine.url.render_as_string()
+    if _absent(engine):  # to connect would make an empty one
+        return Check("inventory", False, f"{shown} does not exist", "farola init")
+    wanted = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    try:
+        with engine.connect() as connection:
+            present = MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+    if present != wanted:
+        return Check(
+            "inventory", False, f"{shown} is at migration {present or 'none'}, not {wanted}",
+            "farola init",
+        )  # fmt: skip
+    return Check("inventory", True, f"{shown}, migration {present}")
+
+
+def store(settings: Settings) -> Check:
+    """The store can be reached, and what it says of itself."""
+    from timeseries import open_store
+
+    opened = open_store(settings)
+    try:
+        health = opened.health()
+    finally:
+        opened.close()
+    return Check("store", health.ok, health.detail)
+
+
+def store_size(settings: Settings) -> Check:
+    """Whether the embedded store is right for so many devices."""
+    from inventory import queries
+    from inventory.db import open_inventory
+
+    if settings.store.kind != "sqlite":
+        return Check("store size", True, "InfluxDB is made for any size", required=False)
+    opened = open_inventory(settings)
+    try:
+        with opened.session() as session:
+            devices = queries.counts(session)["devices"]
+    finally:
+        opened.close()
+    return Check(
+        "store size", devices <= EMBEDDED_LIMIT, f"{devices:,} devices in SQLite",
+        f"from some {EMBEDDED_LIMIT:,} on InfluxDB is the better store: farola init --influx URL",
+        required=False,
+    )  # fmt: skip
+
+
+def disk(settings: Settings) -> Check:
+    """Room for what will be measured."""
+    free = shutil.disk_usage(settings.home).free
+    return Check(
+        "disk", free >= FREE_BYTES, f"{free / 1e9:,.1f} GB free at {settings.home}",
+        "make room: series and inventory grow here", required=False,
+    )  # fmt: skip
+
+
+def _folder(package: str) -> Path | None:
+    """Where a package of a higher floor lies; found by path, never imported."""
+    spec = importlib.util.find_spec(package)
+    places = list(spec.submodule_search_locations or []) if spec else []
+    return Path(places[0]) if places else None
+
+
+def _absent(engine: Engine) -> bool:
+    database = engine.url.database
+    if engine.dialect.name != "sqlite" or not database:
+        return False
+    return not Path(database).exists()
