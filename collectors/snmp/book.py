@@ -92,10 +92,10 @@ class Profile:
     def question(self) -> Question:
         """All that one poll asks a device of this family, its identity included."""
         scalars = [
-            oid_of(value)
+            oid
             for spec in self.device.values()
-            for key, value in spec.items()
-            if key in ("oid", "total", "free")
+            for key in ("oid", "total", "free")
+            for oid in oids_of(spec.get(key, ()))
         ]
         listings = [named.listing for named in self.named.values() if named.listing]
         tables = [tuple(columns.values()) for columns in self.tables.values()]
@@ -243,6 +243,11 @@ def _scalar(spec: Mapping[str, str]) -> Oid:
 def oid_of(text: str) -> Oid:
     """`1.3.6.1` as a tuple; empty text is the empty prefix."""
     return tuple(int(part) for part in str(text).strip(".").split(".") if part)
+
+
+def oids_of(value: str | Sequence[str]) -> tuple[Oid, ...]:
+    """One OID or a list of them."""
+    return tuple(oid_of(one) for one in ([value] if isinstance(value, str) else value))
 
 
 def text_of(value: object) -> str | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from collectors.snmp.book import SYS_NAME, Field, Named, Profile, Rows, oid_of, text_of
+from collectors.snmp.book import SYS_NAME, Field, Named, Profile, Rows, oid_of, oids_of, text_of
 from collectors.snmp.interfaces import read_interfaces
 from collectors.snmp.model import (
     Answer,
@@ -193,12 +193,14 @@ def _device_field(
         known = [item for item in items if item is not None]
         return _checked(name, sum(known) / len(known)) if known else None
     if "storage" in spec:
-        return _checked(name, _memory_of_storage(tables.get(spec["storage"], {})))
+        in_use = _memory_of_storage(tables.get(spec["storage"], {}))
+        if in_use is not None or "total" not in spec:
+            return _checked(name, in_use)
     total = number_of(values.get(oid_of(spec["total"])))
-    free = number_of(values.get(oid_of(spec["free"])))
-    if not total or free is None:
+    free = [number_of(values.get(oid)) for oid in oids_of(spec["free"])]
+    if not total or free[0] is None:
         return None
-    return _checked(name, 100 * (total - free) / total)
+    return _checked(name, 100 * (total - sum(part or 0 for part in free)) / total)
 
 
 def _memory_of_storage(table: Table) -> float | None:

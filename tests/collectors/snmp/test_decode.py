@@ -139,6 +139,13 @@ def test_uptime_falls_back_to_the_agent_s():
     assert read({**ticks, oid_of("1.3.6.1.2.1.25.1.1.0"): 990_000}).uptime_s == 9900.0
 
 
+def test_memory_comes_from_ucd_where_there_is_no_storage_table():
+    memory = oid_of("1.3.6.1.4.1.2021.4")
+    values = {(*memory, 5, 0): 1000, (*memory, 6, 0): 500, (*memory, 15, 0): 100}
+    assert read(values).mem_pct == 40.0
+    assert read({(*memory, 5, 0): 1000}).mem_pct is None
+
+
 raw = st.one_of(st.integers(), st.binary(max_size=80), st.lists(st.integers(0, 9)).map(tuple))
 
 
