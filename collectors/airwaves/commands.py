@@ -9,14 +9,16 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from farola.output import json_option, note, print_json, print_table, progress
+from farola.output import json_option, print_json, print_table, progress
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from collectors.airwaves.hearing import Whereabouts
     from collectors.airwaves.impostors import Finding, Verdict
     from collectors.airwaves.sighting import Sighting
+    from collectors.airwaves.survey import Reading
     from farola.settings import Settings
-    from inventory.db import Inventory
     from inventory.importers.report import Report
 
 FILES = click.argument("files", metavar="FILE…", nargs=-1, required=True, type=Path)
@@ -45,36 +47,47 @@ def survey_import(
     timezone: str,
     strict: bool,
     as_json: bool,
-) -> int:
+) -> None:
     """Keep the readings of walked surveys: pcap or pcapng captures, and WiGLE logs.
 
     Networks that are not ours are kept under a keyed pseudonym and without their name; devices of
     people are not read at all.
     """
+    from farola.errors import InputError
     from farola.settings import check_timezone, load_settings
     from inventory.db import open_inventory
+    from inventory.importers.report import write_reject_file
 
     settings = load_settings()
     check_timezone(timezone)
     where = _whereabouts(position, track)
+    reports = [_begin("survey", path) for path in files]
     inventory = open_inventory(settings)
     try:
-        reports = []
-        for path in files:
-            report = _begin("survey", path)
-            readings = _heard(path, report, where, encoding, timezone)
-            _keep(
-                inventory, settings, report, readings,
-                survey=survey or path.stem, ssid=ssid, strict=strict,
-            )  # fmt: skip
-            reports.append(report)
-            if not as_json:
-                _print_report(report)
+        # One transaction for all files: a fault of any of them imports nothing.
+        with inventory.session() as session:
+            for report in reports:
+                heard = _heard(report.file, report, where, encoding, timezone)
+                name = survey or report.file.stem
+                _keep(session, settings, report, heard, survey=name, ssid=ssid, strict=strict)
     finally:
         inventory.close()
+    for report in reports:
+        report.sort()
+        # Only row numbers, fields and masked values: a whole row would name somebody's network.
+        write_reject_file(report, settings.home / "rejects", (), {})
+        if not as_json:
+            _print_report(report)
     if as_json:
         print_json(_merged(reports))
-    return 1 if strict and any(report.rejected for report in reports) else 0
+    refused = [report for report in reports if strict and report.rejected]
+    if refused:
+        first = refused[0].rejected[0]
+        raise InputError(
+            f"{refused[0].file}: {len(refused[0].rejected)} rows rejected and --strict given: "
+            f"nothing was imported from it; the first is row {first.row}, {first.field} "
+            f"{first.value!r}: {first.why}"
+        )
 
 
 def _begin(kind: str, path: Path) -> Report:
@@ -106,7 +119,7 @@ def _heard(
 
 
 def _keep(
-    inventory: Inventory,
+    session: Session,
     settings: Settings,
     report: Report,
     sightings: Iterator[Sighting],
@@ -115,43 +128,35 @@ def _keep(
     ssid: str,
     strict: bool,
 ) -> None:
-    """Store what was heard in one transaction, tell of it as an event, write the reject file."""
-    from collectors.airwaves.survey import anonymous, each_second, store
+    """Store what was heard and tell of it as an event, unless a row is rejected and `strict`."""
+    from collectors.airwaves.hearing import is_capture_file
+    from collectors.airwaves.survey import Thinning, anonymous, store
     from farola.keys import Keyring
     from inventory import events, queries
-    from inventory.importers.report import write_reject_file
 
     keyring = Keyring(settings.home)
     name = (ssid or settings.city.ssid).encode()
-    with inventory.session() as session:
-        own = queries.own_bssids(session)
-        found = list(sightings)
-        readings = [
-            anonymous(s, own, name, lambda bssid: keyring.fingerprint(bssid, "bssid"))
-            for s in (each_second(found) if "frames" in report.extra else found)
-        ]
-        refused = strict and bool(report.rejected)
-        report.imported = 0 if refused else len(found)
-        if not refused:
-            report.extra |= {"survey": survey, "readings": len(readings)}
-            report.extra |= store(session, survey, readings)
-            report.extra["without_position"] = sum(r.lat is None for r in readings)
-            report.extra["networks"] = len({r.bssid for r in readings})
-            report.extra["ours"] = sum(r.bssid in own for r in readings)
-            _warn_of_distance(session, report, readings)
-            if report.extra["created"] or report.extra["updated"]:
-                events.record(
-                    session, "import.survey", f"survey {survey}: {len(readings)} readings kept",
-                    detail=report.event_detail(),
-                )  # fmt: skip
-    report.sort()
-    # Only row numbers, fields and masked values: a whole row would name somebody's network.
-    write_reject_file(report, settings.home / "rejects", (), {})
-    if refused:
-        note(f"farola: {report.file.name}: nothing imported: a row was rejected and --strict is on")
+    own = queries.own_bssids(session)
+    thinning = Thinning(by_second=is_capture_file(report.file))
+    readings = [
+        anonymous(s, own, name, lambda bssid: keyring.fingerprint(bssid, "bssid"))
+        for s in thinning.thin(sightings)
+    ]
+    if strict and report.rejected:
+        return
+    report.imported = thinning.heard
+    report.extra |= {"survey": survey, "readings": len(readings)}
+    report.extra |= store(session, survey, readings)
+    report.extra["without_position"] = sum(r.lat is None for r in readings)
+    report.extra["networks"] = len({r.bssid for r in readings})
+    report.extra["ours"] = sum(r.bssid in own for r in readings)
+    _warn_of_distance(session, report, readings)
+    if report.extra["created"] or report.extra["updated"]:
+        text = f"survey {survey}: {len(readings):,} readings kept"
+        events.record(session, "import.survey", text, detail=report.event_detail())
 
 
-def _warn_of_distance(session: Any, report: Report, readings: Sequence[Any]) -> None:
+def _warn_of_distance(session: Session, report: Report, readings: Sequence[Reading]) -> None:
     """Warn, once a file, where readings lie far from every neighbourhood."""
     from collectors.airwaves.survey import FAR_KM, far_from_city
     from inventory import queries
@@ -216,7 +221,7 @@ def scan(
     encoding: str,
     timezone: str,
     as_json: bool,
-) -> int:
+) -> None:
     """Name access points that pose as ours, with the evidence.
 
     Reads pcap or pcapng captures and WiGLE logs. The exit code is 0 whether there are findings or
@@ -245,10 +250,9 @@ def scan(
         print_json(_scan_result(name, reports, verdict, len(heard), new))
     else:
         _print_verdict(name, reports, verdict, new)
-    return 0
 
 
-def _store_findings(session: Any, findings: Sequence[Finding]) -> int:
+def _store_findings(session: Session, findings: Sequence[Finding]) -> int:
     """Store an event for each finding that has none yet; how many were new."""
     from sqlalchemy import select
 

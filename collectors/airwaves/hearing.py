@@ -63,6 +63,15 @@ def sightings(
         yield from _from_wigle(path, report, encoding, zone, now)
 
 
+def is_capture_file(path: Path) -> bool:
+    """Whether `path` is a capture, by its first bytes."""
+    try:
+        with path.open("rb") as file:
+            return is_capture(file.read(4))
+    except OSError:
+        return False  # said when it is read
+
+
 def _from_capture(
     path: Path, report: Report, where: Whereabouts | None, now: datetime
 ) -> Iterator[Sighting]:

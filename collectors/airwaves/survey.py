@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import cos, hypot, radians
@@ -37,24 +37,34 @@ class Reading:
     accuracy_m: float | None
 
 
-def each_second(sightings: Iterable[Sighting]) -> list[Sighting]:
-    """One sighting per BSSID and second, at its mean level in dBm; the rest as first heard.
-
-    A capture holds ten beacons a second of each access point: more rows, no more knowledge.
+@dataclass
+class Thinning:
+    """Passes sightings on; `by_second`, one per BSSID and second, at its mean level in dBm and
+    the rest as first heard. A capture holds ten beacons a second of each access point: more
+    rows, no more knowledge.
     """
-    first: dict[tuple[str, datetime], Sighting] = {}
-    levels: dict[tuple[str, datetime], list[float]] = {}
-    for s in sightings:
-        key = s.bssid, s.at.replace(microsecond=0)
-        first.setdefault(key, s)
-        if s.rssi_dbm is not None:
-            levels.setdefault(key, []).append(s.rssi_dbm)
-    return [
-        replace(s, at=key[1], rssi_dbm=round(sum(levels[key]) / len(levels[key]), 1))
-        if key in levels
-        else replace(s, at=key[1])
-        for key, s in first.items()
-    ]
+
+    by_second: bool
+    heard: int = 0
+    """Sightings that came in."""
+
+    def thin(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
+        """Sightings in the order in which they were first heard."""
+        first: dict[tuple[str, datetime], Sighting] = {}
+        levels: dict[tuple[str, datetime], tuple[float, int]] = {}
+        for s in sightings:
+            self.heard += 1
+            if not self.by_second:
+                yield s
+                continue
+            key = s.bssid, s.at.replace(microsecond=0)
+            first.setdefault(key, s)
+            if s.rssi_dbm is not None:
+                total, count = levels.get(key, (0.0, 0))
+                levels[key] = total + s.rssi_dbm, count + 1
+        for key, s in first.items():
+            total, count = levels.get(key, (0.0, 0))
+            yield replace(s, at=key[1], rssi_dbm=round(total / count, 1) if count else None)
 
 
 def anonymous(

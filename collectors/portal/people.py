@@ -18,18 +18,20 @@ SHARE = 0.2
 _NAMES = re.compile(
     r"((client|device|user|calling)?mac(address)?|macdispositivo|adressemac|callingstationid"
     r"|e?mail(address)?|correo(electronico)?|courriel|adressemail|(tele|mobile)?phone(number)?"
-    r"|telefono?|telefone|movil|celular|msisdn|imsi|imei|user(name|id)|login"
+    r"|telefono?|telefone|movil|celular|msisdn|imsi|imei|user(name|id)"
     r"|(client|framed)?ip(address)?|dni|curp|passport)"
 )
-_MAC = re.compile(r"([0-9a-f]{2}[:\-.]?){5}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4}", re.I)
+_MAC = re.compile(r"([0-9a-f]{2}[:\-.]){5}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4}", re.I)
+_BARE_MAC = re.compile(r"[0-9a-f]{12}", re.IGNORECASE)
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+\d[\d ().\-]{6,18}|\(\d{2,4}\)[\d \-]{6,12}")
 _DIGEST = re.compile(r"[0-9a-f]{32,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def _is_mac(cell: str) -> bool:
-    # Twelve digits without a separator are a figure, not an address.
-    return not cell.isdigit() and bool(_MAC.fullmatch(cell))
+def _is_digest(cell: str) -> bool:
+    # Twelve hexadecimal digits are a MAC address without its colons; twelve digits are a figure.
+    bare_mac = not cell.isdigit() and _BARE_MAC.fullmatch(cell)
+    return bool(bare_mac or _DIGEST.fullmatch(cell))
 
 
 def _is_ip(cell: str) -> bool:
@@ -40,9 +42,9 @@ def _is_ip(cell: str) -> bool:
 
 
 _Look = tuple[str, Callable[[str], object]]
-_DIGESTS: _Look = ("digests, one a person or device", _DIGEST.fullmatch)
+_DIGESTS: _Look = ("keys of persons or devices", _is_digest)
 _LOOKS: tuple[_Look, ...] = (
-    ("MAC addresses", _is_mac),
+    ("MAC addresses", _MAC.fullmatch),
     ("e-mail addresses", _MAIL.fullmatch),
     ("phone numbers", _PHONE.fullmatch),
     ("IP addresses", _is_ip),

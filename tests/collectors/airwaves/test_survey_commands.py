@@ -106,8 +106,33 @@ def test_rejected_rows_are_named_without_naming_anybody(city: Path, run, tmp_pat
     assert NEIGHBOUR.encode() not in stored
 
     strict = run("survey", "import", log, "--survey", "strict", "--strict", "--json", code=1)
+    assert "the first is row 3, rssi '40'" in strict.stderr
     assert json.loads(strict.stdout)["imported"] == 0
     assert rows(city, "select count(*) from survey_reading where survey = 'strict'") == [(0,)]
+
+
+def test_a_fault_of_one_file_imports_none_of_them(city: Path, run, walk: Path, tmp_path) -> None:
+    done = run("survey", "import", walk, tmp_path / "gone.pcap", code=1)
+    assert "gone.pcap: cannot be read" in done.stderr
+    assert rows(city, "select count(*) from survey_reading") == [(0,)]
+
+
+def test_readings_far_from_the_city_are_kept_with_a_warning(
+    city: Path, run, walk, tmp_path
+) -> None:
+    ring = [[-99.2, 19.3], [-99.0, 19.3], [-99.0, 19.5], [-99.2, 19.5], [-99.2, 19.3]]
+    areas = tmp_path / "areas.geojson"
+    feature = {
+        "type": "Feature", "properties": {"id": "1"},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }  # fmt: skip
+    areas.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    run("import", "neighbourhoods", areas, "--id", "id")
+    near = json.loads(run("survey", "import", walk, "--position", "19.9,-99.1", "--json").stdout)
+    far = json.loads(run("survey", "import", walk, "--position", "20.0,-99.1", "--json").stdout)
+    assert near["warnings"] == []
+    assert "36 readings lie more than 50 km from every" in far["warnings"][0]["why"]
+    assert far["imported"] == 90
 
 
 def test_impostors_are_named_and_told_once(with_bssid: Path, run, walk: Path) -> None:
