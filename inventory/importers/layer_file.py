@@ -1,4 +1,4 @@
-"""Reads GeoJSON, shapefiles and GeoPackages through GDAL (pyogrio)."""
+"""Reads shapefiles and GeoPackages through GDAL (pyogrio)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def read_layer(path: Path, kind: str, options: Options) -> Source:
 
     Heights are dropped. A feature without a readable geometry has None.
     """
+    import numpy as np
     import pyogrio
     import shapely
     from pyogrio.errors import DataLayerError, DataSourceError, FieldError
@@ -48,9 +49,10 @@ def read_layer(path: Path, kind: str, options: Options) -> Source:
             zip(*lists, strict=True) if lists else ((),) * len(geometry), start=1
         )
     )
+    with np.errstate(invalid="ignore"):  # a vertex that is no number: its row will be rejected
+        shapes = shapely.from_wkb(geometry, on_invalid="ignore")
     return Source(
-        path, columns, rows, digest(path), shapely.from_wkb(geometry, on_invalid="ignore"),
-        meta["crs"], notes=notes,
+        path, columns, rows, digest(path), shapes, meta["crs"], notes=notes,
     )  # fmt: skip
 
 

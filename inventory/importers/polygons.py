@@ -70,9 +70,11 @@ def read_areas(
     geometries = _wgs84(source, crs, report)
     areas: list[Area] = []
     first: dict[str, int] = {}
-    for row, geometry in zip(joined.source.rows, geometries, strict=True):
+    for row, own, geometry in zip(joined.source.rows, source.geometries, geometries, strict=True):
         try:
-            area = _area(row, geometry, reader, joined, report)
+            polygon = _polygon(row, geometry, report)
+            identity = reader.identity(row, shapely.to_wkb(own))
+            area = _area(row, identity, polygon, reader, joined)
             if area.id in first:
                 why = f"the id stands in feature {first[area.id]} already"
                 raise BadCellError(reader.column("id"), area.id, why, "the id is a duplicate")  # noqa: TRY301
@@ -84,10 +86,8 @@ def read_areas(
     return areas
 
 
-def _area(row: Row, geometry: Any, reader: Reader, joined: Joined, report: Report) -> Area:
-    polygon = _polygon(row, geometry, report)
-    original = joined.source.geometries[row.number - 1]
-    identity = reader.identity(row, shapely.to_wkb(original))
+def _area(row: Row, identity: str, polygon: Any, reader: Reader, joined: Joined) -> Area:
+    report = reader.report
     population = reader.amount(row, "population", "count")
     deprivation = reader.number(row, "deprivation")
     if row.number in joined.unmatched:
@@ -122,7 +122,11 @@ def _wgs84(source: Source, crs: str, report: Report) -> Any:
 def _polygon(row: Row, geometry: Any, report: Report) -> Any:
     """A valid Polygon or MultiPolygon with an area; what was mended is told."""
     if geometry is None or geometry.is_empty:
-        raise BadCellError("geometry", "", "is empty or cannot be read")
+        raise BadCellError(
+            "geometry",
+            "",
+            "is empty or broken (a ring that is not closed, a coordinate that is no number)",
+        )
     if geometry.geom_type not in {"Polygon", "MultiPolygon", "GeometryCollection"}:
         raise BadCellError("geometry", geometry.geom_type, "is no polygon")
     coordinates = shapely.get_coordinates(geometry)

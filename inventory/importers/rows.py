@@ -16,6 +16,8 @@ from inventory.importers.values import Kind, decimal_sign, read_number, read_tex
 
 T = TypeVar("T")
 MAX_ID_CHARS = 200
+EXACT = 2.0**53
+"""Whole numbers beyond this are rounded where a file keeps them as floats."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -113,6 +115,10 @@ class Reader:
         text = self.text(row, "id")
         if text is None:
             raise BadCellError(self.column("id"), None, "the id is missing")
+        if isinstance(cell := self.cell(row, "id"), float) and abs(cell) >= EXACT:
+            raise BadCellError(
+                self.column("id"), cell, "is too long for a number: keep ids as text in the file"
+            )
         if len(text) > MAX_ID_CHARS or _CONTROL.search(text):
             raise BadCellError(
                 self.column("id"), text,

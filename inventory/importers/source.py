@@ -97,7 +97,8 @@ class Source:
         hint = f"; row {below} looks like the header: remove the rows above it" if below else ""
         raise InputError(
             f"{self.path}: no column {name!r} ({option}); the columns are "
-            f"{', '.join(map(repr, self.columns))}{did_you_mean(name, self.columns)}{hint}"
+            f"{', '.join(map(repr, self.columns)) or 'none'}"
+            f"{did_you_mean(name, self.columns)}{hint}"
         )
 
 
@@ -132,6 +133,10 @@ def open_source(path: Path, options: Options | None = None) -> Source:
         from inventory.importers.xlsx_file import read_xlsx
 
         return read_xlsx(path, options)
+    if kind == "geojson":
+        from inventory.importers.geojson_file import read_geojson
+
+        return read_geojson(path, options)
     from inventory.importers.layer_file import read_layer
 
     return read_layer(path, kind, options)
@@ -182,6 +187,8 @@ def _sniff(path: Path, head: bytes, kind: str) -> tuple[str, str]:
     """What the first bytes say: (kind or a name for it, what to do)."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     marked = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if marked:  # UTF-16: its plain letters tell enough
+        text = head[2:].replace(b"\0", b"").lstrip().lower()
     if head.startswith(b"PK\x03\x04") and _is_workbook(path):
         return "xlsx", "rename it to end in .xlsx"
     for known, start in ((_BINARY, head), (_TEXT, text)):

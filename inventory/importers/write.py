@@ -55,7 +55,8 @@ def store_areas(
     *, high_is_worse: bool = True, replace: bool = False,
 ) -> Stored:  # fmt: skip
     """Store neighbourhoods. Columns not chosen keep what an earlier import said. Those that are no
-    longer in the file are kept and told, or with `replace` removed and told.
+    longer in the file are kept and told, or with `replace` removed and told (unless polygons of
+    the file were rejected).
     """
     fields = ["geometry"] + [
         name
@@ -75,6 +76,9 @@ def store_areas(
     stored = upsert(session, Neighbourhood, rows, fields)
     here = {area.id for area in areas}
     gone = sorted(set(session.scalars(select(Neighbourhood.id))) - here)
+    if replace and any(not fault.foreign for fault in report.rejected):
+        replace = False  # a polygon that was rejected today must not take its old self with it
+        report.notes.append("polygons were rejected, so --replace removed nothing: mend them first")
     report.extra["removed" if replace else "kept"] = gone
     if gone and replace:
         for start in range(0, len(gone), 500):

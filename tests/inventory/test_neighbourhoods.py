@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import shapely
 
@@ -254,6 +256,53 @@ def test_a_second_import_updates_keeps_and_with_replace_removes(areas, files) ->
     assert areas.stored()["a"].population == 5, "a column that is not named is left alone"
     assert areas(second, *options, "--replace")["removed"] == ["b"]
     assert sorted(areas.stored()) == ["a", "c"]
+
+
+def test_replace_removes_nothing_while_polygons_are_rejected(areas, files) -> None:
+    areas(files.geojson("1.geojson", polygon(0, 0, key="a"), polygon(1, 0, key="b")), "--id", "key")
+    broken = files.geojson("2.geojson", polygon(0, 0, key="a"), feature(None, key="b"))
+    assert "removed nothing" in areas(broken, "--id", "key", "--replace")["err"]
+    assert sorted(areas.stored()) == ["a", "b"]
+
+
+def test_geojson_keys_are_what_the_file_says(areas, files) -> None:
+    long_key = 901100261501123457  # more digits than a float holds
+    path = files.geojson(
+        "k.geojson", polygon(0, 0, key=1), polygon(1, 0, key="02"), polygon(2, 0, key=3.0),
+        polygon(3, 0, key=None), polygon(4, 0, key=long_key), polygon(5, 0, key={"a": 1}),
+    )  # fmt: skip
+    result = areas(path, "--id", "key")
+    assert [r["row"] for r in result["rejected"]] == [4]
+    assert sorted(areas.stored()) == sorted(["1", "02", "3", str(long_key), '{"a": 1}'])
+
+
+def test_broken_geojson_is_told_line_and_remedy(areas, files) -> None:
+    text = '{"type": "FeatureCollection",\n "features": [{"type": "Feature" "properties": {}}]}'
+    assert "line 2" in areas(files.text("b.geojson", text), code=1)
+    latin = json.dumps(
+        {"type": "FeatureCollection", "features": [polygon(0, 0, key="Île")]}, ensure_ascii=False
+    )
+    path = files.text("l.geojson", latin, "latin-1")
+    assert "--encoding latin-1" in areas(path, "--id", "key", code=1)
+    areas(path, "--id", "key", "--encoding", "latin-1")
+    areas(files.text("u.geojson", latin, "utf-16"), "--id", "key")
+    assert list(areas.stored()) == ["Île"]
+    deep = '{"type": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    assert "nested too deep" in areas(files.text("d.geojson", deep), code=1)
+    assert "'Topology'" in areas(files.text("t.json", '{"type": "Topology"}'), code=1)
+
+
+def test_features_that_are_none_are_rejected_one_by_one(areas, files) -> None:
+    ring_left_open = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    path = files.geojson(
+        "f.geojson", polygon(0, 0, key="a"), "text", {"type": "Point", "coordinates": [0, 0]},
+        feature({"type": "Polygon", "coordinates": [ring_left_open]}, key="open"),
+        feature({"type": "Polygon", "coordinates": [[["x", 1], [2, 3]]]}, key="words"),
+        polygon(float("nan"), 0, key="nan"),
+    )  # fmt: skip
+    result = areas(path, "--id", "key")
+    assert (result["read"], result["imported"]) == (6, 1)
+    assert [r["row"] for r in result["rejected"]] == [2, 3, 4, 5, 6]
 
 
 def test_without_id_the_content_is_the_id(areas, files) -> None:
