@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -56,20 +57,14 @@ def examine(home: Path) -> list[Check]:
         settings = e.settings_of(home)
     except FarolaError as error:
         return [*checks, Check("home", False, str(error), "farola init")]
-    return [
-        *checks,
-        Check("home", True, f"{settings.city.name} in {home}"),
-        *(
-            _looked(name, lambda look=look: look(settings))  # type: ignore[misc]  # bound now
-            for name, look in (
-                ("key", e.key),
-                ("inventory", e.inventory),
-                ("store", e.store),
-                ("store size", e.store_size),
-                ("disk", e.disk),
-            )
-        ),
-    ]
+    inventory = _looked("inventory", lambda: e.inventory(settings))
+    looks = [("key", e.key), ("disk", e.disk)]
+    if inventory.ok or not settings.store.credential:
+        looks.append(("store", e.store))
+    if inventory.ok:  # to open one that is missing would make an empty one
+        looks.append(("store size", e.store_size))
+    checks += [Check("home", True, f"{settings.city.name} in {home}"), inventory]
+    return checks + [_looked(name, partial(look, settings)) for name, look in looks]
 
 
 def _looked(name: str, look: Callable[[], Check]) -> Check:
