@@ -124,7 +124,7 @@ def open_source(path: Path, options: Options | None = None) -> Source:
         A fault of the whole file, with what to do.
     """
     options = options or Options()
-    kind = check_kind(path)
+    kind = check_kind(path, options.encoding)
     if kind == "csv":
         from inventory.importers.csv_file import read_csv
 
@@ -142,8 +142,11 @@ def open_source(path: Path, options: Options | None = None) -> Source:
     return read_layer(path, kind, options)
 
 
-def check_kind(path: Path) -> str:
-    """The kind of file that `path` is, by its ending and by its first bytes, which must agree."""
+def check_kind(path: Path, encoding: str = "") -> str:
+    """The kind of file that `path` is, by its ending and by its first bytes, which must agree.
+
+    Text in a named `encoding` is taken at its word.
+    """
     kind = (TABLES | LAYERS).get(path.suffix.lower())
     if kind is None:
         raise InputError(
@@ -159,6 +162,8 @@ def check_kind(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if not head:
         raise InputError(f"{path} is empty (0 bytes): get the file again")
+    if encoding and kind in {"csv", "geojson"}:
+        head = head.replace(b"\0", b"")
     really, advice = _sniff(path, head, kind)
     if really != kind:
         raise InputError(
@@ -197,7 +202,7 @@ def _sniff(path: Path, head: bytes, kind: str) -> tuple[str, str]:
                 return name, advice
     if b"\0" in head[:64] and not marked:
         return "binary data, or UTF-16 without a byte order mark", (
-            "name the right file; if it is text, save it as UTF-8"
+            "name the right file; if it is text, give its --encoding, such as utf-16-le"
         )
     if text.startswith(b"{") and (kind == "geojson" or b'"type"' in text):
         return "geojson", "rename it to end in .geojson"

@@ -53,6 +53,12 @@ def test_latin_1_is_refused_with_the_place_and_the_remedy_then_read(city, files)
     assert sites(city, path, "--encoding", "latin-1", "--id", "id")["imported"] == 2
 
 
+def test_utf_16_without_a_mark_is_read_when_named(city, files) -> None:
+    path = files.text("t.csv", HEADER + "\n" + rows("a"), "utf-16-le")
+    assert "utf-16-le" in sites(city, path, code=1)
+    assert sites(city, path, "--encoding", "utf-16-le")["imported"] == 1
+
+
 def test_an_unknown_encoding_is_named(city, files) -> None:
     path = files.text("t.csv", HEADER + "\n" + rows("a"))
     assert "no such encoding" in sites(city, path, "--encoding", "klingon", code=1)
