@@ -128,7 +128,7 @@ class Supervisor:
             if child.process is None:
                 if now >= child.due:
                     # A group of its own: Ctrl-C reaches us alone, and we stop them in order.
-                    child.process = subprocess.Popen(  # noqa: S603 - our own command
+                    child.process = subprocess.Popen(
                         child.command,
                         stdin=subprocess.DEVNULL,
                         start_new_session=True,

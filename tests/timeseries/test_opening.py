@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from farola.errors import InventoryError, SettingsError, StoreError
 from farola.keys import Keyring, create_key, key_path
-from farola.settings import Settings, StoreSettings
+from farola.settings import Settings, StoreSettings, load_settings
 from inventory.db import open_inventory, upgrade
 from inventory.queries import store_secrets
 from timeseries import Batch, open_store
@@ -79,3 +80,21 @@ def test_a_key_that_is_missing(home: Path) -> None:
         open_store(
             replace(settings, store=StoreSettings("influx", "http://x", credential="influx"))
         )
+
+
+@pytest.mark.service
+def test_the_guides_way_to_influxdb(home: Path, run: Any, influxd_with_users: str) -> None:
+    run("init")
+    run("device", "credential", "influx", "--username", "farola", input="not so secret\n")
+    run(
+        "init", "--influx", influxd_with_users, "--influx-api", "v1", "--influx-bucket",
+        "guide/autogen", "--influx-credential", "influx", "--influx-auth", "basic",
+    )  # fmt: skip
+    assert "guide" in run("store", "prepare", code=0).stdout
+    settings = load_settings(home)
+    store = open_store(settings)
+    assert store.write(POLL) == 1
+    assert store.health().ok
+    store.close()
+    assert "secret" not in (home / "farola.toml").read_text().replace("No secret belongs", "")
+    assert json.loads(run("status", "--json").stdout)["last_poll"]["devices"] == 3
