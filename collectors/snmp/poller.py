@@ -160,8 +160,10 @@ class _Channel:
             try:
                 status, _, pairs = await self._send(bulk_cmd, 0, walk.repetitions, *oids)
             except NoAnswerError:
-                # A large reply can be lost as IP fragments every time: ask for less.
-                walk.shrink()
+                # A large reply can be lost as IP fragments every time: ask for less. Silent even
+                # for one row, the device has gone: its other tables are not waited for.
+                if not walk.shrink():
+                    raise
                 continue
             if status == 0:
                 walk.accept(pairs)

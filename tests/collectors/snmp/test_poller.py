@@ -175,6 +175,26 @@ def test_values_that_were_not_asked_for_are_left_out():
     assert answer.values == {}
 
 
+def test_a_device_that_falls_silent_is_given_up_at_its_first_table():
+    bulks = []
+
+    def only_get(packet):
+        request, _ = decoder.decode(packet, asn1Spec=v2c.Message())
+        if v2c.apiMessage.get_pdu(request).tagSet == v2c.GetRequestPDU.tagSet:
+            return answer_to(packet, b"here")
+        bulks.append(packet)
+        return b""
+
+    question = Question((SYS_NAME,), (((1, 3, 1),), ((1, 3, 2),), ((1, 3, 3),)))
+    with agent(only_get) as port:
+        target = Target("a", "127.0.0.1", port, timeout_s=0.2, retries=0)
+        (answer,) = poll([target], question=question)
+    assert answer.answered
+    assert answer.values == {SYS_NAME: b"here"}
+    assert answer.error == "no answer"
+    assert len(bulks) == 3  # 16 rows, 4 rows, 1 row; nothing for the other two tables
+
+
 @pytest.mark.service
 def test_a_renamed_openwrt_is_read_in_full_from_a_real_agent(snmpd, openwrt_config):
     port = snmpd(openwrt_config)
