@@ -1,0 +1,162 @@
+"""A device is adopted when its key is the one a person vouches for and it is itself."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farola.errors import DeviceError, InputError
+from inventory.records import DeviceRecord
+from provisioning.adopt import Seen, check_identity, normal_mac, read_known_hosts
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8cYQ4pUbV4bAkPxgkcGzYl3OOZ2pn9zsR1kzBrr3yK"
+
+
+def device(**changed: Any) -> DeviceRecord:
+    values: dict[str, Any] = {
+        "id": "ap1", "name": "ap1", "role": "access-point", "platform": None,
+        "management_address": "127.0.0.1", "ssh_port": 2222, "snmp_port": 161, "mac": None,
+        "serial": None, "credential_name": "ap", "host_key": None, "status": "live",
+        "source": "imported", "site_id": None,
+    }  # fmt: skip
+    return DeviceRecord(**{**values, **changed})
+
+
+def seen(serial: str = "", *macs: str) -> Seen:
+    return Seen(KEY, serial, macs, "model", "23.05", "openwrt")
+
+
+def row(home: Path, name: str) -> dict[str, Any]:
+    with sqlite3.connect(home / "inventory.db") as database:
+        database.row_factory = sqlite3.Row
+        found = database.execute("SELECT * FROM device WHERE id = ?", (name,)).fetchone()
+        return dict(found)
+
+
+@pytest.mark.slow
+def test_a_fleet_is_adopted_and_its_keys_are_kept(city: Any, home: Path) -> None:
+    done = json.loads(
+        city.run("device", "adopt", "--all", "--known-hosts", city.known_hosts, "--json").stdout
+    )
+    assert [one["device"] for one in done["adopted"]] == ["ap1", "ap2", "ap3", "full"]
+    assert done["failed"] == []
+    for one in city.fleet.devices:
+        assert row(home, one.id)["host_key"] == one.host_key
+    with sqlite3.connect(home / "inventory.db") as database:
+        kinds = [kind for (kind,) in database.execute("SELECT kind FROM event")]
+    assert kinds.count("device.adopted") == 4
+
+
+@pytest.mark.slow
+def test_who_fails_is_named_with_the_reason_and_the_rest_are_adopted(
+    city: Any, home: Path, tmp_path: Path
+) -> None:
+    with sqlite3.connect(home / "inventory.db") as database:
+        database.execute("UPDATE device SET serial = 'ANOTHER' WHERE id = 'ap2'")
+        database.execute("UPDATE device SET serial = NULL, mac = NULL WHERE id = 'full'")
+        database.execute("UPDATE device SET mac = '02:ff:ff:ff:ff:ff' WHERE id = 'ap1'")
+    lines = city.known_hosts.read_text().splitlines()
+    known = tmp_path / "known_hosts"
+    wrong = lines[2].rsplit(" ", 2)[0]
+    known.write_text("\n".join([lines[0], lines[1], f"{wrong} {KEY}", lines[3]]) + "\n")
+    done = city.run("device", "adopt", "--all", "--known-hosts", known, "--json", code=1)
+    found = json.loads(done.stdout)
+    assert [one["device"] for one in found["adopted"]] == ["full"]
+    why = {one["device"]: one["why"] for one in found["failed"]}
+    assert "02:ff:ff:ff:ff:ff" in why["ap1"]
+    assert "ANOTHER" in why["ap2"]
+    assert "CHANGED" in why["ap3"]
+    assert [row(home, name)["host_key"] for name in ("ap1", "ap2", "ap3")] == [None] * 3
+    # What was unknown is learned.
+    assert row(home, "full")["serial"] == "S-full"
+    assert row(home, "full")["mac"]
+
+
+@pytest.mark.slow
+def test_a_wrong_password_is_told_without_showing_it(city: Any) -> None:
+    city.run("device", "credential", "ap", input="not-the-password")
+    done = city.run("device", "adopt", "ap1", "--known-hosts", city.known_hosts, code=1)
+    assert "was refused" in done.stderr
+    assert "not-the-password" not in done.stderr + done.stdout
+
+
+@pytest.mark.slow
+def test_trust_on_first_use_must_be_asked_for_and_is_loud(city: Any, home: Path) -> None:
+    assert "--known-hosts" in city.run("device", "adopt", "--all", code=1).stderr
+    done = city.run("device", "adopt", "ap1", "--trust-on-first-use")
+    assert "WARNING" in done.stderr
+    assert row(home, "ap1")["host_key"] == city.fleet.device("ap1").host_key
+    # A key that is enrolled is not overwritten by whatever is shown later.
+    with sqlite3.connect(home / "inventory.db") as database:
+        database.execute("UPDATE device SET host_key = ? WHERE id = 'ap1'", (KEY,))
+    again = city.run("device", "adopt", "ap1", "--trust-on-first-use", code=1)
+    assert "enrolled earlier" in again.stderr
+    assert row(home, "ap1")["host_key"] == KEY
+
+
+def test_the_known_hosts_forms_that_ssh_writes_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    path.write_text(
+        f"# a comment\n\n127.0.0.1 {KEY}\n[127.0.0.1]:2222,[127.0.0.2]:2222 {KEY} who@where\n"
+    )
+    found = read_known_hosts(
+        path,
+        [device(), device(id="b", ssh_port=22), device(id="c", management_address="127.0.0.3")],
+    )
+    assert found == {"ap1": [KEY], "b": [KEY], "c": []}
+
+
+def test_hashed_names_are_read(tmp_path: Path) -> None:
+    from paramiko.hostkeys import HostKeys
+
+    path = tmp_path / "known_hosts"
+    path.write_text(f"{HostKeys.hash_host('[127.0.0.1]:2222')} {KEY}\n")
+    assert read_known_hosts(path, [device()]) == {"ap1": [KEY]}
+
+
+@pytest.mark.parametrize("text", ["nonsense\n", "127.0.0.1 ssh-ed25519 %%%\n", "\udcff"])
+def test_a_line_that_is_no_key_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "known_hosts"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match="known_hosts"):
+        read_known_hosts(path, [device()])
+
+
+@pytest.mark.parametrize(
+    ("inventory", "shown"),
+    [
+        ({"serial": "A"}, seen("B")),
+        ({"mac": "02:00:00:00:00:01"}, seen("", "02:00:00:00:00:02")),
+        ({"serial": "A", "mac": "02:00:00:00:00:01"}, seen("A", "02:00:00:00:00:02")),
+        ({"serial": "A"}, seen("")),
+        ({"mac": "02:00:00:00:00:01"}, seen("B")),
+    ],
+)
+def test_another_device_is_refused(inventory: dict[str, str], shown: Seen) -> None:
+    with pytest.raises(DeviceError):
+        check_identity(device(**inventory), shown)
+
+
+@pytest.mark.parametrize(
+    ("inventory", "shown"),
+    [
+        ({}, seen()),
+        ({"serial": "a"}, seen("A")),
+        ({"mac": "02-00-00-00-00-0A"}, seen("", "02:00:00:00:00:09", "02:00:00:00:00:0a")),
+        ({"serial": "A", "mac": "02:00:00:00:00:01"}, seen("A")),
+    ],
+)
+def test_the_device_itself_is_accepted(inventory: dict[str, str], shown: Seen) -> None:
+    check_identity(device(**inventory), shown)
+
+
+@pytest.mark.parametrize(
+    ("mac", "normal"), [("02-00-00-00-00-0A", "02:00:00:00:00:0a"), ("0200.0000.000a",
+     "02:00:00:00:00:0a"), ("12", ""), ("", "")],
+)  # fmt: skip
+def test_macs_are_compared_in_one_form(mac: str, normal: str) -> None:
+    assert normal_mac(mac) == normal
