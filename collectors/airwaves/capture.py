@@ -43,7 +43,7 @@ def read_beacons(path: Path, counts: MutableMapping[str, int]) -> Iterator[Beaco
     search = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with (
         tempfile.TemporaryFile() as faults,
-        subprocess.Popen(  # noqa: S603 - our own module; the path is an argument, never a shell's
+        subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from collectors.airwaves.beacon import Beacon, Skipped
-from collectors.airwaves.elements import announced
+from collectors.airwaves.elements import remembered
 
 IEEE802_11, PRISM, RADIOTAP = 105, 119, 127
 LINKS = {IEEE802_11: "802.11", PRISM: "Prism", RADIOTAP: "radiotap"}
@@ -142,7 +142,7 @@ def _management(frame: bytes, number: int, at_us: int, heard: Heard) -> Beacon |
     if frame[1] & 0xC7 or frame[22] & 0x0F or bssid[0] & 1 or not any(bssid):
         return Skipped.MALFORMED
     tsf, interval, capabilities = _FIXED.unpack_from(frame, 24)
-    found = announced(frame[ELEMENTS_AT:], bool(capabilities & 0x10))
+    found = remembered(frame[ELEMENTS_AT:], bool(capabilities & 0x10), bssid)
     if found is None:
         return Skipped.MALFORMED
     band, channel = band_and_channel(found.channel, found.six_ghz, heard.frequency_mhz)

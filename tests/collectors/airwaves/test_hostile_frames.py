@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.airwaves import elements
 from collectors.airwaves.beacon import Beacon, Skipped, from_line, to_line
-from collectors.airwaves.elements import announced
+from collectors.airwaves.elements import announced, remembered
 from collectors.airwaves.frames import band_and_channel, decode
 
 RADIOTAP, BARE, PRISM = 127, 105, 119
@@ -57,6 +58,38 @@ def test_any_name_level_and_clock_come_through(ssid, signal, tsf, make_beacon) -
     assert (found.rssi_dbm, found.tsf_us, found.frame, found.at_us) == (signal, tsf, 7, 99)
     assert found.ssid == (ssid if ssid.strip(b"\0") else b"")
     assert from_line(to_line(found)) == found
+
+
+ELEMENT = st.tuples(
+    st.sampled_from([0, 1, 3, 5, 5, 7, 11, 11, 48, 61, 221, 255]), st.binary(max_size=5)
+).map(lambda e: bytes([e[0], len(e[1])]) + e[1])
+
+
+@given(
+    bodies=st.lists(st.lists(ELEMENT, max_size=6).map(b"".join), min_size=1, max_size=6),
+    turns=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 40), st.integers(0, 255))),
+)
+def test_what_is_remembered_of_a_sender_is_what_the_frame_says(bodies, turns) -> None:
+    for which, at, byte in turns:
+        body = bytearray(bodies[which % len(bodies)])
+        if at < len(body):
+            body[at] = byte
+        whole = bytes(body)
+        assert remembered(whole, False, b"one") == announced(whole, False)
+
+
+def test_the_load_of_an_access_point_is_not_looked_at_twice(monkeypatch) -> None:
+    walks = []
+    monkeypatch.setattr(
+        "collectors.airwaves.elements._walk",
+        lambda body, walk=elements._walk: walks.append(1) or walk(body),
+    )
+    for n in range(50):
+        body = b"\x00\x05Plaza\x05\x04" + bytes([n, 3, 0, 0]) + b"\x0b\x05" + bytes([n] * 5)
+        found = remembered(body, False, b"walked once")
+        assert found is not None
+        assert found.ssid == b"Plaza"
+    assert len(walks) == 1
 
 
 @pytest.mark.parametrize("subtype", [0x40, 0x00, 0x20, 0xB0, 0xC0, 0xD0, 0x88, 0x08, 0xD4])
