@@ -10,6 +10,7 @@ import contextlib
 import signal
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -82,6 +83,7 @@ def _run(loop: demo_home.Loop, aps: int, seed: int) -> tuple[Figures, list[str]]
     figures = Figures()
     loop.say("1. A pretend city, and what its files say")
     files = loop.make_city(seed, aps)
+    loop.store_credential()
     loop.farola("import", "neighbourhoods", files.neighbourhoods, "--id", "id", "--name", "name",
                 "--borough", "borough", "--population", "population", "--grade", "grade",
                 "--deprivation", "deprivation", "--deprivation-order", "high-is-worse")  # fmt: skip
@@ -89,13 +91,12 @@ def _run(loop: demo_home.Loop, aps: int, seed: int) -> tuple[Figures, list[str]]
                 "--programme", "programme", "--management-address", "management_address",
                 "--ssh-port", "ssh_port", "--snmp-port", "snmp_port", "--mac", "mac",
                 "--serial", "serial", "--platform", "platform", "--credential", "credential",
-                "--bssid", "bssid_2g", "--bssid", "bssid_5g")  # fmt: skip
+                "--bssid", "bssid")  # fmt: skip
     loop.farola("import", "candidates", files.candidates,
                 "--id", "id", "--name", "name", "--cost", "cost")  # fmt: skip
 
     loop.say("2. Its access points start, each a process with SNMP and SSH on a real socket")
-    known_hosts = loop.start_fleet(files.access_points)
-    loop.store_credential()
+    known_hosts = loop.start_fleet(files.access_points.parent, seed)
 
     loop.say("3. Adopted: host keys enrolled, identity checked by serial and MAC")
     adopted = loop.farola("device", "adopt", "--all", "--known-hosts", known_hosts, fails=True)
@@ -105,14 +106,13 @@ def _run(loop: demo_home.Loop, aps: int, seed: int) -> tuple[Figures, list[str]]
     change = loop.farola(
         "provision", "prepare", "--all", "--reason", "first configuration of the pretend city"
     )
-    loop.show("provision", "show", change["change"])
-    loop.break_one()
+    _show_diffs(loop, change)
     loop.say("5. Pushed (one access point's flash is full: watch it fail, and be named)")
     pushed = loop.farola("provision", "push", str(change["change"]), fails=True)
     figures.pushed = int(pushed["pushed"])
     failed = [f"{one['device']}: {one['why']}" for one in pushed["failed"]]
     figures.failed = len(failed)
-    for line in failed:
+    for line in failed[:3]:
         loop.say(f"   failed: {line}")
 
     loop.say("6. Polled over SNMP")
@@ -135,6 +135,19 @@ def _run(loop: demo_home.Loop, aps: int, seed: int) -> tuple[Figures, list[str]]
     return figures, failed
 
 
+def _show_diffs(loop: demo_home.Loop, change: dict[str, Any]) -> None:
+    """The first device's diff whole, the others by size: sixty would scroll away."""
+    first, *others = change["devices"]
+    loop.say(f"   {first['device']}:")
+    for line in first["diff"].splitlines():
+        loop.say(f"   {line}")
+    sizes = [len(other["diff"].splitlines()) for other in others]
+    loop.say(
+        f"   … and {len(others)} more, {min(sizes)} to {max(sizes)} lines each: "
+        f"FAROLA_HOME={loop.home} farola provision show {change['change']}"
+    )
+
+
 def _summary(
     loop: demo_home.Loop, figures: Figures, failed: list[str], served: tuple[str, str] | None
 ) -> None:
@@ -142,7 +155,7 @@ def _summary(
         "",
         f"The loop is closed, in {figures.took_s:.0f} s. Everything in it is made up.",
         f"  {figures.devices} access points adopted, {figures.pushed} provisioned,"
-        f" {figures.failed} failed ({'; '.join(failed) or 'none'})",
+        f" {figures.failed} failed ({'; '.join(failed[:3]) or 'none'})",
         f"  {figures.polled} answered the poll: {figures.points} points;"
         f" {figures.usage_rows} rows of usage; {figures.plan_sites} sites proposed",
     ]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,13 @@ from typing import Any
 from farola.errors import FarolaError
 from farola.output import note
 from farola.settings import FILE_NAME, load_settings
+from simulator.city_files import CREDENTIAL, CityFiles
+from simulator.fleet import Fleet, root_password
+
+COMMUNITY = "public"
+TRAPS = "127.0.0.1:11162"
+BROKEN = "ap-0002"
+"""This one's flash is full: a push to it must fail, be named, and leave it as it was."""
 
 MARK = "DEMO"
 """A file in the home: this city is pretend and may be thrown away."""
@@ -58,6 +66,7 @@ class Loop:
         self.quiet = quiet
         self.env = {**os.environ, "FAROLA_HOME": str(home)}
         self.children: list[subprocess.Popen[str]] = []
+        self.fleet: Fleet | None = None
 
     def __enter__(self) -> Loop:
         """Nothing is running yet."""
@@ -69,7 +78,7 @@ class Loop:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End every child, newest first."""
+        """End every child, newest first, then the access points."""
         for child in reversed(self.children):
             child.terminate()
         for child in reversed(self.children):
@@ -78,6 +87,8 @@ class Loop:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+        if self.fleet:
+            self.fleet.stop()
 
     def say(self, text: str) -> None:
         """Tell the person at the terminal; on stderr when stdout is for JSON."""
@@ -111,12 +122,16 @@ class Loop:
                 [sys.executable, "-m", "farola", *map(str, words)], env=self.env, check=False
             )
 
-    def make_city(self, seed: int, aps: int) -> Any:
+    def make_city(self, seed: int, aps: int) -> CityFiles:
         """Write the pretend city's files, make its home, and mark it as simulated."""
+        from datetime import UTC, datetime
+
         from inventory.db import open_inventory
         from inventory.queries import set_fact
         from simulator.city import make_city
         from simulator.city_files import write_city
+        from simulator.history import past_day
+        from timeseries import open_store
 
         city = make_city(seed, aps)
         files = write_city(city, self.home / "city")
@@ -126,13 +141,43 @@ class Loop:
         with inventory.session() as session:
             set_fact(session, "simulated", {"seed": seed, "access_points": aps})
         inventory.close()
+        store = open_store(load_settings(self.home))
+        store.write(past_day(city, datetime.now(UTC)))
+        store.close()
         return files
 
-    def start(self, *words: object) -> subprocess.Popen[str]:
-        """Start `python -m WORDS` as a child that ends with the demo; stdout is a pipe."""
+    def store_credential(self) -> None:
+        """Store what every pretend access point is signed in to with; secrets go by stdin."""
+        for field, secret in (("password", root_password()), ("snmp_community", COMMUNITY)):
+            subprocess.run(
+                [sys.executable, "-m", "farola", "device", "credential", CREDENTIAL,
+                 "--username", "root", "--field", field, "--json"],
+                env=self.env, input=secret, text=True, check=True, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+
+    def start_fleet(self, folder: Path, seed: int) -> Path:
+        """Start the access points of `folder`; return the file of their true host keys."""
+        fleet = Fleet(folder, seed=seed, faults={BROKEN: "flash-full"}, trap_to=TRAPS)
+        self.fleet = fleet.start()
+        return folder / "known_hosts"
+
+    def first_user(self) -> str:
+        """Make the first user of the console; return the password."""
+        made = self.farola("user", "add", "admin", "--role", "admin", "--generate")
+        return str(made["password"])
+
+    def serve(self, port: int) -> subprocess.Popen[str]:
+        """Start collector and console; return when the console answers."""
         child = subprocess.Popen(
-            [sys.executable, "-m", *map(str, words)], env=self.env, text=True,
-            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "farola", "up", "--port", str(port), "--interval", "30"],
+            env=self.env, text=True, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         self.children.append(child)
-        return child
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and child.poll() is None:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
+                    return child
+            except OSError:
+                time.sleep(0.2)
+        raise FarolaError(f"the console did not come up on port {port}; its reason stands above")

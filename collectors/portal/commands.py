@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +14,7 @@ from farola.output import json_option, note, print_json
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from collectors.portal.places import Gazetteer
+    from collectors.portal.places import Gazetteer, Place
     from collectors.portal.reading import Unit
     from collectors.portal.shape import Shape
     from farola.settings import Settings
@@ -164,17 +165,32 @@ def _gazetteer(session: Session, scope: str) -> Gazetteer | None:
     from farola.errors import InputError
     from inventory import queries
 
+    aliases: dict[str, Place] = {}
     if scope == "city":
         return None
     if scope == "site":
         places = [Place(s.id, s.name) for s in queries.sites(session) if s.status != "candidate"]
+        aliases = _lone_devices(session, {place.id: place for place in places})
         remedy = "import them first: `farola import sites` or `farola import access-points`"
     else:
         places = [Place(n.id, n.name) for n in queries.neighbourhoods(session)]
         remedy = "import them first: `farola import neighbourhoods`"
     if not places:
         raise InputError(f"the inventory has no {scope}s to match the table with; {remedy}")
-    return Gazetteer(scope, places)
+    return Gazetteer(scope, places, aliases)
+
+
+def _lone_devices(session: Session, sites: dict[str, Place]) -> dict[str, Place]:
+    """Sites by their device's id, where there is but one: several would have to be added up."""
+    from inventory import queries
+
+    at = [(device.id, device.site_id) for device in queries.devices(session)]
+    counts = Counter(site for _, site in at)
+    return {
+        device: sites[site]
+        for device, site in at
+        if site is not None and site in sites and counts[site] == 1
+    }
 
 
 def _write_days(settings: Settings, units: list[Unit]) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from collectors.portal.periods import plain
@@ -43,9 +43,12 @@ def _words(name: str) -> tuple[str, ...]:
 class Gazetteer:
     """All places of one scope (`site` or `neighbourhood`), to look names up in."""
 
-    def __init__(self, scope: str, places: Iterable[Place]) -> None:
+    def __init__(
+        self, scope: str, places: Iterable[Place], aliases: Mapping[str, Place] | None = None
+    ) -> None:
+        """`aliases` are other ids: a portal often reports by the access point, not by the site."""
         self.scope = scope
-        self.by_id: dict[str, Place] = {}
+        self.by_id: dict[str, Place] = dict(aliases or {})
         self.by_name: dict[str, list[Place]] = defaultdict(list)
         self.by_fold: dict[str, list[Place]] = defaultdict(list)
         self.by_first_word: dict[str, list[tuple[tuple[str, ...], Place]]] = defaultdict(list)
