@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from collectors.snmp.model import InterfaceReading, RadioReading, SsidReading
 from collectors.snmp.outcome import Outcome
+from timeseries import clean_tag
 from timeseries.base import Batch, Value
 
 
@@ -55,7 +56,8 @@ def _batch(
     return Batch(
         measurement=measurement,
         times=[at_ms] * len(rows),
-        tags={name: [tag[name] for tag in tags] for name in (tags[0] if tags else ())},
+        # An SSID may hold any bytes; a store takes no control characters in a tag.
+        tags={name: [clean_tag(tag[name]) for tag in tags] for name in (tags[0] if tags else ())},
         fields={name: [row[name] for row in rows] for name in (rows[0] if rows else ())},
     )
 

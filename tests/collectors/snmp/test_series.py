@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from collectors.snmp.counters import Difference
 from collectors.snmp.memory import Past
 from collectors.snmp.model import DeviceReading, InterfaceReading, RadioReading, SsidReading
@@ -65,3 +67,15 @@ def test_raw_counters_stand_also_where_a_difference_does_not():
 def test_a_city_that_is_silent_has_only_devices_and_the_poll():
     found = {batch.measurement for batch in batches([DEAD], FIGURES, 42, "noc")}
     assert found == {"device", "poll"}
+
+
+def test_an_ssid_of_hostile_bytes_does_not_make_a_store_refuse_the_poll(home):
+    from farola.settings import Settings
+    from timeseries import open_store
+
+    hostile = replace(ALIVE.reading, ssids=(SsidReading("two\nlines\\", 1),))
+    home.mkdir()
+    store = open_store(Settings(home))
+    store.write(batches([replace(ALIVE, reading=hostile)], FIGURES, 42, "noc"))
+    assert store.latest("ssid").tags["ssid"] == ["two\\x0alines\\x5c"]
+    store.close()
