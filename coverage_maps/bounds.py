@@ -123,14 +123,14 @@ def knapsack(values: Floats, costs: Floats, budget: float) -> tuple[Indices, Flo
     """
     count = len(values)
     if costs[0] > 0 and np.all(costs == costs[0]):
-        fits = min(int(budget / costs[0] + 1e-9), count)
+        fits = count if costs[0] * count <= budget else int(budget / costs[0] + 1e-9)
         if fits in {0, count}:
             top, price = np.arange(fits), 0.0 if fits else float(values.max() / costs[0])
         else:
             order = np.argpartition(values, count - fits)
             top, price = order[count - fits :], float(values[order[count - fits]] / costs[0])
         return top, np.ones(fits), float(values[top].sum()), price
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         ratio = np.where(costs > 0, values / costs, np.inf)
     order = np.argsort(-ratio, kind="stable")
     spent = np.cumsum(costs[order])

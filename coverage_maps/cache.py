@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from shapely.errors import ShapelyError
 
 from coverage_maps.coverage import Coverage, cover
 from coverage_maps.footprint import check_radius, distinct
@@ -22,6 +23,7 @@ from coverage_maps.projection import Floats
 
 FORMAT = "coverage 1"
 KEPT_FILES = 20
+UNREADABLE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, ShapelyError)
 
 
 def cached_cover(
@@ -40,7 +42,7 @@ def cached_cover(
         return cover(ground, xy, radius, advance)
     xy = distinct(xy)
     path = folder / f"coverage-{_digest(ground, xy, check_radius(radius))}.npz"
-    with contextlib.suppress(OSError, KeyError, ValueError, zipfile.BadZipFile):
+    with contextlib.suppress(*UNREADABLE):
         with np.load(path, allow_pickle=False) as stored:
             whole = shapely.from_wkb(stored["uncovered"].tobytes())
             uncovered, shares = shapely.get_parts(whole), stored["shares"]

@@ -36,6 +36,7 @@ def coverage(model: str, radius: float, by: str | None, as_json: bool) -> None:
     from coverage_maps.footprint import check_radius
     from coverage_maps.ground import lay_out, positions
     from coverage_maps.groups import grouping, summarise
+    from coverage_maps.words import several
     from inventory import queries
     from inventory.db import open_inventory
 
@@ -68,7 +69,7 @@ def coverage(model: str, radius: float, by: str | None, as_json: bool) -> None:
         )
         return
     print_table(
-        f"Residents within {radius:g} m of {len(live):,} live sites, outdoors",
+        f"Residents within {radius:g} m of {several(len(live), 'live site')}, outdoors",
         [groups.by, "residents", "covered", "not covered", "share", ""],
         [
             (
@@ -82,7 +83,7 @@ def coverage(model: str, radius: float, by: str | None, as_json: bool) -> None:
     )  # fmt: skip
     for out in groups.left_out:
         people = "" if out.population is None else f" ({out.population:,.0f} residents)"
-        note(f"left out: {out.neighbourhoods:,} neighbourhoods{people}, {out.why}")
+        note(f"left out: {several(out.neighbourhoods, 'neighbourhood')}{people}, {out.why}")
     for line in groups.notes:
         note(line)
 
@@ -186,9 +187,12 @@ def _write_geojson(path: Path, result: Plan) -> None:
 
 
 def _print_plan(result: Plan, explain: bool) -> None:
+    from coverage_maps.words import several
+
     groups = [] if len(result.group_names) < 2 else list(result.group_names)
     print_table(
-        f"{len(result.sites):,} sites, each reaching {result.radius:g} m; residents newly covered",
+        f"{several(len(result.sites), 'site')} with a reach of {result.radius:g} m; "
+        "residents newly covered",
         ["#", "site", "borough", "lat", "lon", "new", *groups],
         [
             (

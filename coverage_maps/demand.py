@@ -142,10 +142,10 @@ def _attribute_sites(
         return
     mean = use[lived].sum() / residents[lived].sum()
     reach = max(REACH, 3 * radius)
-    points = shapely.points(xy)
+    points = np.asarray(shapely.points(xy))
     site, which = ground.tree.query(points, predicate="dwithin", distance=reach)
-    near = 1 - shapely.distance(points[site], ground.polygons[which]) / reach
-    near = np.where(lived[site], near, 0.0)
+    away = shapely.distance(points[site], ground.polygons[which])
+    near = np.where(lived[site], 1 - away / reach, 0.0)
     size = len(observed)
     observed += np.bincount(which, weights=near * use[site], minlength=size)
     expected += np.bincount(which, weights=near * residents[site] * mean, minlength=size)

@@ -36,8 +36,8 @@ class Ground:
     """Residents; nan is unknown."""
     badness: Floats
     """Deprivation, higher is worse; nan is unknown."""
+    tree: shapely.STRtree = field(repr=False)
     left_out: tuple[LeftOut, ...] = ()
-    tree: shapely.STRtree = field(repr=False, default=None)
 
     @property
     def residents(self) -> Floats:

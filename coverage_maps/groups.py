@@ -72,14 +72,18 @@ def parts_by_rank(badness: Floats, population: Floats, parts: int) -> NDArray[np
     """Split neighbourhoods into `parts` of equal population by rank; 0 holds the worst.
 
     A neighbourhood belongs whole to the part in which the last of its residents falls, counted
-    from the worst; equal ranks keep their order. -1 where badness or population is unknown.
+    from the worst (where there are fewer than two a part, the middle one of its residents);
+    equal ranks keep their order. -1 where badness or population is unknown.
     """
     index = np.full(len(badness), -1, dtype=np.intp)
     known = np.flatnonzero(np.isfinite(badness) & np.isfinite(population))
     if len(known):
         order = known[np.argsort(-badness[known], kind="stable")]
         reached = np.cumsum(population[order])
-        ends = reached / reached[-1] if reached[-1] > 0 else np.ones(len(order))
+        if len(order) < 2 * parts:
+            reached = reached - population[order] / 2
+        everybody = float(population[order].sum())
+        ends = reached / everybody if everybody > 0 else np.ones(len(order))
         # The subtrahend keeps a part that ends exactly on a border from spilling over it.
         index[order] = np.clip(np.ceil(ends * parts - 1e-9) - 1, 0, parts - 1).astype(np.intp)
     return index

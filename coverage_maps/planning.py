@@ -27,7 +27,7 @@ from coverage_maps.plans import Plan, PlannedSite, PlanRequest
 from coverage_maps.projection import Floats
 from coverage_maps.siting import Indices, greedy, maximal_coverage, union_weight
 from coverage_maps.weights import resident_weights
-from coverage_maps.words import Facts, reason
+from coverage_maps.words import Facts, reason, several
 from farola.errors import PlanningError
 from inventory.records import NeighbourhoodRecord, SiteRecord, UsageRecord
 
@@ -219,23 +219,25 @@ def _warnings(
     said = []
     if request.sites is not None and planned < request.sites:
         said.append(
-            f"{request.sites:,} sites asked for, but after {planned:,} no candidate reaches "
-            f"anybody new ({useful:,} reach somebody today)"
+            f"{several(request.sites, 'site')} asked for, but after {planned:,} no candidate "
+            f"reaches anybody new ({useful:,} reach somebody today)"
         )
     statuses = [site.status for site in sites]
     if "live" not in statuses:
         said.append("no live sites: the plan starts from nothing")
     ahead = sum(status in {"planned", "building"} for status in statuses)
     if ahead:
-        said.append(f"{ahead:,} sites that are planned or being built are not counted as covering")
+        said.append(
+            f"planned or being built, and not counted as covering: {several(ahead, 'site')}"
+        )
     said += [
-        f"{out.neighbourhoods:,} neighbourhoods left out of the plan: {out.why}"
+        f"left out of the plan: {several(out.neighbourhoods, 'neighbourhood')}, {out.why}"
         for out in groups.left_out
         if out.population is None
     ]
     said += [
-        f"{out.neighbourhoods:,} neighbourhoods with {out.population:,.0f} residents are in the "
-        f"plan as '{UNGROUPED}': {out.why}"
+        f"in the plan as '{UNGROUPED}': {several(out.neighbourhoods, 'neighbourhood')} with "
+        f"{out.population:,.0f} residents, {out.why}"
         for out in groups.left_out
         if out.population is not None
     ]

@@ -195,7 +195,7 @@ def _checked(
     if matrix.ndim != 2:
         raise PlanningError("covers must have two dimensions: candidates × demand points")
     weight = np.asarray(weights, dtype=np.float64)
-    cost = np.ones(matrix.shape[0]) if costs is None else np.asarray(costs, dtype=np.float64)
+    cost = np.ones(matrix.shape[0]) if costs is None else np.array(costs, dtype=np.float64)
     for name, values, length in (("weights", weight, matrix.shape[1]),
                                  ("costs", cost, matrix.shape[0])):  # fmt: skip
         if values.shape != (length,):
@@ -210,6 +210,8 @@ def _checked(
             )
     if not (np.isfinite(budget) and budget >= 0):
         raise PlanningError(f"budget is {budget:g}: give a finite number from 0 up")
+    # What is lost in rounding beside the others is free: ratios must stay finite.
+    cost[cost < 1e-12 * budget] = 0.0
     if costs is None and budget != int(budget):
         raise PlanningError(f"budget is {budget:g} sites: give a whole number, or costs")
     if not weight.sum() > 0:

@@ -27,6 +27,11 @@ def people(count: float) -> str:
     return f"{count:,.0f}"
 
 
+def several(count: int, noun: str) -> str:
+    """`count` things, in the right number."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def metres(distance: float) -> str:
     """A distance as it is told."""
     return f"{distance:,.0f} m" if distance < 1000 else f"{distance / 1000:,.1f} km"
