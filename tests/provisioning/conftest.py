@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
+from farola.keys import Keyring, create_key
+from farola.settings import City as CitySettings
+from farola.settings import Settings, write_settings
+from inventory import queries
+from inventory.db import open_inventory, upgrade
+from inventory.models import Device, Placement, Site
 from simulator.fleet import Fleet
 
 Run = Callable[..., "CompletedProcess[str]"]
@@ -26,7 +34,7 @@ class City:
 
     fleet: Fleet
     run: Run
-    folder: Path
+    settings: Settings
 
     def config(self, device: str, package: str) -> str:
         """A file of /etc/config, read on the device's own disk."""
@@ -40,42 +48,78 @@ class City:
         assert old in text
         path.write_text(text.replace(old, new), encoding="utf-8")
 
+    def change(self, device: str, **values: Any) -> None:
+        """Change a device in the inventory."""
+        inventory = open_inventory(self.settings)
+        with inventory.session() as session:
+            row = session.get(Device, device)
+            for name, value in values.items():
+                setattr(row, name, value)
+        inventory.close()
+
     @property
     def known_hosts(self) -> Path:
         return self.fleet.folder / "known_hosts"
 
 
-@pytest.fixture
-def city(tmp_path: Path, run: Run) -> Iterator[City]:
-    folder = tmp_path / "fleet"
-    folder.mkdir()
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("fleet")
+    # An address block of this process's own, so that runs side by side do not meet.
     block = f"127.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
     with (folder / "access-points.csv").open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(
-            ["id", "name", "lat", "lon", "management_address", "ssh_port", "snmp_port", "mac",
-             "serial", "platform", "credential", "bssid"]
-        )  # fmt: skip
+            ["id", "management_address", "ssh_port", "snmp_port", "mac", "serial", "bssid"]
+        )
         for number, name in enumerate(NAMES, 1):
             mac = f"02:00:00:00:{number:02x}"
             writer.writerow(
-                [name, f"Plaza {number}", 19.4 + number / 1000, -99.1, f"{block}.{100 + number}",
-                 2222, 1161, f"{mac}:00", f"S-{name}", "openwrt", "ap", f"{mac}:01;{mac}:02"]
+                [name, f"{block}.{100 + number}", 2222, 1161, f"{mac}:00", f"S-{name}",
+                 f"{mac}:01;{mac}:02"]
             )  # fmt: skip
-    run("init", "--name", "Prueba", "--timezone", "America/Mexico_City", "--ssid", SSID,
-        "--country", "MX")  # fmt: skip
-    run("device", "credential", "ap", "--username", "root", input=PASSWORD)
-    run("device", "credential", "ap", "--field", "snmp_community", input=COMMUNITY)
-    run("import", "access-points", folder / "access-points.csv", "--id", "id", "--lat", "lat",
-        "--lon", "lon", "--name", "name", "--management-address", "management_address",
-        "--ssh-port", "ssh_port", "--snmp-port", "snmp_port", "--mac", "mac", "--serial",
-        "serial", "--platform", "platform", "--credential", "credential")  # fmt: skip
-    with Fleet(folder, faults={"full": "flash-full"}, password=PASSWORD) as fleet:
-        yield City(fleet, run, folder)
+    with Fleet(folder, faults={"full": "flash-full"}, password=PASSWORD) as running:
+        for device in running.devices:
+            shutil.copytree(device.root / "etc" / "config", device.folder / "factory")
+        yield running
+
+
+@pytest.fixture
+def city(home: Path, run: Run, fleet: Fleet) -> City:
+    """A new home; the devices are as they left the factory, and not adopted."""
+    for device in fleet.devices:
+        etc = device.root / "etc"
+        shutil.rmtree(etc / "napalm-openwrt", ignore_errors=True)
+        shutil.rmtree(etc / "config")
+        shutil.copytree(device.folder / "factory", etc / "config")
+    settings = Settings(home, CitySettings("Prueba", "America/Mexico_City", SSID, "MX"))
+    write_settings(settings)
+    create_key(home)
+    inventory = open_inventory(settings)
+    upgrade(inventory.engine)
+    with inventory.session() as session:
+        values = {"password": PASSWORD, "snmp_community": COMMUNITY}
+        queries.store_secrets(session, "ap", "root", values, Keyring(home))
+        for number, device in enumerate(fleet.devices, 1):
+            site = Site(id=f"s{number}", name=f"Plaza {number}", lat=19.4, lon=-99.1)
+            session.add(site)
+            session.flush()
+            session.add(
+                Device(
+                    id=device.id, name=f"Plaza {number}", platform="openwrt",
+                    management_address=device.address, ssh_port=device.ssh_port,
+                    snmp_port=device.snmp_port, mac=f"02:00:00:00:{number:02x}:00",
+                    serial=f"S-{device.id}", credential_name="ap",
+                    placements=[Placement(site_id=site.id)],
+                )
+            )  # fmt: skip
+    inventory.close()
+    return City(fleet, run, settings)
 
 
 @pytest.fixture
 def adopted(city: City) -> City:
     """The same, its devices adopted."""
-    city.run("device", "adopt", "--all", "--known-hosts", city.known_hosts)
+    for device in city.fleet.devices:
+        city.change(device.id, host_key=device.host_key)
     return city

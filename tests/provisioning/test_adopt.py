@@ -55,10 +55,9 @@ def test_a_fleet_is_adopted_and_its_keys_are_kept(city: Any, home: Path) -> None
 def test_who_fails_is_named_with_the_reason_and_the_rest_are_adopted(
     city: Any, home: Path, tmp_path: Path
 ) -> None:
-    with sqlite3.connect(home / "inventory.db") as database:
-        database.execute("UPDATE device SET serial = 'ANOTHER' WHERE id = 'ap2'")
-        database.execute("UPDATE device SET serial = NULL, mac = NULL WHERE id = 'full'")
-        database.execute("UPDATE device SET mac = '02:ff:ff:ff:ff:ff' WHERE id = 'ap1'")
+    city.change("ap1", mac="02:ff:ff:ff:ff:ff")
+    city.change("ap2", serial="ANOTHER")
+    city.change("full", serial=None, mac=None)
     lines = city.known_hosts.read_text().splitlines()
     known = tmp_path / "known_hosts"
     wrong = lines[2].rsplit(" ", 2)[0]
@@ -91,8 +90,7 @@ def test_trust_on_first_use_must_be_asked_for_and_is_loud(city: Any, home: Path)
     assert "WARNING" in done.stderr
     assert row(home, "ap1")["host_key"] == city.fleet.device("ap1").host_key
     # A key that is enrolled is not overwritten by whatever is shown later.
-    with sqlite3.connect(home / "inventory.db") as database:
-        database.execute("UPDATE device SET host_key = ? WHERE id = 'ap1'", (KEY,))
+    city.change("ap1", host_key=KEY)
     again = city.run("device", "adopt", "ap1", "--trust-on-first-use", code=1)
     assert "enrolled earlier" in again.stderr
     assert row(home, "ap1")["host_key"] == KEY
