@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import shapely
+from sqlalchemy.orm import Session
+
 from coverage_maps.exports import plan_json
 from coverage_maps.planning import make_plan
 from coverage_maps.plans import PlanRequest
-from sqlalchemy.orm import Session
-
 from farola.keys import create_key
 from farola.settings import City, Settings, write_settings
 from inventory import events, queries
@@ -45,15 +45,15 @@ DIFF = """--- wireless (running)
 +++ wireless (candidate)
 @@ -4,7 +4,9 @@
  config wifi-iface 'public'
- 	option device 'radio0'
--	option ssid 'Old Free WiFi'
-+	option ssid 'Free WiFi'
-+	option isolate '1'
- 	option encryption 'none'
+ \toption device 'radio0'
+-\toption ssid 'Old Free WiFi'
++\toption ssid 'Free WiFi'
++\toption isolate '1'
+ \toption encryption 'none'
 @@ -1,3 +1,3 @@
  config system
--	option hostname 'OpenWrt'
-+	option hostname '{name}'
+-\toption hostname 'OpenWrt'
++\toption hostname '{name}'
 """
 
 
@@ -87,10 +87,13 @@ def city_settings(home: object) -> Settings:
 
 
 def _neighbourhoods(session: Session, rng: random.Random) -> None:
+    def shift() -> float:
+        return rng.uniform(-0.28, 0.28)
+
     corners = np.array(
         [
             [
-                (WEST + STEP * (i + rng.uniform(-0.28, 0.28)), SOUTH + STEP * (j + rng.uniform(-0.28, 0.28)))
+                (WEST + STEP * (i + shift()), SOUTH + STEP * (j + shift()))
                 for j in range(SIDE + 1)
             ]
             for i in range(SIDE + 1)
@@ -149,11 +152,11 @@ def _plan(session: Session) -> None:
 
 def _changes(session: Session, devices: list[Device]) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
-    for number, (reason, status) in enumerate(
-        (("New network name and client isolation", "failed"), ("Channel plan for spring", "prepared"))
-    ):  # fmt: skip
+    meant = (("New network name and client isolation", "failed"), ("Spring channels", "prepared"))
+    for number, (reason, status) in enumerate(meant):
         change = Change(
-            author="marta", reason=reason, status=status, created_at=now - timedelta(hours=3 - number),
+            author="marta", reason=reason, status=status,
+            created_at=now - timedelta(hours=3 - number),
             pushed_at=now - timedelta(hours=2) if status == "failed" else None,
         )  # fmt: skip
         for n, device in enumerate(devices[:60]):
@@ -163,14 +166,23 @@ def _changes(session: Session, devices: list[Device]) -> None:
             elif n == 17:
                 became, why = "failed", "uci refused line 14 of wireless: unknown option 'isolat'"
             elif n == 31:
-                became, why = "unreachable", f"{device.management_address}:22 did not answer in 10 s"
+                became, why = (
+                    "unreachable",
+                    f"{device.management_address}:22 did not answer in 10 s",
+                )
             elif n % 20 == 5:
                 became = "unchanged"
             diff = "" if became in {"unchanged", "unreachable"} else DIFF.format(name=device.name)
             change.devices.append(
-                ChangeDevice(device_id=device.id, candidate=b"sealed", diff=diff, status=became, message=why)
+                ChangeDevice(device_id=device.id, candidate=b"sealed", diff=diff, status=became,
+                             message=why)
             )  # fmt: skip
         session.add(change)
+
+
+def moved(clients: int | None, each: float, rng: random.Random) -> int | None:
+    """Bytes that so many clients moved; None where nobody could ask."""
+    return None if clients is None else int(clients * each * rng.uniform(0.6, 1.4))
 
 
 def _measure(settings: Settings, ids: list[str], rng: random.Random) -> None:
@@ -182,9 +194,12 @@ def _measure(settings: Settings, ids: list[str], rng: random.Random) -> None:
     batches = []
     for t in times:
         hour = datetime.fromtimestamp(t / 1000, zone).hour
-        crowd = 3 + 14 * math.exp(-(((hour - 18) / 4) ** 2)) + 6 * math.exp(-(((hour - 12) / 3) ** 2))
+        crowd = (
+            3 + 14 * math.exp(-(((hour - 18) / 4) ** 2)) + 6 * math.exp(-(((hour - 12) / 3) ** 2))
+        )
+        hours_ago = (now - t) / 3_600_000
         down = [
-            n % 23 == 7 and t > now - 5 * 3_600_000 or n == 2 and 8 < (now - t) / 3_600_000 < 10
+            (n % 23 == 7 and hours_ago < 5) or (n == 2 and 8 < hours_ago < 10)
             for n in range(len(ids))
         ]
         clients = [None if d else max(0, int(rng.gauss(crowd, 2.5))) for d in down]
@@ -197,8 +212,8 @@ def _measure(settings: Settings, ids: list[str], rng: random.Random) -> None:
                 "cpu_pct": [None if d else 18.0 + rng.random() * 20 for d in down],
                 "mem_pct": [None if d else 41.0 for d in down]}),
             Batch("interface", [t] * count, {"device": ids, "interface": ["wan"] * count}, {
-                "rx_bytes": [None if c is None else int(c * 9e6 * rng.uniform(0.6, 1.4)) for c in clients],
-                "tx_bytes": [None if c is None else int(c * 2e6 * rng.uniform(0.6, 1.4)) for c in clients],
+                "rx_bytes": [moved(c, 9e6, rng) for c in clients],
+                "tx_bytes": [moved(c, 2e6, rng) for c in clients],
                 "interval_s": [600.0] * count}),
         ]  # fmt: skip
     for radio, band, channel in (("radio0", "2.4", 6), ("radio1", "5", 44)):

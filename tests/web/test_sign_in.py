@@ -85,7 +85,9 @@ def test_a_form_without_its_token_changes_nothing(client: FlaskClient) -> None:
     assert client.post("/logout").status_code == 400
     assert client.post("/logout", data={"csrf": "00" * 32}).status_code == 400
     assert client.get("/events").status_code == 200
-    assert client.post("/logout", data={"csrf": token(client.get("/events").text)}).status_code == 303
+    assert (
+        client.post("/logout", data={"csrf": token(client.get("/events").text)}).status_code == 303
+    )
     assert client.get("/events").status_code == 302
 
 

@@ -59,6 +59,21 @@ const spriteHash = createHash("sha256").update(sprite).digest("hex").slice(0, 8)
 files["icons.svg"] = `icons-${spriteHash}.svg`;
 writeFileSync(path.join(staging, files["icons.svg"]), sprite);
 
+// What is bundled keeps its authors' licences beside it.
+const bundled = new Set(["lucide-static", "@fontsource-variable/inter"]);
+for (const input of Object.keys(result.metafile.inputs)) {
+  const found = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
+  if (found) bundled.add(found[1]);
+}
+const notices = [...bundled].sort().map((name) => {
+  const folder = path.join(modules, name);
+  const { version, license } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+  const text = file ? readFileSync(path.join(folder, file), "utf8").trim() : "";
+  return `${name} ${version} (${license})\n\n${text}\n`;
+});
+writeFileSync(path.join(staging, "licences.txt"), notices.join(`\n${"-".repeat(72)}\n\n`));
+
 for (const name of readdirSync(staging)) {
   if (/\.(js|css|svg)$/.test(name)) {
     writeFileSync(path.join(staging, `${name}.gz`), gzipSync(readFileSync(path.join(staging, name)), { level: 9 }));

@@ -71,7 +71,7 @@ def build() -> bool:
         for name in LOCKED:
             shutil.copy(FRONTEND / name, scratch)
         # npm's own cache makes a second run quick; no package's script is ever run.
-        install = _run([*tools["npm"], "ci", "--ignore-scripts", "--no-progress"], cwd=scratch)
+        install = _run([*tools["npm"], "ci", "--ignore-scripts", "--loglevel=http"], cwd=scratch)
         if install.returncode:
             raise SystemExit(
                 "farola: the console's front end was not built: npm could not fetch its packages "
@@ -109,17 +109,15 @@ def node_tools() -> dict[str, list[str]]:
 
 
 def _run(command: list[str], cwd: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603 - our own tools
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def _reason(stderr: str) -> str:
-    """The line of npm's complaint that tells most."""
-    lines = [line.removeprefix("npm error ").strip() for line in stderr.splitlines()]
-    telling = [
-        line for line in lines if line and not line.startswith(("npm warn", "A complete log"))
-    ]
-    named = [line for line in telling if "request to" in line or "reason:" in line]
-    return (named or telling or ["no reason given"])[0][:200]
+    """The line of npm's complaint that tells most: which request failed, and how."""
+    lines = [line.removeprefix("npm ").strip() for line in stderr.splitlines()]
+    failed = [line.removeprefix("http fetch ") for line in lines if " failed with " in line]
+    errors = [line.removeprefix("error ") for line in lines if line.startswith("error ")]
+    return (failed or errors or ["no reason given"])[0][:200]
 
 
 if __name__ == "__main__":

@@ -95,8 +95,7 @@ def show(change_id: int) -> str:
     )
     return render_template(
         "change.html", change=change, counts=counts, troubled=troubled, troubles=TROUBLED,
-        groups=group_diffs(targets), total=len(targets),
-        unchanged=sum(1 for t in targets if not t.diff.strip()),
+        groups=group_diffs(targets), total=len(targets), unchanged=counts.get("unchanged", 0),
     )  # fmt: skip
 
 

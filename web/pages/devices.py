@@ -65,9 +65,14 @@ def show(device_id: str) -> str:
                 ChangeDevice.at, ChangeDevice.diff,
             )
             .join(Change, Change.id == ChangeDevice.change_id)
-            .where(ChangeDevice.device_id == device_id)
+            .where(ChangeDevice.device_id == device_id, Change.pushed_at.is_not(None))
             .order_by(ChangeDevice.at.desc()).limit(1)
         ).first()  # fmt: skip
+        waiting = session.scalars(
+            select(ChangeDevice.change_id)
+            .where(ChangeDevice.device_id == device_id, ChangeDevice.status == "pending")
+            .order_by(ChangeDevice.change_id.desc())
+        ).all()
         since = session.scalar(
             select(Placement.valid_from)
             .where(Placement.device_id == device_id, Placement.valid_to.is_(None)).limit(1)
@@ -76,7 +81,7 @@ def show(device_id: str) -> str:
     span = day.span_of(request.args.get("day"), console().settings.city.zone, datetime.now(UTC))
     return render_template(
         "device.html", device=device, site=site, radios=radios, networks=networks,
-        happened=happened, pushed=pushed, since=since, row=row, span=span,
+        happened=happened, pushed=pushed, waiting=waiting, since=since, row=row, span=span,
         **_measured(device_id, span), **_neighbours(span),
     )  # fmt: skip
 

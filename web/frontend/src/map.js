@@ -36,15 +36,15 @@ function style() {
     { id: "area-chosen", type: "line", source: "areas", filter: ["==", ["get", "id"], ""], paint: { "line-color": token("--ink"), "line-width": 2.5 } },
     { id: "reach", type: "circle", source: "sites", minzoom: 13, filter: ["!", ["has", "point_count"]],
       paint: { "circle-radius": ground(Number(radius)), "circle-color": token("--map-site"), "circle-opacity": 0.12, "circle-stroke-color": token("--map-site"), "circle-stroke-opacity": 0.35, "circle-stroke-width": 0.75, "circle-pitch-scale": "map" } },
+    { id: "names", type: "symbol", source: "areas", minzoom: 13.5, layout: { "text-field": ["get", "name"], "text-font": FONT, "text-size": 12, "text-max-width": 8, "text-padding": 6 },
+      paint: { "text-color": token("--map-label"), "text-halo-color": token("--map-halo"), "text-halo-width": 1.4 } },
     { id: "clusters", type: "circle", source: "sites", filter: ["has", "point_count"],
       paint: { "circle-color": token("--map-site-ring"), "circle-opacity": 0.86, "circle-stroke-color": token("--map-site"), "circle-stroke-width": 1, "circle-stroke-opacity": 0.75,
         "circle-radius": ["interpolate", ["linear"], ["sqrt", ["get", "point_count"]], 1, 7, 50, 15] } },
     { id: "cluster-counts", type: "symbol", source: "sites", filter: ["has", "point_count"],
-      layout: { "text-field": ["get", "point_count_abbreviated"], "text-font": FONT, "text-size": 10, "text-allow-overlap": true, "text-ignore-placement": true }, paint: { "text-color": token("--map-site") } },
+      layout: { "text-field": ["get", "point_count_abbreviated"], "text-font": FONT, "text-size": 10, "text-allow-overlap": true }, paint: { "text-color": token("--map-site") } },
     { id: "sites", type: "circle", source: "sites", filter: ["!", ["has", "point_count"]],
       paint: { "circle-color": token("--map-site"), "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 1.75, 15, 4.5], "circle-stroke-color": token("--map-site-ring"), "circle-stroke-width": 0.75 } },
-    { id: "names", type: "symbol", source: "areas", minzoom: 13.5, layout: { "text-field": ["get", "name"], "text-font": FONT, "text-size": 12, "text-max-width": 8, "text-padding": 6 },
-      paint: { "text-color": token("--map-label"), "text-halo-color": token("--map-halo"), "text-halo-width": 1.4 } },
   ];
   if (plan) {
     sources.plan = { type: "geojson", data: plan, promoteId: "rank" };
