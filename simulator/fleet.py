@@ -114,7 +114,7 @@ class Fleet:
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         if self._password is not None:
             environment[PASSWORD_VARIABLE] = self._password
-        self._process = subprocess.Popen(  # noqa: S603 - our own module, arguments as a list
+        self._process = subprocess.Popen(
             self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, env=environment, start_new_session=True,
         )  # fmt: skip

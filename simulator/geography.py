@@ -89,7 +89,7 @@ def _cells(random: np.random.Generator, outline: Polygon, count: int) -> list[Po
     ]
     diagram = Voronoi(np.vstack([points, far]))
     borders = {
-        tuple(sorted(map(int, ridge))): _wavy(random, diagram.vertices[list(sorted(ridge))])
+        tuple(sorted(map(int, ridge))): _wavy(random, diagram.vertices[sorted(ridge)])
         for ridge in diagram.ridge_vertices
         if -1 not in ridge
     }

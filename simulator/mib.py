@@ -43,6 +43,7 @@ class View:
     def __init__(self, objects: dict[Oid, Callable[[], Value]]) -> None:
         self._objects = objects
         self._order = sorted(objects)
+        self._known = {_object_of(oid) for oid in objects}
 
     def get(self, oid: Oid) -> Value | None:
         """The value of an object, None where there is none."""
@@ -50,9 +51,8 @@ class View:
         return find() if find is not None else None
 
     def has_object(self, oid: Oid) -> bool:
-        """Whether the object exists, if not in this instance."""
-        at = bisect.bisect_left(self._order, oid[:-1])
-        return at < len(self._order) and self._order[at][: len(oid) - 1] == oid[:-1]
+        """Whether there is such an object, if not in this instance (RFC 3416, 4.2.1)."""
+        return any(oid[:size] in self._known for size in range(7, len(oid)))
 
     def after(self, oid: Oid) -> tuple[Oid, Value] | None:
         """The next object in order, None at the end."""
@@ -61,6 +61,14 @@ class View:
             return None
         found = self._order[at]
         return found, self._objects[found]()
+
+
+def _object_of(oid: Oid) -> Oid:
+    """The object that `oid` is an instance of: a column, or a scalar without its 0."""
+    for table in (IF_ENTRY, IF_X_ENTRY, EXTEND_TABLE):
+        if oid[: len(table)] == table:
+            return oid[: len(table) + 1]
+    return oid[:-1]
 
 
 def make_view(device: Device, agent_uptime_s: Callable[[], float]) -> View:
@@ -88,7 +96,7 @@ def _whole(kind: str, value: int) -> Callable[[], Value]:
 def _system(
     objects: dict[Oid, Callable[[], Value]], device: Device, agent_uptime_s: Callable[[], float]
 ) -> None:
-    description = f"Linux {device.hostname} OpenWrt {RELEASE} 5.15.150 #0 mips (pretend)"
+    description = f"Linux {device.hostname} 5.15.150 #0 Fri Mar 22 22:09:42 2024 mips"
     rows: list[Callable[[], Value]] = [
         _text(description),
         lambda: Value("oid", NET_SNMP_LINUX),

@@ -93,8 +93,8 @@ class Agent(asyncio.DatagramProtocol):
 
     def answer(self, data: bytes) -> bytes | None:
         """The reply to a message; None where a real agent stays silent."""
-        from pyasn1.codec.ber import decoder
-        from pyasn1.error import PyAsn1Error
+        from pyasn1.codec.ber import decoder  # type: ignore[import-untyped]  # publishes none
+        from pyasn1.error import PyAsn1Error  # type: ignore[import-untyped]  # publishes none
         from pysnmp.proto.api import v2c
 
         try:
@@ -110,9 +110,10 @@ class Agent(asyncio.DatagramProtocol):
         if pdu.isSameTypeWith(v2c.SetRequestPDU()):
             pairs = [(tuple(oid), value) for oid, value in v2c.apiPDU.get_varbinds(pdu)]
             return self._reply(message, pairs, error=(17, 1))  # notWritable
-        pairs = self._pairs(pdu)
-        if pairs is None:
+        found = self._pairs(pdu)
+        if found is None:
             return None
+        pairs = found
         reply = self._reply(message, pairs)
         bulk = pdu.isSameTypeWith(v2c.GetBulkRequestPDU())
         while len(reply) > _DATAGRAM and bulk and len(pairs) > 1:
@@ -135,6 +136,7 @@ class Agent(asyncio.DatagramProtocol):
         return bytes(encoder.encode(reply))
 
     def _pairs(self, pdu: Any) -> list[tuple[Oid, Any]] | None:
+        from pysnmp.proto import rfc1905
         from pysnmp.proto.api import v2c
 
         view = self._current_view()
@@ -153,7 +155,7 @@ class Agent(asyncio.DatagramProtocol):
             step = [_next(view, oid) for oid in places]
             pairs += step
             places = [oid for oid, _ in step]
-            if all(value is v2c.endOfMibView for _, value in step):
+            if all(value is rfc1905.endOfMibView for _, value in step):
                 break
         return pairs
 
@@ -224,18 +226,18 @@ def _coded(value: Value) -> Any:
 
 
 def _exact(view: View, oid: Oid) -> Any:
-    from pysnmp.proto.api import v2c
+    from pysnmp.proto import rfc1905
 
     value = view.get(oid)
     if value is not None:
         return _coded(value)
-    return v2c.noSuchInstance if view.has_object(oid) else v2c.noSuchObject
+    return rfc1905.noSuchInstance if view.has_object(oid) else rfc1905.noSuchObject
 
 
 def _next(view: View, oid: Oid) -> tuple[Oid, Any]:
-    from pysnmp.proto.api import v2c
+    from pysnmp.proto import rfc1905
 
     found = view.after(oid)
     if found is None:
-        return oid, v2c.endOfMibView
+        return oid, rfc1905.endOfMibView
     return found[0], _coded(found[1])

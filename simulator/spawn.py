@@ -47,7 +47,7 @@ def spawn(settings: Settings, close: Sequence[int]) -> tuple[int, int]:
         status = 0
     except OSError as error:
         os.write(writer, _reason(settings, error).encode())
-    except BaseException as error:  # noqa: BLE001 - told to the parent, which tells the user
+    except BaseException as error:
         os.write(writer, f"{type(error).__name__}: {error}".encode()[:4000])
     finally:
         os._exit(status)  # a forked child must not run its parent's exit handlers

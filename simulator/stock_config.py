@@ -216,10 +216,27 @@ def memory_files(who: Identity) -> dict[str, str]:
     }
 
 
-_FOLDERS = (
-    "bin sbin usr/bin usr/sbin lib dev proc sys mnt overlay root etc/config etc/init.d etc/rc.d"
-    " etc/dropbear etc/crontabs etc/uci-defaults etc/pretend tmp"
-).split()
+_FOLDERS = [
+    "bin",
+    "sbin",
+    "usr/bin",
+    "usr/sbin",
+    "lib",
+    "dev",
+    "proc",
+    "sys",
+    "mnt",
+    "overlay",
+    "root",
+    "etc/config",
+    "etc/init.d",
+    "etc/rc.d",
+    "etc/dropbear",
+    "etc/crontabs",
+    "etc/uci-defaults",
+    "etc/pretend",
+    "tmp",
+]
 
 
 def install(root: Path, who: Identity) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from simulator.shell.interpreter import Break, Exit
+from simulator.shell.control import Break, Exit
 from simulator.shell.parse import Incomplete, ShellSyntaxError, parse
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Keyboard:
         self._bytes: asyncio.Queue[int | None] = asyncio.Queue()
         self._ended = False
         self._after_return = False
-        self.on_interrupt = lambda: False
+        self.on_interrupt: Callable[[], bool] = lambda: False
         """Called for Ctrl-C; True where it stopped a command."""
 
     async def pump(self) -> None:
@@ -57,7 +58,7 @@ class Keyboard:
                 data = await self._stream.read(4096)
             except OSError:
                 data = b""
-            except Exception as event:  # noqa: BLE001 - a resized window or a break is no input
+            except Exception as event:
                 if type(event).__name__ in {
                     "TerminalSizeChanged",
                     "BreakReceived",

@@ -6,7 +6,7 @@ import asyncio
 
 from simulator.shell.applets import APPLETS
 from simulator.shell.commands import Applet, Call, dispatch, find_program
-from simulator.shell.interpreter import SIGNALS, Break, Continue, Exit, Return
+from simulator.shell.control import SIGNALS, Break, Continue, Exit, Return
 from simulator.shell.scripts import run_program, source
 
 
@@ -167,6 +167,7 @@ async def _dot(call: Call) -> int:
 async def _exec(call: Call) -> int:
     if not call.args:
         return 0
+    call.shell.takes_over = True
     raise Exit(await dispatch(call.shell, call.args))
 
 

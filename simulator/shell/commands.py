@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulator.shell import expand
-from simulator.shell.interpreter import Exit
+from simulator.shell.control import Exit
 from simulator.shell.nodes import Simple
+from simulator.shell.redirection import redirect
 from simulator.shell.streams import Bytes, Sink, Source
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ class Call:
     def stdin(self) -> Source:
         """Standard input."""
         stream = self.shell.fds.get(0)
-        return stream if stream is not None and hasattr(stream, "read") else Bytes()
+        return stream if isinstance(stream, Source) else Bytes()
 
     @property
     def stdout(self) -> Sink | None:
         """Standard output, None where it is closed."""
         stream = self.shell.fds.get(1)
-        return stream if stream is not None and hasattr(stream, "write") else None
+        return stream if isinstance(stream, Sink) else None
 
     def path(self, text: str) -> str:
         """`text` as an absolute path."""
@@ -97,7 +98,7 @@ async def run_simple(shell: Shell, command: Simple) -> None:
     saved_exports = set(shell.exported)
     keep_fds = False
     try:
-        if command.redirects and not await shell.redirect(command.redirects):
+        if command.redirects and not await redirect(shell, command.redirects):
             return
         for name, word in command.assignments:
             value = await expand.text_of(shell, word)
@@ -107,6 +108,8 @@ async def run_simple(shell: Shell, command: Simple) -> None:
         if "x" in shell.options:
             shell.write(2, ("+ " + " ".join(argv) + "\n").encode("utf-8", "surrogateescape"))
         keep_fds = argv[0] == "exec"
+        if shell.takes_over and shell.process.shell is shell:
+            shell.process.command = " ".join(argv)
         shell.status = await dispatch(shell, argv)
     finally:
         if not (keep_fds and len(argv) == 1):
@@ -126,7 +129,7 @@ async def _assign_only(shell: Shell, command: Simple) -> None:
     saved = dict(shell.fds)
     if command.redirects:
         status = shell.status
-        if await shell.redirect(command.redirects):
+        if await redirect(shell, command.redirects):
             shell.status = status
         shell.fds = saved
 
@@ -158,7 +161,7 @@ async def run_applet(applet: Applet, call: Call) -> int:
         result = applet(call)
         return result if isinstance(result, int) else await result
     except BrokenPipeError:
-        return 141
+        raise  # SIGPIPE ends the whole shell
     except OSError as error:
         where = f"{error.filename}: " if error.filename else "write error: "
         call.err(where + os.strerror(error.errno or 5))

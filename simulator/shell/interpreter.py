@@ -5,11 +5,11 @@ services share one small process and any of them can be killed.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from simulator.shell import expand
+from simulator.shell import compound, expand
+from simulator.shell.control import SIGNALS, Break, Exit, Return
 from simulator.shell.nodes import (
     AndOr,
     Case,
@@ -27,41 +27,18 @@ from simulator.shell.nodes import (
 )
 from simulator.shell.nodes import Sequence as Script
 from simulator.shell.parse import ShellSyntaxError, parse
-from simulator.shell.patterns import matches
 from simulator.shell.processes import Process
-from simulator.shell.streams import Bytes, Collected, FileSink, Nowhere, Pipe, Sink, Source
+from simulator.shell.redirection import redirect
+from simulator.shell.streams import Bytes, Collected, Nowhere, Pipe, Sink, Source
 
 if TYPE_CHECKING:
     from simulator.device import Device
 
-SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "PIPE": 13,
-           "ALRM": 14, "TERM": 15}  # fmt: skip
-_DEPTH = 60
+DEPTH = 60
+"""How deep calls, substitutions and programs may nest."""
 _YIELD_EVERY = 50
 
 Stream = Source | Sink | Pipe
-
-
-class Exit(Exception):  # noqa: N818 - these four unwind the interpreter, they are no errors
-    """`exit`."""
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-
-
-class Return(Exit):
-    """`return`."""
-
-
-class Break(Exception):  # noqa: N818
-    """`break n`."""
-
-    def __init__(self, levels: int) -> None:
-        self.levels = levels
-
-
-class Continue(Break):
-    """`continue n`."""
 
 
 class Shell:
@@ -93,6 +70,8 @@ class Shell:
         self.locals: list[dict[str, str | None]] = []
         self.children: dict[int, Process] = {}
         """Background commands started here, by their number: what `wait` waits for."""
+        self.takes_over = False
+        """Whether the next program becomes this shell's process, as after `exec`."""
         self._steps = 0
 
     # --- life ------------------------------------------------------------------------------
@@ -105,6 +84,7 @@ class Shell:
         other.exported, other.options = set(self.exported), set(self.options)
         other.args, other.fds, other.locals = list(self.args), dict(self.fds), list(self.locals)
         other.children = {}
+        other.takes_over = False
         # A trap is reset in a subshell, but what is ignored stays ignored.
         other.traps = {name: action for name, action in self.traps.items() if action == ""}
         if process is not None:
@@ -183,7 +163,7 @@ class Shell:
     def write(self, fd: int, data: bytes) -> None:
         """Write to an open file; to a closed one nothing."""
         stream = self.fds.get(fd)
-        if stream is not None and hasattr(stream, "write"):
+        if isinstance(stream, Sink):
             stream.write(data)
 
     # --- sequences ---------------------------------------------------------------------------
@@ -201,6 +181,7 @@ class Shell:
         shell = self.fork(process)
         shell.fds[0] = Bytes()
         shell.guard = 0
+        shell.takes_over = not item.rest and isinstance(item.first.commands[-1], Simple)
         self.device.processes.start(process, shell.main(Script(((item, False),))))
         self.children[process.pid] = process
         self.last_background = process.pid
@@ -271,78 +252,15 @@ class Shell:
                 await self.run(body)
             case Subshell(body):
                 self.status = await self.fork().main(body)
-            case If():
-                await self._if(command)
-            case Loop():
-                await self._loop(command)
-            case For():
-                await self._for(command)
-            case Case():
-                await self._case(command)
+            case If() | Loop() | For() | Case():
+                await compound.run(self, command)
             case Function(name, body):
                 self.functions[name] = body
                 self.status = 0
 
-    async def _condition(self, script: Script) -> bool:
-        self.guard += 1
-        try:
-            await self.run(script)
-        finally:
-            self.guard -= 1
-        return self.status == 0
-
-    async def _if(self, command: If) -> None:
-        for condition, body in command.arms:
-            if await self._condition(condition):
-                await self.run(body)
-                return
-        self.status = 0
-        if command.otherwise is not None:
-            await self.run(command.otherwise)
-
-    async def _loop(self, command: Loop) -> None:
-        status = 0
-        while await self._condition(command.condition) != command.until:
-            done = await self._pass(command.body)
-            status = self.status
-            if done:
-                break
-            await asyncio.sleep(0)
-        self.status = status
-
-    async def _pass(self, body: Script) -> bool:
-        """One turn of a loop; True where it was the last."""
-        try:
-            await self.run(body)
-        except Break as request:
-            self.status = 0
-            if request.levels > 1:
-                raise type(request)(request.levels - 1) from None
-            return not isinstance(request, Continue)
-        return False
-
-    async def _for(self, command: For) -> None:
-        values = list(self.args)
-        if command.words is not None:
-            values = [text for word in command.words for text in await expand.fields(self, word)]
-        self.status = 0
-        for value in values:
-            self.vars[command.name] = value
-            if await self._pass(command.body):
-                break
-
-    async def _case(self, command: Case) -> None:
-        subject = await expand.text_of(self, command.word)
-        self.status = 0
-        for patterns, body in command.arms:
-            for pattern in patterns:
-                if matches(await expand.pieces_of(self, pattern), subject):
-                    await self.run(body)
-                    return
-
     async def call(self, body: Command, args: list[str]) -> None:
         """Call a function."""
-        if self.depth >= _DEPTH:
+        if self.depth >= DEPTH:
             self.complain("too many nested calls")
             raise Exit(2)
         saved, self.args = self.args, args
@@ -389,7 +307,7 @@ class Shell:
         """Output of `$(…)` without its trailing newlines."""
         shell = self.fork()
         shell.depth += 1
-        if shell.depth > _DEPTH:
+        if shell.depth > DEPTH:
             raise expand.ExpansionFault("too many nested substitutions")
         collected = Collected()
         shell.fds[1] = collected
@@ -397,11 +315,9 @@ class Shell:
         text = bytes(collected.data).replace(b"\0", b"").decode("utf-8", "surrogateescape")
         return text.rstrip("\n")
 
-    # --- redirections ------------------------------------------------------------------------------
-
     async def _with_redirects(self, command: Command, redirects: Iterable[Redirect]) -> None:
         saved = dict(self.fds)
-        if not await self.redirect(redirects):
+        if not await redirect(self, redirects):
             self.fds = saved
             return
         try:
@@ -409,60 +325,14 @@ class Shell:
         finally:
             self.fds = saved
 
-    async def redirect(self, redirects: Iterable[Redirect]) -> bool:
-        """Apply redirections to the open files; False (told, status 1) where one fails."""
-        for redirect in redirects:
-            target = await expand.text_of(self, redirect.target)
-            try:
-                self._redirect_one(redirect.fd, redirect.op, target)
-            except OSError as error:
-                verb = "open" if redirect.op == "<" else "create"
-                reason = os.strerror(error.errno or 5)
-                if error.errno == 2:
-                    reason = "no such file" if verb == "open" else "nonexistent directory"
-                self.complain(f"can't {verb} {target}: {reason}")
-                self.status = 1
-                return False
-        return True
-
-    def _redirect_one(self, fd: int, op: str, target: str) -> None:
-        path = self.path(target)
-        match op:
-            case "<<":
-                self.fds[fd] = Bytes(target.encode("utf-8", "surrogateescape"))
-            case "<" | "<>":
-                self.fds[fd] = Bytes(self.flash.read(path))
-            case ">" | ">|" | ">>":
-                self.fds[fd] = self._output(path, append=op == ">>")
-            case ">&" | "<&":
-                if target == "-":
-                    self.fds.pop(fd, None)
-                elif target.isdigit() and int(target) in self.fds:
-                    self.fds[fd] = self.fds[int(target)]
-                else:
-                    raise OSError(9, "Bad file descriptor")
-
-    def _output(self, path: str, *, append: bool) -> Sink:
-        real = self.flash.resolve(path)
-        if real == "/dev/null":
-            return Nowhere()
-        if real in {"/dev/stderr", "/dev/stdout", "/dev/tty", "/dev/console"}:
-            stream = self.fds.get(2 if real == "/dev/stderr" else 1)
-            if stream is not None and hasattr(stream, "write"):
-                return stream
-            return Nowhere()
-        return FileSink(self.flash, path, append=append)
-
     def path(self, text: str) -> str:
         """`text` as an absolute path on the device."""
         return text if text.startswith("/") else f"{self.cwd}/{text}"
 
 
 async def _stage(shell: Shell, command: Command, before: Pipe | None, after: Pipe | None) -> int:
-    from simulator.shell.nodes import AndOr as Item
-
     try:
-        item = Item(Pipeline((command,), negated=False), ())
+        item = AndOr(Pipeline((command,), negated=False), ())
         return await shell.main(Script(((item, False),)))
     finally:
         if before is not None:

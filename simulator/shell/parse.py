@@ -103,9 +103,8 @@ class _Parser(WordReader):
     def unexpected(self) -> ShellSyntaxError:
         rest = self.text[self.pos :]
         match = re.match(r"&&|\|\||;;|[;&|()<>\n]|[^\s;&|()<>]+", rest)
-        token = match.group(0) if match else "end of file"
-        token = "newline" if token == "\n" else token
-        quoted = token if token == "end of file" else f'"{token}"'
+        found = match.group(0).replace("\n", "newline") if match else ""
+        quoted = f'"{found}"' if found else "end of file"
         return ShellSyntaxError(f"syntax error: unexpected {quoted}")
 
     # --- lists -------------------------------------------------------------------------------
@@ -137,7 +136,7 @@ class _Parser(WordReader):
 
     def and_or(self) -> AndOr:
         first = self.pipeline()
-        rest = []
+        rest: list[tuple[str, Pipeline]] = []
         while True:
             self.skip_blank()
             op = self.text[self.pos : self.pos + 2]

@@ -41,6 +41,7 @@ class Processes:
     def start(self, process: Process, work: Coroutine[object, object, int]) -> Process:
         """Run `work` as the process, in the background."""
         process.task = asyncio.get_running_loop().create_task(self._run(process, work))
+        process.task.add_done_callback(lambda _task: self._over(process, work))
         return process
 
     async def _run(self, process: Process, work: Coroutine[object, object, int]) -> int:
@@ -48,9 +49,13 @@ class Processes:
             process.status = await work
         except asyncio.CancelledError:
             process.status = 128 + (process.signal or 15)
-        finally:
-            self.running.pop(process.pid, None)
         return process.status
+
+    def _over(self, process: Process, work: Coroutine[object, object, int]) -> None:
+        if process.status is None:  # killed before its first step
+            process.status = 128 + (process.signal or 15)
+            work.close()
+        self.running.pop(process.pid, None)
 
     def end(self, process: Process) -> None:
         """A process that ran in its caller's task is over."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.shell.interpreter import Return
+from simulator.shell.control import Return
 from simulator.shell.parse import parse
 
 if TYPE_CHECKING:
@@ -66,8 +66,13 @@ async def run_script(shell: Shell, name: str, args: list[str]) -> int:
 
 async def run_program(shell: Shell, name: str, text: str, args: list[str]) -> int:
     """Run `text` as a program of its own in the foreground."""
-    process = shell.device.processes.new(" ".join([name, *args]))
-    process.task = shell.process.task
+    takes_over = shell.takes_over and shell.process.shell is shell
+    if takes_over:
+        process = shell.process
+        process.command = " ".join([name, *args])
+    else:
+        process = shell.device.processes.new(" ".join([name, *args]))
+        process.task = shell.process.task
     child = shell.child(process, name)
     child.shell_pid = process.pid
     child.args = args
@@ -75,14 +80,15 @@ async def run_program(shell: Shell, name: str, text: str, args: list[str]) -> in
     try:
         return await _main(child, text)
     finally:
-        shell.device.processes.end(process)
+        if not takes_over:
+            shell.device.processes.end(process)
 
 
 async def _main(child: Shell, text: str) -> int:
-    from simulator.shell.interpreter import _DEPTH
+    from simulator.shell.interpreter import DEPTH
     from simulator.shell.parse import ShellSyntaxError
 
-    if child.depth > _DEPTH:
+    if child.depth > DEPTH:
         child.complain("too many nested programs")
         return 2
     try:

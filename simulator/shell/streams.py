@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from simulator.flash import Flash
 
 
+@runtime_checkable
 class Source(Protocol):
     """Something to read bytes from."""
 
@@ -22,6 +23,7 @@ class Source(Protocol):
         """No more will be read."""
 
 
+@runtime_checkable
 class Sink(Protocol):
     """Something to write bytes to."""
 
@@ -98,7 +100,8 @@ class FileSink:
             os.close(self._fd)
             self._fd = None
 
-    def __del__(self) -> None:
+    def __del__(self) -> None:  # a command's files close when nothing holds them any more
+        """Close the file."""
         self.close()
 
 

@@ -62,7 +62,7 @@ class _Run:
         self.input_file: str | None = None
         self.result = Outcome()
         self.delimiter = " "
-        self.merge = self.quiet = self.no_commit = self.name_all = self.in_batch = False
+        self.merge = self.quiet = self.no_commit = self.in_batch = False
         self.extended = True
 
     # --- options and dispatch -------------------------------------------------------------
@@ -79,7 +79,7 @@ class _Run:
                 case "-m":
                     self.merge = True
                 case "-n" | "-N":
-                    self.name_all = flag == "-n"
+                    self.store.name_all = flag == "-n"
                 case "-p":
                     self.store.read_also(value)
                 case "-P":
@@ -143,7 +143,7 @@ class _Run:
             elif name == "commit" and not self.no_commit:
                 self.store.commit(pointer.package)
             elif name == "export":
-                self.say(export(pointer.package, header=True, name_all=self.name_all))
+                self.say(export(pointer.package, header=True, name_all=self.store.name_all))
             elif name == "show":
                 self.show(pointer)
         except UciError as error:
@@ -328,7 +328,8 @@ class _Run:
             if not argv:
                 continue
             if len(argv) > 3:
-                self.result.err.append("Too many arguments\n")
+                if not self.quiet:
+                    self.result.err.append("Too many arguments\n")
                 continue
             if argv[0].lower() == "exit":
                 break

@@ -96,6 +96,8 @@ class Store:
     staging: str = STAGING_FOLDER
     delta_folders: list[str] = field(default_factory=lambda: [STAGING_FOLDER])
     strict: bool = True
+    name_all: bool = False
+    """Whether anonymous sections are written with their made-up names (`-n`)."""
 
     def use_staging(self, folder: str) -> None:
         """Stage into `folder` from now on; changes staged elsewhere are still read (`-P`, `-t`)."""
@@ -129,7 +131,9 @@ class Store:
         path = self._at(name) if inside else name
         if not self.files.is_file(path):
             raise UciError(Fault.NOT_FOUND)
-        package = read(_text(self.files.read(path)), name.split("/")[-1], strict=self.strict)[0]
+        package = read(
+            _text(self.files.read(path)), name.rsplit("/", maxsplit=1)[-1], strict=self.strict
+        )[0]
         package.path, package.tracked = path, inside
         self._apply_staged(package)
         return package
@@ -216,7 +220,7 @@ class Store:
             if not self.files.exists(path):
                 self.files.write(path, b"")
             path = self.files.resolve(path)
-            self.files.write(draft, _bytes(export(package, header=False)))
+            self.files.write(draft, _bytes(export(package, header=False, name_all=self.name_all)))
             self.files.sync(draft)
             self.files.rename(draft, path)
         except OSError:

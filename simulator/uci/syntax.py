@@ -59,7 +59,8 @@ class Reader:
 
     def error(self, reason: str) -> UciError:
         """A parse error at this place."""
-        return UciError(Fault.PARSE, f" ({reason}) at line {self.line}, byte {self.pos}")
+        byte = len(self._text[: self.pos].encode("utf-8", "surrogateescape"))
+        return UciError(Fault.PARSE, f" ({reason}) at line {self.line}, byte {byte}")
 
     def word(self) -> str:
         """The next argument, quotes and escapes undone; empty at the end of the line or at `;`."""
@@ -67,7 +68,8 @@ class Reader:
         if self._here == ";":
             self.pos += 1
             return ""
-        start, out, ended_by = self.pos, [], ""
+        start, ended_by = self.pos, ""
+        out: list[str] = []
         while True:
             char = self._here
             if char == "'":

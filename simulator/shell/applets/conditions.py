@@ -9,7 +9,7 @@ from simulator.shell.applets.regex import to_python
 from simulator.shell.commands import Applet, Call
 
 
-class _Fault(Exception):
+class _Fault(Exception):  # noqa: N818 - a slip in the user's script
     pass
 
 
@@ -126,10 +126,9 @@ def _number(text: str) -> int:
 
 def _test(call: Call) -> int:
     tokens = list(call.args)
-    if call.name == "[":
-        if not tokens or tokens.pop() != "]":
-            call.err("missing ]")
-            return 2
+    if call.name == "[" and (not tokens or tokens.pop() != "]"):
+        call.err("missing ]")
+        return 2
     try:
         return 0 if _Test(call, tokens).whole() else 1
     except _Fault as fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import time
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def _shown(name: str, flags: dict[str, str]) -> bool:
     return not name.startswith(".") or "a" in flags or "A" in flags
 
 
-def _stat(call: Call, path: str):  # type: ignore[no-untyped-def]  # os.stat_result
+def _stat(call: Call, path: str) -> os.stat_result:
     return call.flash.stat(path, follow=False)
 
 

@@ -52,7 +52,7 @@ def _echo(call: Call) -> int:
     return 0
 
 
-class _Stop(Exception):
+class _Stop(Exception):  # noqa: N818 - `\\c` asks for it
     pass
 
 

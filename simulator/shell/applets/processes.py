@@ -7,7 +7,7 @@ import re
 
 from simulator.shell.applets.options import options
 from simulator.shell.commands import Applet, Call, dispatch
-from simulator.shell.interpreter import SIGNALS
+from simulator.shell.control import SIGNALS
 from simulator.shell.nodes import AndOr, Literal, Pipeline, Sequence, Simple, Word
 from simulator.shell.streams import Bytes, Nowhere
 
@@ -114,8 +114,12 @@ async def _setsid(call: Call) -> int:
 
 
 async def _nohup(call: Call) -> int:
+    before = dict(call.shell.traps)
     call.shell.traps.setdefault("HUP", "")
-    return await _run_args(call, call.args)
+    try:
+        return await _run_args(call, call.args)
+    finally:
+        call.shell.traps = before
 
 
 async def _env(call: Call) -> int:
@@ -180,6 +184,7 @@ def start_detached(call: Call, argv: list[str]) -> int:
     shell = call.shell.child(process, argv[0])
     shell.shell_pid = process.pid
     shell.fds = {0: Bytes(), 1: Nowhere(), 2: Nowhere()}
+    shell.takes_over = True
 
     words = tuple(Word((Literal(arg, quoted=True),)) for arg in argv)
     item = AndOr(Pipeline((Simple((), words, ()),), negated=False), ())

@@ -12,7 +12,7 @@ from simulator.shell.commands import Applet, Call
 _FLAGS = re.compile(r"[gpiI0-9]*")
 
 
-class _Fault(Exception):
+class _Fault(Exception):  # noqa: N818 - a slip in the user's script
     pass
 
 
@@ -35,7 +35,7 @@ class _Parser:
         self.at = 0
 
     def rules(self) -> list[_Rule]:
-        found = []
+        found: list[_Rule] = []
         while True:
             while self.at < len(self.script) and self.script[self.at] in " \t\n;":
                 self.at += 1
@@ -231,7 +231,7 @@ def _substitute(rule: _Rule, line: str) -> tuple[str, bool]:
     return result, seen >= nth
 
 
-async def _sed(call: Call) -> int:
+async def _sed(call: Call) -> int:  # noqa: PLR0912 - one flag a branch
     scripts: list[str] = []
     args = []
     pending = list(call.args)

@@ -76,6 +76,11 @@ def _id(call: Call) -> int:
     return 0
 
 
+def _whoami(call: Call) -> int:
+    call.out("root\n")
+    return 0
+
+
 def _uptime(call: Call) -> int:
     up = int(call.device.uptime_s)
     days, hours, minutes = up // 86400, up // 3600 % 24, up // 60 % 60
@@ -206,7 +211,7 @@ def _mount(call: Call) -> int:
 
 APPLETS: dict[str, Applet] = {
     "uci": _uci, "uname": _uname, "hostname": _hostname, "id": _id, "uptime": _uptime,
-    "whoami": lambda call: call.out("root\n") or 0, "free": _free, "logger": _logger,
+    "whoami": _whoami, "free": _free, "logger": _logger,
     "logread": _logread, "reboot": _reboot, "wifi": _wifi, "reload_config": _reload_config,
     "pretend-service": _pretend_service, "pretend-instance": _pretend_instance,
     "service": _service, "passwd": _passwd, "mount": _mount, "clear": lambda _call: 0,

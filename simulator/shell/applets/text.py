@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getopt
 import re
 from collections.abc import Callable
 
@@ -316,20 +317,14 @@ async def _tr(call: Call) -> int:
 
 
 async def _xargs(call: Call) -> int:
-    args = list(call.args)
-    size, nulls, empty_ok, replace = 0, False, True, ""
-    while args and args[0].startswith("-"):
-        flag = args.pop(0)
-        if flag == "-0":
-            nulls = True
-        elif flag == "-r":
-            empty_ok = False
-        elif flag == "-n" and args:
-            size = int(args.pop(0))
-        elif flag == "-I" and args:
-            replace = args.pop(0)
-        else:
-            return call.err(f"unrecognized option: {flag}")
+    try:
+        given, args = getopt.getopt(call.args, "0rtn:I:")
+    except getopt.GetoptError as error:
+        return call.err(str(error))
+    flags = dict(given)
+    nulls, replace = "-0" in flags, flags.get("-I", "")
+    size = int(flags["-n"]) if flags.get("-n", "").isdigit() else 0
+    empty_ok = "-r" not in flags
     text = _str(await call.stdin.read())
     items = text.split("\0")[:-1] if nulls else text.split("\n") if replace else text.split()
     items = [item for item in items if item or nulls]

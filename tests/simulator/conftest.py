@@ -1,0 +1,65 @@
+"""A pretend device without sockets, and a fleet for the tests that need one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from simulator.device import Device, Settings
+from simulator.shell.interpreter import Shell
+from simulator.shell.parse import ShellSyntaxError, parse
+from simulator.shell.streams import Bytes, Collected
+from simulator.stock_config import Identity
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a script left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Device]:
+    """A device that has booted, its files under tmp_path."""
+    identity = Identity(
+        "ap-1", "02:fa:00:00:01:00", "S-1", "02:fa:00:00:01:10", "02:fa:00:00:01:20"
+    )
+    settings = Settings(identity, "127.0.0.1", 2222, 1161, tmp_path / "ap-1", "seed", "secret", 5.0)
+    device = Device(settings)
+    asyncio.run(device.boot(first=True))
+    yield device
+    device.close()
+
+
+@pytest.fixture
+def sh(device: Device) -> Callable[..., Ran]:
+    """`sh(script, stdin=b"", cwd="/root")` runs a script on the device."""
+
+    def run(script: str, stdin: bytes = b"", cwd: str = "/root") -> Ran:
+        async def main() -> Ran:
+            process = device.processes.new("sh")
+            process.task = asyncio.current_task()
+            shell = Shell(device, process, "sh")
+            shell.cwd = shell.vars["PWD"] = cwd
+            out, err = Collected(), Collected()
+            shell.fds = {0: Bytes(stdin), 1: out, 2: err}
+            try:
+                status = await shell.main(parse(script))
+            except ShellSyntaxError as error:
+                shell.complain(str(error))
+                status = 2
+            device.processes.end(process)
+            return Ran(
+                status, *(bytes(s.data).decode("utf-8", "surrogateescape") for s in (out, err))
+            )
+
+        return asyncio.run(main())
+
+    return run

@@ -1,0 +1,4 @@
+set -u
+echo "${x:-ok}"
+echo "$nope"
+echo never
