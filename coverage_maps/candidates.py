@@ -28,6 +28,8 @@ class Candidates:
     lons: Floats
     costs: Floats
     """Shape (c,); nan is unknown."""
+    grid: float | None = None
+    """Metres between generated places."""
     records: tuple[SiteRecord, ...] = ()
     """The imported sites; empty where the places are generated."""
 
@@ -54,12 +56,14 @@ def choose_candidates(
         costs = np.array([fallback if site.cost is None else site.cost for site in records])
         pool = Candidates(
             "imported", positions(ground, records), np.array([site.lat for site in records]),
-            np.array([site.lon for site in records]), costs, records,
+            np.array([site.lon for site in records]), costs, records=records,
         )  # fmt: skip
     else:
         points = generated_candidates(ground, before)
         lats, lons = ground.plane.degrees(points.xy)
-        pool = Candidates("generated", points.xy, lats, lons, np.full(len(lats), fallback))
+        pool = Candidates(
+            "generated", points.xy, lats, lons, np.full(len(lats), fallback), points.spacing
+        )
     unknown = int(np.isnan(pool.costs).sum())
     if request.budget is not None and unknown:
         raise PlanningError(

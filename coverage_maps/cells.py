@@ -39,11 +39,16 @@ class Points:
     """Metres between points."""
 
 
-def demand_points(ground: Ground, before: Coverage, candidates: Floats) -> Points:
+def demand_points(
+    ground: Ground, before: Coverage, candidates: Floats, grid: float | None = None
+) -> Points:
     """A grid of the uncovered, inhabited ground that a site at one of `candidates` would reach.
 
     Points are a sixth of the radius apart, or wider where that would make more than
-    `MOST_DEMAND_POINTS`. Residents are spread evenly on what is uncovered of a neighbourhood.
+    `MOST_DEMAND_POINTS`. Where candidates stand on a `grid` of so many metres, the points divide
+    it evenly: every disc then holds the same pattern of them, and no candidate looks better than
+    its neighbour by how it happens to lie. Residents are spread evenly on what is uncovered of a
+    neighbourhood.
     """
     reachable = before.uncovered
     possible = len(candidates) * math.pi * before.radius**2
@@ -55,7 +60,10 @@ def demand_points(ground: Ground, before: Coverage, candidates: Floats) -> Point
         for i, whole in enumerate(reachable):
             near = tree.query(whole, predicate="intersects")
             reachable[i] = shapely.intersection(whole, shapely.union_all(shapes[near]))
-    return _grid(ground, reachable, before.radius / 6, MOST_DEMAND_POINTS)
+    spacing = _spacing(ground, reachable, before.radius / 6, MOST_DEMAND_POINTS)
+    if grid is not None:
+        spacing = grid / max(1, round(grid / spacing))
+    return _grid(ground, reachable, spacing)
 
 
 def generated_candidates(ground: Ground, before: Coverage) -> Points:
@@ -64,7 +72,8 @@ def generated_candidates(ground: Ground, before: Coverage) -> Points:
     They are 0.3 radii apart, or wider where that would make more than `MOST_CANDIDATES` (about
     50 m in Mexico City).
     """
-    points = _grid(ground, before.uncovered, before.radius * 0.3, MOST_CANDIDATES)
+    spacing = _spacing(ground, before.uncovered, before.radius * 0.3, MOST_CANDIDATES)
+    points = _grid(ground, before.uncovered, spacing)
     # Where neighbourhoods overlap, the same place was found twice.
     _, first = np.unique(np.round(points.xy, 2), axis=0, return_index=True)
     first.sort()
@@ -81,11 +90,19 @@ def covers_matrix(candidates: Floats, demand: Floats, radius: float) -> csr_arra
     return csr_array((ones, (pairs["i"], pairs["j"])), shape=shape)
 
 
-def _grid(ground: Ground, polygons: Geometries, finest: float, most: int) -> Points:
-    """Points inside `polygons`, one polygon a neighbourhood, where somebody lives."""
-    open_ground = shapely.area(polygons)
-    wanted = np.flatnonzero((ground.residents > 0) & (open_ground > 0))
-    spacing = max(finest, math.sqrt(float(open_ground[wanted].sum()) / most), 0.01)
+def _inhabited(ground: Ground, polygons: Geometries) -> tuple[NDArray[np.intp], Floats]:
+    """Neighbourhoods where somebody lives on `polygons` (one a neighbourhood), and all areas."""
+    areas = shapely.area(polygons)
+    return np.flatnonzero((ground.residents > 0) & (areas > 0)), areas
+
+
+def _spacing(ground: Ground, polygons: Geometries, finest: float, most: int) -> float:
+    wanted, areas = _inhabited(ground, polygons)
+    return max(finest, math.sqrt(float(areas[wanted].sum()) / most), 0.01)
+
+
+def _grid(ground: Ground, polygons: Geometries, spacing: float) -> Points:
+    wanted, open_ground = _inhabited(ground, polygons)
     xy, owner, residents = [np.empty((0, 2))], [np.empty(0, np.intp)], [np.empty(0)]
     for i in wanted:
         inside = _grid_points(polygons[i], spacing)

@@ -67,7 +67,7 @@ def make_plan(
         )
     demand = demand_index(ground, before, sites, usage)
     pool = choose_candidates(ground, before, sites, request)
-    points = demand_points(ground, before, pool.xy)
+    points = demand_points(ground, before, pool.xy, pool.grid)
     covers = covers_matrix(pool.xy, points.xy, request.radius)
     weights = points.residents * resident_weights(ground, equity, demand.index)[points.owner]
     useful = np.flatnonzero(covers @ weights > 0)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from coverage_maps.cells import covers_matrix, demand_points, generated_candidates
 from coverage_maps.coverage import cover
 from coverage_maps.exports import plan_geojson, plan_json
 from coverage_maps.gaps import gap_table
@@ -217,3 +218,16 @@ def test_gaps_split_residents_into_thirds(city):
     assert gaps[0].share_covered == pytest.approx(math.pi / 4, abs=1e-3)
     assert gaps[2].uncovered == 100.0
     assert gaps[3].uncovered is None
+
+
+def test_on_open_ground_every_generated_candidate_is_worth_the_same(city):
+    ground = lay_out([city.square(0, 0, 2000)])
+    before = cover(ground, np.empty((0, 2)), RADIUS)
+    places = generated_candidates(ground, before)
+    points = demand_points(ground, before, places.xy, places.spacing)
+    gains = covers_matrix(places.xy, points.xy, RADIUS) @ points.residents
+    middle = ground.plane.xy(*city.degrees(1000, 1000))
+    inner = np.abs(places.xy - middle).max(axis=1) < 900
+    assert inner.sum() > 100
+    assert np.ptp(gains[inner]) < 1e-9
+    assert gains[inner][0] == pytest.approx(1000 * DISC / 2000**2, rel=0.03)
