@@ -136,9 +136,13 @@ def make_city(
     users = _users(source, [kind for kind, _, _ in placed])
     access_points = tuple(
         _access_point(
-            source, number, kind, home, where, users[number], network, ssh_port, snmp_port
+            source,
+            number,
+            placed[number],
+            users=users[number],
+            management=(f"{network}.{1 + number // 250}.{1 + number % 250}", ssh_port, snmp_port),
         )
-        for number, (kind, home, where) in enumerate(placed)
+        for number in range(aps)
     )
     return City(
         seed=seed,
@@ -193,32 +197,25 @@ def _users(source: random.Random, kinds: list[str]) -> list[float]:
 def _access_point(
     source: random.Random,
     number: int,
-    kind: str,
-    home: Neighbourhood,
-    where: Point,
+    placed: tuple[str, Neighbourhood, Point],
+    *,
     users: float,
-    network: str,
-    ssh_port: int,
-    snmp_port: int,
+    management: tuple[str, int, int],
 ) -> AccessPoint:
-    identifier = f"ap-{number + 1:04d}"
+    kind, home, where = placed
     lat, lon = to_degrees(where.x, where.y)
     # The bit 02 marks an address that no maker was given.
-    stem = (
-        "02:fa:"
-        + ":".join(f"{source.randrange(256):02x}" for _ in range(1))
-        + (f":{number >> 8:02x}:{number & 255:02x}")
-    )
+    stem = f"02:fa:{source.randrange(256):02x}:{number >> 8:02x}:{number & 255:02x}"
     return AccessPoint(
-        id=identifier,
+        id=f"ap-{number + 1:04d}",
         name=f"{home.name} {kind} {number + 1}",
         kind=kind,
         neighbourhood=home.id,
         lat=round(lat, 6),
         lon=round(lon, 6),
-        management_address=f"{network}.{1 + number // 250}.{1 + number % 250}",
-        ssh_port=ssh_port,
-        snmp_port=snmp_port,
+        management_address=management[0],
+        ssh_port=management[1],
+        snmp_port=management[2],
         mac=f"{stem}:00",
         serial=f"PRETEND-{number + 1:05d}",
         bssid_2g=f"{stem}:10",

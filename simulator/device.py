@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from zlib import crc32
 
 from simulator import running, stock_config
 from simulator.flash import Flash
@@ -18,6 +19,12 @@ from simulator.shell.interpreter import Shell
 from simulator.shell.processes import Processes
 from simulator.shell.scripts import run_script
 from simulator.traffic import Traffic
+
+_DAEMONS = (
+    (1, "/sbin/procd"), (640, "/sbin/ubusd"), (680, "/sbin/logd -S 64"), (720, "/sbin/rpcd"),
+    (760, "/usr/sbin/dropbear -F"), (800, "/usr/sbin/hostapd -s"), (840, "/sbin/netifd"),
+    (880, "/usr/sbin/snmpd -Lf /dev/null -f"),
+)  # fmt: skip
 
 FAULTS = ("dead", "snmp-silent", "ssh-refuses", "flash-full", "flaky", "wrong-host-key")
 """Ways in which a pretend access point can be made to fail."""
@@ -129,7 +136,7 @@ class Device:
         if name == "system":
             self.hostname = running.hostname(self.flash)
         elif name in {"network", "wpad", "wifi"}:
-            self.networks = running.networks(self.flash, len(self.settings.seed))
+            self.networks = running.networks(self.flash, crc32(self.settings.seed.encode()))
         elif name == "snmpd":
             self.snmp = running.snmp_settings(self.flash)
         self.on_reload(name, action)
@@ -141,9 +148,7 @@ class Device:
 
     def daemons(self) -> list[tuple[int, str]]:
         """Programs that are always there: number and command line."""
-        names = ["/sbin/procd", "/sbin/ubusd", "/sbin/logd -S 64", "/sbin/rpcd", "/usr/sbin/dropbear -F",
-                 "/usr/sbin/hostapd -s", "/sbin/netifd", "/usr/sbin/snmpd -Lf /dev/null -f"]  # fmt: skip
-        return [(1 if not number else 600 + 40 * number, name) for number, name in enumerate(names)]
+        return list(_DAEMONS)
 
     def kill(self, pid: int, signal: int) -> bool:
         """Send a signal to a process or a daemon; HUP makes a daemon reload."""

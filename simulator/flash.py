@@ -165,7 +165,7 @@ class Flash:
         if isinstance(content, list):
             return sorted(content)
         try:
-            return sorted(os.listdir(self.host(path)))
+            return sorted(entry.name for entry in self.host(path).iterdir())
         except OSError as error:
             raise fault(error.errno or errno.EIO, path) from None
 

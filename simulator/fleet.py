@@ -153,6 +153,7 @@ class Fleet:
         os.kill(self.device(identifier).pid, signal.SIGHUP)
 
     def __enter__(self) -> Self:
+        """Start."""
         return self.start()
 
     def __exit__(
@@ -161,6 +162,7 @@ class Fleet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Stop."""
         self.stop()
 
 
@@ -178,15 +180,28 @@ class Fleet:
 @click.option("--only", type=int, help="Start the first N of the file.")
 @click.option("--until-stdin-closes", is_flag=True, help="End when standard input does.")
 def main(
-    folder: Path, seed: int, faults: Sequence[str], trap_to: str | None, boot_seconds: float,
-    only: int | None, until_stdin_closes: bool,
-) -> None:  # fmt: skip
+    *,
+    folder: Path,
+    seed: int,
+    faults: Sequence[str],
+    trap_to: str | None,
+    boot_seconds: float,
+    only: int | None,
+    until_stdin_closes: bool,
+) -> None:
     """Start the pretend access points of a folder and keep them running."""
     from simulator.roster import read_roster
 
     try:
-        roster = read_roster(folder, seed=seed, faults=faults, trap_to=trap_to,
-                             boot_seconds=boot_seconds, only=only, password=root_password())  # fmt: skip
+        roster = read_roster(
+            folder,
+            seed=seed,
+            faults=faults,
+            trap_to=trap_to,
+            boot_seconds=boot_seconds,
+            only=only,
+            password=root_password(),
+        )
         _Parent(folder, roster, until_stdin_closes).run()
     except FarolaError as error:
         click.echo(f"farola: {error}", err=True)

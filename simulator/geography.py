@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from shapely import Polygon, make_valid, union_all
-from shapely.geometry import MultiPolygon
+from shapely import Polygon, get_parts, make_valid, union_all
 
 if TYPE_CHECKING:
     from simulator.city import Neighbourhood
@@ -150,7 +149,6 @@ def _cut(cells: list[Polygon], outline: Polygon) -> list[Polygon]:
         part = make_valid(cell.intersection(outline))
         if kept:
             part = part.difference(union_all(kept))
-        if isinstance(part, MultiPolygon) or part.geom_type == "GeometryCollection":
-            part = max((p for p in part.geoms if p.geom_type == "Polygon"), key=lambda p: p.area)
-        kept.append(part)
+        pieces = [piece for piece in get_parts(part) if isinstance(piece, Polygon)]
+        kept.append(max(pieces, key=lambda piece: piece.area))
     return kept

@@ -52,9 +52,8 @@ def _dev(parts: list[str]) -> bytes | list[str] | None:
 
 def _proc(device: Device, parts: list[str]) -> bytes | list[str] | None:
     uptime = device.uptime_s
-    pids = {number: command for number, command in device.daemons()} | {
-        process.pid: process.command for process in device.processes.running.values()
-    }
+    pids = dict(device.daemons())
+    pids |= {process.pid: process.command for process in device.processes.running.values()}
     if parts and parts[0].isdigit():
         return _process(pids.get(int(parts[0])), parts[1:])
     free = free_memory_kb(device)

@@ -16,6 +16,7 @@ from simulator.stock_config import MODEL, RELEASE
 
 if TYPE_CHECKING:
     from simulator.device import Device
+    from simulator.running import Network
 
 Oid = tuple[int, ...]
 
@@ -31,10 +32,10 @@ NET_SNMP_LINUX: Oid = (1, 3, 6, 1, 4, 1, 8072, 3, 2, 10)
 
 @dataclass(frozen=True)
 class Value:
-    """A value and its type: one of text, oid, integer, gauge, counter, counter64, ticks."""
+    """A value and its type: one of text, bytes, oid, integer, gauge, counter, counter64, ticks."""
 
     kind: str
-    value: int | str | Oid
+    value: int | str | bytes | Oid
 
 
 class View:
@@ -65,7 +66,7 @@ class View:
 
 def _object_of(oid: Oid) -> Oid:
     """The object that `oid` is an instance of: a column, or a scalar without its 0."""
-    for table in (IF_ENTRY, IF_X_ENTRY, EXTEND_TABLE):
+    for table in (IF_ENTRY, IF_X_ENTRY, EXTEND_TABLE, (*HOST, 2, 3, 1)):
         if oid[: len(table)] == table:
             return oid[: len(table) + 1]
     return oid[:-1]
@@ -129,14 +130,14 @@ def _interfaces(objects: dict[Oid, Callable[[], Value]], device: Device) -> None
     for name, (index, up, mac) in known.items():
         speed = {"lo": 10_000_000, "eth0": 1_000_000_000, "br-lan": 1_000_000_000}.get(name, 0)
         kind = 24 if name == "lo" else 71 if name.startswith(("wlan", "phy")) else 6
-        address = bytes.fromhex(mac.replace(":", "")).decode("latin-1") if mac else ""
+        address = b"" if name == "lo" else bytes.fromhex(mac.replace(":", ""))
         columns: dict[int, Callable[[], Value]] = {
             1: _whole("integer", index),
             2: _text(name),
             3: _whole("integer", kind),
             4: _whole("integer", 65536 if name == "lo" else 1500),
             5: _whole("gauge", speed),
-            6: _text(address if name != "lo" else ""),
+            6: _constant(Value("bytes", address)),
             7: _whole("integer", 1 if up else 2),
             8: _whole("integer", 1 if up else 2),
             9: _whole("ticks", 0),
@@ -170,6 +171,7 @@ def _host(objects: dict[Oid, Callable[[], Value]], device: Device) -> None:
     objects[(*HOST, 1, 1, 0)] = lambda: _ticks(device.uptime_s)
     objects[(*HOST, 1, 6, 0)] = lambda: Value("gauge", 38 + len(device.processes.running))
     objects[(*HOST, 2, 2, 0)] = _whole("integer", MEMORY_KB)
+    _storage(objects, device)
     objects[(*HOST, 3, 3, 1, 2, 196608)] = lambda: Value("integer", _busy_pct(device))
     objects[(*UCD, 4, 3, 0)] = _whole("integer", 0)
     objects[(*UCD, 4, 4, 0)] = _whole("integer", 0)
@@ -185,6 +187,35 @@ def _host(objects: dict[Oid, Callable[[], Value]], device: Device) -> None:
     objects[(*UCD, 11, 11, 0)] = lambda: Value("integer", 100 - _busy_pct(device))
 
 
+def _storage(objects: dict[Oid, Callable[[], Value]], device: Device) -> None:
+    """hrStorageTable: memory in all (buffers and cache count as used, as net-snmp has it)."""
+    ram: Oid = (*HOST, 2, 1, 2)
+    other: Oid = (*HOST, 2, 1, 1)
+    disk: Oid = (*HOST, 2, 1, 4)
+    rows: list[tuple[int, str, Oid, int, Callable[[], int]]] = [
+        (1, "Physical memory", ram, MEMORY_KB, lambda: MEMORY_KB - free_memory_kb(device)),
+        (6, "Memory buffers", other, MEMORY_KB, lambda: 2000),
+        (7, "Cached memory", other, 6000, lambda: 6000),
+        (31, "/overlay", disk, 4096, lambda: 4096 if device.flash.full else 612),
+    ]
+    for index, name, kind, size, used in rows:
+        entry = (*HOST, 2, 3, 1)
+        objects[(*entry, 1, index)] = _whole("integer", index)
+        objects[(*entry, 2, index)] = _constant(Value("oid", kind))
+        objects[(*entry, 3, index)] = _text(name)
+        objects[(*entry, 4, index)] = _whole("integer", 1024)
+        objects[(*entry, 5, index)] = _whole("integer", size)
+        objects[(*entry, 6, index)] = _counted(used)
+
+
+def _constant(value: Value) -> Callable[[], Value]:
+    return lambda: value
+
+
+def _counted(count: Callable[[], int]) -> Callable[[], Value]:
+    return lambda: Value("integer", count())
+
+
 def _extend(objects: dict[Oid, Callable[[], Value]], device: Device) -> None:
     networks = device.networks
     lines: dict[str, Callable[[], str]] = {
@@ -197,18 +228,32 @@ def _extend(objects: dict[Oid, Callable[[], Value]], device: Device) -> None:
     for network in networks:
         if not network.up:
             continue
-        name, traffic = network.interface, device.traffic
-        lines |= {
-            f"clients-{name}": lambda n=network: str(traffic.clients(n, networks)),  # type: ignore[misc]
-            f"frequency-{name}": lambda n=network: str(n.frequency_mhz),  # type: ignore[misc]
-            f"noise-floor-{name}": lambda n=network: str(traffic.noise_dbm(n)),  # type: ignore[misc]
-            f"txpower-{name}": lambda n=network: str(n.tx_power_dbm),  # type: ignore[misc]
-            f"utilization-{name}": lambda n=network: str(traffic.utilization_pct(n, networks)),  # type: ignore[misc]
-            f"ssid-{name}": lambda n=network: n.ssid,  # type: ignore[misc]
-        }
+        lines |= _radio_lines(device, network)
     for name, line in lines.items():
         index = (len(name), *name.encode())
-        objects[(*EXTEND_TABLE, 1, *index)] = lambda f=line: Value("text", f().split("\n")[0])  # type: ignore[misc]
-        objects[(*EXTEND_TABLE, 2, *index)] = lambda f=line: Value("text", f())  # type: ignore[misc]
-        objects[(*EXTEND_TABLE, 3, *index)] = lambda f=line: Value("integer", f().count("\n") + 1)  # type: ignore[misc]
+        first, whole, count = _columns_of(line)
+        objects[(*EXTEND_TABLE, 1, *index)] = first
+        objects[(*EXTEND_TABLE, 2, *index)] = whole
+        objects[(*EXTEND_TABLE, 3, *index)] = count
         objects[(*EXTEND_TABLE, 4, *index)] = _whole("integer", 0)
+
+
+def _radio_lines(device: Device, network: Network) -> dict[str, Callable[[], str]]:
+    name, traffic, networks = network.interface, device.traffic, device.networks
+    return {
+        f"clients-{name}": lambda: str(traffic.clients(network, networks)),
+        f"frequency-{name}": lambda: str(network.frequency_mhz),
+        f"noise-floor-{name}": lambda: str(traffic.noise_dbm(network)),
+        f"txpower-{name}": lambda: str(network.tx_power_dbm),
+        f"utilization-{name}": lambda: str(traffic.utilization_pct(network, networks)),
+        f"ssid-{name}": lambda: network.ssid,
+    }
+
+
+def _columns_of(line: Callable[[], str]) -> tuple[Callable[[], Value], ...]:
+    """nsExtendOutput1Line, nsExtendOutputFull and nsExtendOutNumLines of a script."""
+    return (
+        lambda: Value("text", line().split("\n")[0]),
+        lambda: Value("text", line()),
+        lambda: Value("integer", line().count("\n") + 1),
+    )

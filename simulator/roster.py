@@ -7,6 +7,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from farola.errors import FarolaError
@@ -14,6 +15,17 @@ from simulator.device import FAULTS, Settings
 from simulator.stock_config import Identity
 
 _COLUMNS = ("id", "management_address", "ssh_port", "snmp_port", "mac", "serial", "bssid")
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What all devices of a fleet have in common."""
+
+    folder: Path
+    seed: int
+    sinks: tuple[tuple[str, int], ...]
+    boot_seconds: float
+    password: str = field(repr=False)
 
 
 class RosterError(FarolaError):
@@ -50,12 +62,14 @@ def read_roster(
     if unknown:
         raise RosterError(f"--fault {sorted(unknown)[0]}: no such access point in {path}")
     sinks = (_host_port(trap_to),) if trap_to else ()
+    given = _Given(folder, seed, sinks, boot_seconds, password)
     settings = [
-        _settings(row, number, folder, seed, wanted.get(row["id"], frozenset()), sinks,
-                  boot_seconds, password, path)
-        for number, row in enumerate(rows, 2)
-    ]  # fmt: skip
-    return settings
+        _settings(row, f"{path}, row {number}", given) for number, row in enumerate(rows, 2)
+    ]
+    return [
+        replace(one, faults=one.faults | wanted.get(one.identity.id, frozenset()))
+        for one in settings
+    ]
 
 
 def parse_faults(given: Sequence[str]) -> dict[str, frozenset[str]]:
@@ -75,11 +89,7 @@ def _faults(text: str, where: str) -> frozenset[str]:
     return names
 
 
-def _settings(
-    row: dict[str, str], number: int, folder: Path, seed: int, faults: frozenset[str],
-    sinks: tuple[tuple[str, int], ...], boot_seconds: float, password: str, path: Path,
-) -> Settings:  # fmt: skip
-    where = f"{path}, row {number}"
+def _settings(row: dict[str, str], where: str, given: _Given) -> Settings:
     identifier = row["id"].strip()
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", identifier):
         raise RosterError(f"{where}: id {identifier!r} must be letters, digits, dot, dash or _")
@@ -92,7 +102,7 @@ def _settings(
     if not address.is_loopback or address.version != 4:
         raise RosterError(f"{where}: {address} is no loopback address; use 127.x.y.z")
     bssids = [*re.split(r"[;\s]+", row["bssid"].strip()), row["mac"], row["mac"]]
-    key = f"{seed}|{identifier}"
+    key = f"{given.seed}|{identifier}"
     dice = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
     identity = Identity(
         id=identifier,
@@ -108,13 +118,13 @@ def _settings(
         address=str(address),
         ssh_port=ports[0],
         snmp_port=ports[1],
-        folder=(folder / "devices" / identifier).absolute(),
+        folder=(given.folder / "devices" / identifier).absolute(),
         seed=key,
-        password=password,
+        password=given.password,
         mean_clients=mean,
-        faults=faults | _faults(row.get("fault") or "", f"{where}: fault"),
-        trap_to=sinks,
-        boot_seconds=boot_seconds,
+        faults=_faults(row.get("fault") or "", f"{where}: fault"),
+        trap_to=given.sinks,
+        boot_seconds=given.boot_seconds,
         up_before_s=3600.0 * (2 + dice // 12 % 1400),
     )
 

@@ -5,6 +5,7 @@ Editing /etc/config changes nothing by itself: a service takes it over when it i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from simulator.uci.model import Package, Section, UciError
@@ -99,7 +100,7 @@ def networks(files: Files, seed: int) -> tuple[Network, ...]:
                 radio=radio.name,
                 band=band,
                 ssid=text(section, "ssid", "OpenWrt"),
-                bssid=text(section, "macaddr").lower(),
+                bssid=_mac(text(section, "macaddr")),
                 channel=_channel(text(radio, "channel", "auto"), band, seed + number),
                 tx_power_dbm=_number(text(radio, "txpower"), 20),
                 encryption=text(section, "encryption", "none"),
@@ -122,6 +123,11 @@ def _band(radio: Section) -> str:
 def _channel(value: str, band: str, seed: int) -> int:
     number = _number(value, 0)
     return number or _AUTO[band][seed % len(_AUTO[band])]
+
+
+def _mac(value: str) -> str:
+    """A MAC address in lower case; empty for what is none, such as `random`."""
+    return value.lower() if re.fullmatch(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", value) else ""
 
 
 def _number(value: str, default: int) -> int:

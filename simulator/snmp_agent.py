@@ -216,12 +216,12 @@ def _coded(value: Value) -> Any:
     from pysnmp.proto.api import v2c
 
     if value.kind == "text":
-        text = str(value.value)
-        # MAC addresses come as Latin-1 text of six characters; names as UTF-8.
-        encoding = "latin-1" if all(ord(char) < 256 for char in text) else "utf-8"
-        return v2c.OctetString(text.encode(encoding, "surrogateescape"))
-    kinds = {"oid": v2c.ObjectIdentifier, "integer": v2c.Integer32, "gauge": v2c.Gauge32,
-             "counter": v2c.Counter32, "counter64": v2c.Counter64, "ticks": v2c.TimeTicks}  # fmt: skip
+        return v2c.OctetString(str(value.value).encode("utf-8", "surrogateescape"))
+    kinds = {
+        "bytes": v2c.OctetString, "oid": v2c.ObjectIdentifier, "integer": v2c.Integer32,
+        "gauge": v2c.Gauge32, "counter": v2c.Counter32, "counter64": v2c.Counter64,
+        "ticks": v2c.TimeTicks,
+    }  # fmt: skip
     return kinds[value.kind](value.value)
 
 

@@ -95,7 +95,7 @@ class _Evaluator:
             value = wrap(action(value, self.binary(level + 1)))
         return value
 
-    def unary(self) -> int:
+    def unary(self) -> int:  # noqa: PLR0911 - one an operator
         if not self.tokens:
             raise ArithmeticFault("arithmetic syntax error")
         token = self.tokens.pop()

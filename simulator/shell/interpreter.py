@@ -281,7 +281,7 @@ class Shell:
 
     # --- expansion's needs -----------------------------------------------------------------------
 
-    def parameter(self, name: str) -> str | None:
+    def parameter(self, name: str) -> str | None:  # noqa: PLR0911 - one a special name
         """Value of `$name`; None where it is not set."""
         match name:
             case "?":

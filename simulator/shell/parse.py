@@ -204,7 +204,7 @@ class _Parser(WordReader):
             pass
         return Redirected(command, tuple(redirects)) if redirects else command
 
-    def compound(self) -> Command | None:
+    def compound(self) -> Command | None:  # noqa: PLR0911 - one a reserved word
         if self.text.startswith("(", self.pos):
             self.pos += 1
             body = self.parse_substitution(")")

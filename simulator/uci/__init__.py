@@ -1,1 +1,1 @@
-"""OpenWrt's `uci` as a pretend access point has it, traps included; checked against the real one."""
+"""OpenWrt's `uci` as a pretend access point has it, traps included."""

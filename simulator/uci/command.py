@@ -94,7 +94,7 @@ class _Run:
                 case "-X":
                     self.extended = False
 
-    def run(self, argv: Sequence[str]) -> int:
+    def run(self, argv: Sequence[str]) -> int:  # noqa: PLR0911 - one a kind of command
         name = {"del": "delete", "ren": "rename"}.get(argv[0].lower(), argv[0].lower())
         if name == "batch" and not self.in_batch:
             return self.batch()
@@ -187,7 +187,7 @@ class _Run:
 
     # --- commands over sections and options -----------------------------------------------
 
-    def section_command(self, name: str, args: Sequence[str]) -> int:
+    def section_command(self, name: str, args: Sequence[str]) -> int:  # noqa: PLR0911 - uci's own order
         if len(args) != 1:
             return USAGE_STATUS
         try:
@@ -300,8 +300,8 @@ class _Run:
             except UciError:
                 loaded = None  # nothing to merge with: written at once, not staged
         try:
-            if name is not None and not is_type(name):
-                raise UciError(Fault.INVALID)
+            if name is not None:
+                check_package_name(name)
             text = self.read_input(self.input_file)
             packages = read(text, name, merge=loaded, strict=self.store.strict)
             for package in packages:
@@ -336,6 +336,12 @@ class _Run:
             if self.run(argv) == USAGE_STATUS and not self.quiet:
                 self.result.err.append("Unknown command\n")
         return 0
+
+
+def check_package_name(name: str) -> None:
+    """Raise UciError INVALID for what can be no package's name."""
+    if not is_type(name):
+        raise UciError(Fault.INVALID)
 
 
 def show_change(package: str, delta: Delta) -> str:

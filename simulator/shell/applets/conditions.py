@@ -136,6 +136,16 @@ def _test(call: Call) -> int:
         return 2
 
 
+def _calculated(a: int, op: str, b: int) -> int:
+    if op in {"/", "%"}:
+        quotient = int(a / b)
+        return quotient if op == "/" else a - b * quotient
+    return {
+        "+": a + b, "-": a - b, "*": a * b,
+        "<": int(a < b), ">": int(a > b), "<=": int(a <= b), ">=": int(a >= b),
+    }[op]  # fmt: skip
+
+
 def _expr(call: Call) -> int:
     """`A op B` for one operator, which is what scripts use."""
     args = call.args
@@ -154,11 +164,8 @@ def _expr(call: Call) -> int:
                      "|": left or right, "&": left if left and right else "0"}[op]  # fmt: skip
         else:
             try:
-                a, b = int(left), int(right)
-                value = str({"+": a + b, "-": a - b, "*": a * b, "<": int(a < b), ">": int(a > b),
-                             "<=": int(a <= b), ">=": int(a >= b)}.get(op)
-                            if op not in "/%" else (int(a / b) if op == "/" else a - b * int(a / b)))  # fmt: skip
-            except (ValueError, ZeroDivisionError):
+                value = str(_calculated(int(left), op, int(right)))
+            except (ValueError, KeyError, ZeroDivisionError):
                 call.err("non-numeric argument" if not right.isdigit() else "division by zero")
                 return 2
     else:

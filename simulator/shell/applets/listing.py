@@ -108,9 +108,8 @@ def _passes(call: Call, name: str, flag: str, value: str) -> bool:
         return matches([(value, False)], name)
     if flag == "-type":
         mode = _stat(call, call.path(name)).st_mode
-        return {"f": stat.S_ISREG, "d": stat.S_ISDIR, "l": stat.S_ISLNK}.get(
-            value, lambda _mode: False
-        )(mode)
+        wanted = {"f": stat.S_IFREG, "d": stat.S_IFDIR, "l": stat.S_IFLNK}.get(value)
+        return stat.S_IFMT(mode) == wanted
     return True
 
 

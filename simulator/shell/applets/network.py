@@ -10,12 +10,13 @@ from simulator.shell.commands import Applet, Call
 def _describe(call: Call, network: Network) -> str:
     device = call.device
     encryption = "none" if network.encryption == "none" else network.encryption
-    quality = device.traffic.clients(network, device.networks)
+    quality = min(70, 40 + device.traffic.clients(network, device.networks))
+    ghz = network.frequency_mhz / 1000
     return (
         f'{network.interface:9s} ESSID: "{network.ssid}"\n'
         f"          Access Point: {network.bssid.upper()}\n"
-        f"          Mode: Master  Channel: {network.channel} ({network.frequency_mhz / 1000:.3f} GHz)\n"
-        f"          Tx-Power: {network.tx_power_dbm} dBm  Link Quality: {min(70, 40 + quality)}/70\n"
+        f"          Mode: Master  Channel: {network.channel} ({ghz:.3f} GHz)\n"
+        f"          Tx-Power: {network.tx_power_dbm} dBm  Link Quality: {quality}/70\n"
         f"          Signal: -58 dBm  Noise: {device.traffic.noise_dbm(network)} dBm\n"
         f"          Encryption: {encryption}\n"
         f"          Type: nl80211  HW Mode(s): pretend\n"
@@ -70,9 +71,11 @@ def _ifconfig(call: Call) -> int:
 
 def _ip(call: Call) -> int:
     for name, (index, up, mac) in interfaces(call.device).items():
-        state = "UP" if up else "DOWN"
-        call.out(f"{index}: {name}: <BROADCAST,MULTICAST{',UP' if up else ''}> mtu 1500 state {state}\n"
-                 f"    link/ether {mac} brd ff:ff:ff:ff:ff:ff\n")  # fmt: skip
+        state, flag = ("UP", ",UP") if up else ("DOWN", "")
+        call.out(
+            f"{index}: {name}: <BROADCAST,MULTICAST{flag}> mtu 1500 state {state}\n"
+            f"    link/ether {mac} brd ff:ff:ff:ff:ff:ff\n"
+        )
         if name == "br-lan" and not {"link", "l"} & set(call.args):
             call.out(f"    inet {call.device.settings.address}/8 scope global br-lan\n")
     return 0

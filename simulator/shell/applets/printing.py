@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 
@@ -77,7 +78,7 @@ class _Printf:
             self.status = self.call.err(f"invalid number '{text}'")
             return 0
 
-    def convert(self, match: re.Match[str]) -> bytes:
+    def convert(self, match: re.Match[str]) -> bytes:  # noqa: PLR0911 - one a conversion
         flags, width, precision, kind = match.groups()
         if kind == "%":
             return b"%"
@@ -148,10 +149,8 @@ def _printf(call: Call) -> int:
         call.err("usage: printf FORMAT [ARG]...")
         return 1
     printf = _Printf(Call(call.name, args, call.shell))
-    try:
+    with contextlib.suppress(_Stop):
         printf.run(args[0])
-    except _Stop:
-        pass
     return printf.status
 
 

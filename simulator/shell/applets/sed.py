@@ -179,7 +179,7 @@ def _selected(rule: _Rule, line: str, number: int, total: int) -> bool:
     return chosen != rule.negated
 
 
-def edit(lines: list[str], rules: list[_Rule], *, quiet: bool) -> str:
+def edit(lines: list[str], rules: list[_Rule], *, quiet: bool) -> str:  # noqa: PLR0912 - one a command
     """Apply the rules to lines; returns what sed prints."""
     out: list[str] = []
     for number, original in enumerate(lines, 1):

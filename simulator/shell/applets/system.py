@@ -93,8 +93,9 @@ def _free(call: Call) -> int:
     free = free_memory_kb(call.device)
     call.out(
         "              total        used        free      shared  buff/cache   available\n"
-        f"Mem:      {MEMORY_KB:9d}   {MEMORY_KB - free - 8000:9d}   {free:9d}         520        8000"
-        f"   {free + 4000:9d}\nSwap:             0           0           0\n"
+        f"Mem:      {MEMORY_KB:9d}   {MEMORY_KB - free - 8000:9d}   {free:9d}"
+        f"         520        8000   {free + 4000:9d}\n"
+        "Swap:             0           0           0\n"
     )
     return 0
 

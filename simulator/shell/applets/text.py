@@ -166,8 +166,8 @@ def _matcher(
             source = rf"(?<!\w)(?:{source})(?!\w)"
         sources.append(rf"\A(?:{source})\Z" if "x" in flags else source)
     try:
-        regex = re.compile("|".join(f"(?:{s})" for s in sources) if len(sources) > 1 else sources[0],
-                           re.IGNORECASE if "i" in flags else 0)  # fmt: skip
+        whole = "|".join(f"(?:{s})" for s in sources) if len(sources) > 1 else sources[0]
+        regex = re.compile(whole, re.IGNORECASE if "i" in flags else 0)
     except (re.error, OverflowError):
         return None
     return regex.search
