@@ -86,7 +86,8 @@ class FileSink:
 
     def __init__(self, flash: Flash, path: str, *, append: bool) -> None:
         self._flash, self._path = flash, path
-        self._fd: int | None = flash.open_to_write(path, append=append)
+        self._fd: int | None = None
+        self._fd = flash.open_to_write(path, append=append)
 
     def write(self, data: bytes) -> None:
         """Write at the file's end or after what was written before."""

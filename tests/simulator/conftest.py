@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from simulator.city import make_city
+from simulator.city_files import write_city
 from simulator.device import Device, Settings
+from simulator.fleet import Fleet
 from simulator.shell.interpreter import Shell
 from simulator.shell.parse import ShellSyntaxError, parse
 from simulator.shell.streams import Bytes, Collected
@@ -63,3 +67,24 @@ def sh(device: Device) -> Callable[..., Ran]:
         return asyncio.run(main())
 
     return run
+
+
+PASSWORD = "a pretend secret"
+FAULTS = {
+    "ap-0002": "dead", "ap-0003": "snmp-silent", "ap-0004": "ssh-refuses", "ap-0005": "flash-full",
+    "ap-0006": "flaky", "ap-0007": "wrong-host-key",
+}  # fmt: skip
+
+
+def own_network() -> str:
+    """Loopback addresses that no other test run on this machine uses."""
+    return f"127.{20 + os.getpid() % 200}"
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Eight devices; ap-0001 and ap-0008 are sound, the others have a fault each."""
+    folder = tmp_path_factory.mktemp("fleet")
+    write_city(make_city(5, 8, network=own_network()), folder)
+    with Fleet(folder, seed=5, faults=FAULTS, password=PASSWORD, boot_seconds=0.3) as running:
+        yield running
