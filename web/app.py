@@ -126,7 +126,7 @@ def _http_error(error: HTTPException) -> tuple[str, int] | HTTPException:
     if code == 404:
         return _page(
             404, "Nothing is here", f"There is no page {request.path}.",
-            "It may have been renamed or retired. Search for a device above, or start at the map.",
+            "It may have been renamed or retired. Start again at the map.",
         )  # fmt: skip
     return _page(code, error.name, error.description or "", "Go back and try again.")
 

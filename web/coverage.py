@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import shapely
 from sqlalchemy import func, select
 
 from farola.errors import FarolaError, PlanningError
@@ -41,6 +42,9 @@ class Area:
     deprivation: float | None
     badness: float | None
     grade: str | None
+    lon: float
+    lat: float
+    """A point inside it, WGS84 degrees."""
     share: float
     gap_third: int
     need_third: int
@@ -208,12 +212,13 @@ def classify(records: list[NeighbourhoodRecord], shares: dict[str, float]) -> di
     gaps = thirds([1 - shares[record.id] for record in records], population)
     badness = [record.badness for record in records]
     needs = thirds(badness, population)
+    inside = shapely.point_on_surface([record.geometry for record in records])
     return {
         r.id: Area(
             r.id, r.name, r.borough, r.population, r.deprivation, r.badness, r.grade,
-            shares[r.id], int(gap), int(need),
+            point.x, point.y, shares[r.id], int(gap), int(need),
         )
-        for r, gap, need in zip(records, gaps, needs, strict=True)
+        for r, point, gap, need in zip(records, inside, gaps, needs, strict=True)
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request
 
+from inventory import queries
 from web.context import console
 from web.coverage import Area, Failed, Picture, Working
 from web.pages.planner import chosen_radius
@@ -34,9 +35,12 @@ def index() -> str | Response:
     picture = console().coverage.get(radius)
     if not isinstance(picture, Picture):
         reason = picture.reason if isinstance(picture, Failed) else ""
+        with console().inventory.session() as session:
+            counts = queries.counts(session)
         return render_template(
-            "coverage.html", picture=None, working=isinstance(picture, Working), failed=reason
-        )
+            "coverage.html", picture=None, working=isinstance(picture, Working), failed=reason,
+            counts=counts,
+        )  # fmt: skip
     query, cell = request.args.get("q", "").strip(), request.args.get("cell", "")
     sort = request.args.get("sort", "uncovered")
     wanted = query.casefold()

@@ -11,7 +11,7 @@ export function drawer({ planId, radius, chosen, go }) {
     return url;
   }
 
-  async function open(kind, id, { remember = true } = {}) {
+  async function open(kind, id, { remember = true, move = false } = {}) {
     chosen(kind, String(id));
     const query = new URLSearchParams({ id, radius });
     if (kind === "proposed" && planId) query.set("plan", planId);
@@ -20,6 +20,8 @@ export function drawer({ planId, radius, chosen, go }) {
     box.innerHTML = await answer.text();
     box.hidden = false;
     box.scrollTop = 0;
+    const at = box.querySelector("[data-lon]");
+    if (move && at) go(Number(at.dataset.lon), Number(at.dataset.lat));
     if (remember) history.pushState({}, "", address(kind, id));
     box.focus({ preventScroll: true });
   }
@@ -35,8 +37,8 @@ export function drawer({ planId, radius, chosen, go }) {
     const query = new URLSearchParams(location.search);
     const kind = PARTS.find((part) => query.has(part));
     if (kind) chosen(kind, query.get(kind));
-    const listed = kind === "proposed" && document.querySelector(`.ranked [data-id="${CSS.escape(query.get(kind))}"]`);
-    if (listed) go(Number(listed.dataset.lon), Number(listed.dataset.lat));
+    const at = box.querySelector("[data-lon]");
+    if (kind && at) go(Number(at.dataset.lon), Number(at.dataset.lat));
     return kind ? [kind, query.get(kind)] : null;
   }
 
@@ -45,8 +47,7 @@ export function drawer({ planId, radius, chosen, go }) {
     const link = event.target.closest("[data-about]");
     if (link) {
       event.preventDefault();
-      open(link.dataset.about, link.dataset.id);
-      if (link.dataset.lon) go(Number(link.dataset.lon), Number(link.dataset.lat));
+      open(link.dataset.about, link.dataset.id, { move: true });
     } else if (event.target.closest("[data-close]")) {
       event.preventDefault();
       close();

@@ -26,7 +26,7 @@ function style() {
   const fill = ["match", ["get", "cell"], ...CELLS.flatMap((cell) => [cell, token(`--biv-${cell}`)]), token("--map-unknown")];
   const sources = {
     areas: { type: "geojson", data: neighbourhoods, promoteId: "id", tolerance: 0.2 },
-    sites: { type: "geojson", data: sites, cluster: true, clusterRadius: narrow() ? 64 : 46, clusterMaxZoom: 13 },
+    sites: { type: "geojson", data: sites, cluster: true, clusterRadius: 80, clusterMaxZoom: 12 },
   };
   const layers = [
     { id: "ground", type: "background", paint: { "background-color": token("--map-ground") } },
