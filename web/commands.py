@@ -55,6 +55,8 @@ def web(host: str, port: int, behind_tls: bool) -> None:
         note("The front end was not built: pages are plain. `farola doctor` says how to get it.")
     console = app.extensions["farola"]
     assert isinstance(console, Console)  # noqa: S101 - create_app put it there
+    if not console.has_users():
+        note("Nobody can sign in yet: `farola user add NAME --role admin --generate` makes one.")
     console.warm_up()
     note(f"Console of {settings.city.name}: http://{host}:{port}  (Ctrl-C stops it)")
     try:

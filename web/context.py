@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from flask import current_app
+from sqlalchemy import func, select
 
 from farola.errors import FarolaError
 from farola.settings import Settings
 from inventory.db import Inventory, open_inventory
+from inventory.models import User
 
 if TYPE_CHECKING:
     from timeseries.base import Store
@@ -80,6 +82,11 @@ class Console:
         self.coverage: CoverageCache = CoverageCache(self.inventory, settings.home)
         self.fleet: Kept[Fleet] = Kept(lambda: load_fleet(self), seconds=10)
         self._threads = threading.local()
+
+    def has_users(self) -> bool:
+        """Whether anybody can sign in."""
+        with self.inventory.session() as session:
+            return bool(session.scalar(select(func.count()).select_from(User)))
 
     def warm_up(self) -> None:
         """Begin to compute what the first page needs."""
