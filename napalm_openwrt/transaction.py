@@ -24,8 +24,6 @@ STATE = "/etc/napalm-openwrt"
 LOCK = "/var/lock/napalm-openwrt"
 """In memory, so that a reboot frees it."""
 SNAPSHOTS = 5
-LOCK_AGE = 600
-"""Seconds after which a lock is stale even if its process lives: a commit takes two."""
 
 READ = r"""
 umask 077
@@ -49,35 +47,42 @@ for f in "$s"/c/*; do
 done
 """
 
-COMMIT = r"""
+COMMIT = r""": napalm-openwrt commit
 umask 077
-id=%(id)s; lock=%(lock)s; state=%(state)s; s=/tmp/napalm-openwrt.$id; mine=
+id=%(id)s; lock=%(lock)s; state=%(state)s; s=/tmp/napalm-openwrt.$id; mine=; clearing=
 say() { echo "%(mark)s: $*"; }
 tidy() {
   for p in %(packages)s; do rm -f "/etc/config/.$p.$id"; done
   rm -rf "$s" "$state/.$id"
   [ -z "$mine" ] || rm -rf "$lock"
+  [ -z "$clearing" ] || rmdir "$lock.clear"
 }
 trap tidy EXIT
 stop() { say "$@"; exit 0; }
 sum() { [ -f "$1" ] && sha256sum < "$1" | cut -d ' ' -f 1 || echo absent; }
 # Where `sync` knows no names it syncs everything, which is as good and slower.
 flush() { sync "$@" 2>/dev/null || sync; }
-now() { cut -d . -f 1 /proc/uptime; }
 
+# The owner is alive if its process is, and is a script that begins as this one does.
+alive() {
+  kill -0 "$1" 2>/dev/null || return 1
+  [ ! -r "/proc/$1/cmdline" ] || grep -q napalm-openwrt "/proc/$1/cmdline"
+}
+owner() { pid=; who=; read -r pid who < "$lock/owner"; } 2>/dev/null
 mkdir -p "${lock%%/*}"
 if ! mkdir "$lock" 2>/dev/null; then
-  pid= since= ; read pid since who < "$lock/owner" 2>/dev/null
-  age=$(( $(now) - ${since:-0} ))
-  if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && [ "$age" -lt %(lock_age)d ]; then
-    stop locked "$who"
-  fi
-  # Only one of those who find it stale can rename it; the others find it taken.
-  mv "$lock" "$lock.$id" 2>/dev/null && rm -rf "$lock.$id"
-  mkdir "$lock" 2>/dev/null || stop locked "a session that came at the same time"
+  # A lock just taken has no owner yet.
+  owner || { sleep 1; owner; }
+  [ -z "$pid" ] || ! alive "$pid" || stop locked "$who"
+  # Only who holds the second folder may clear a lock away, and only if it still is the dead one.
+  mkdir "$lock.clear" 2>/dev/null || stop locked "a session that came at the same time"
+  clearing=1; dead=$pid; owner
+  [ "$pid" = "$dead" ] && rm -rf "$lock" && mkdir "$lock" 2>/dev/null ||
+    stop locked "a session that came at the same time"
 fi
 mine=1
-echo "$$ $(now) "%(owner)s > "$lock/owner"
+echo "$$ "%(owner)s > "$lock/owner"
+[ -z "$clearing" ] || { rmdir "$lock.clear"; clearing=; }
 
 # What a power cut left behind.
 rm -rf "$state"/.*-???????? /etc/config/.*.??????????????-????????
@@ -222,7 +227,7 @@ def _replace_files(
     mark = _mark()
     script = COMMIT % {
         "id": identity, "lock": LOCK, "state": STATE, "mark": mark, "keep": SNAPSHOTS,
-        "packages": " ".join(_checked(packages)), "lock_age": LOCK_AGE,
+        "packages": " ".join(_checked(packages)),
         "owner": shlex.quote(" ".join(owner.split())[:80] or "another session"),
         "input_sum": _sum(text),
         "fill": FILL_BY_SNAPSHOT % snapshot if snapshot else FILL_BY_UCI,

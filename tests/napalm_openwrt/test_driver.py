@@ -238,10 +238,7 @@ def test_a_wrong_password_is_refused_and_not_repeated(connect: Connect) -> None:
 
 def test_a_held_lock_keeps_a_second_session_out(connect: Connect, good: Any) -> None:
     first, second = connect("good"), connect("good")
-    holder = (
-        f"mkdir -p {LOCK} && echo $$ $(cut -d . -f 1 /proc/uptime) maria > {LOCK}/owner; "
-        f"while [ -d {LOCK} ]; do sleep 1; done"
-    )
+    holder = f": napalm-openwrt; mkdir -p {LOCK} && echo $$ maria > {LOCK}/owner; while [ -d {LOCK} ]; do sleep 1; done"
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(first.cli, [holder])
         while "owner" not in second.cli([f"ls {LOCK} 2>/dev/null; true"]).popitem()[1]:
@@ -260,12 +257,44 @@ def test_a_held_lock_keeps_a_second_session_out(connect: Connect, good: Any) -> 
 
 def test_a_lock_whose_owner_is_gone_is_taken_over(connect: Connect, good: Any) -> None:
     driver = connect("good")
-    driver.cli([f"mkdir -p {LOCK} && echo 99999999 1 ghost > {LOCK}/owner"])
+    driver.cli([f"mkdir -p {LOCK} && echo 99999999 ghost > {LOCK}/owner"])
     driver.load_merge_candidate(config=HOSTNAME.format("alive"))
     driver.commit_config()
     assert "hostname 'alive'" in good.config("system")
     driver.rollback()
     assert "ghost" not in driver.cli(["ls -R /var/lock; cat /var/lock/*/owner"]).popitem()[1]
+
+
+def test_of_many_that_commit_at_once_each_is_whole_or_refused(connect: Connect, good: Any) -> None:
+    before = {n: t for n, t in good.files().items() if n.startswith("config/")}
+    drivers = [connect("good") for _ in range(6)]
+    for number, driver in enumerate(drivers):
+        driver.load_merge_candidate(
+            config=HOSTNAME.format(f"h{number}")
+            + f"\npackage network\n\nconfig globals 'globals'\n\toption mark 'h{number}'\n"
+        )
+
+    def commit(driver: OpenWrtDriver) -> str:
+        try:
+            driver.commit_config()
+        except (LockError, CommitError) as error:
+            return (
+                type(error).__name__
+                if "nothing was" in str(error) or "untouched" in str(error)
+                else str(error)
+            )
+        return "committed"
+
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = sorted(pool.map(commit, drivers))
+    # All were computed on the same base, so one wins and nobody else changed a thing.
+    assert outcomes.count("committed") == 1
+    assert set(outcomes) <= {"committed", "LockError", "CommitError"}
+    system, network = good.config("system"), good.config("network")
+    winner = parse(system, "system")["system"].of_type("system")[0].get("hostname")
+    assert f"option mark '{winner}'" in network
+    connect("good").rollback()
+    assert {n: t for n, t in good.files().items() if n.startswith("config/")} == before
 
 
 def test_what_changed_meanwhile_is_not_overwritten(connect: Connect, good: Any) -> None:
