@@ -238,7 +238,10 @@ def test_a_wrong_password_is_refused_and_not_repeated(connect: Connect) -> None:
 
 def test_a_held_lock_keeps_a_second_session_out(connect: Connect, good: Any) -> None:
     first, second = connect("good"), connect("good")
-    holder = f": napalm-openwrt; mkdir -p {LOCK} && echo $$ maria > {LOCK}/owner; while [ -d {LOCK} ]; do sleep 1; done"
+    holder = (
+        f": napalm-openwrt; mkdir -p {LOCK}; echo $$ maria > {LOCK}/owner; "
+        f"while test -d {LOCK}; do sleep 1; done"
+    )
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(first.cli, [holder])
         while "owner" not in second.cli([f"ls {LOCK} 2>/dev/null; true"]).popitem()[1]:
