@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -128,12 +127,12 @@ def test_without_a_community_snmp_access_is_left_alone() -> None:
     assert "fv" not in format_config(made)
 
 
-def test_devices_that_differ_only_in_text_share_one_render() -> None:
+def test_devices_that_differ_only_in_text_share_one_render(monkeypatch) -> None:
     render(TEMPLATE, intent())
-    started = time.process_time()
+    monkeypatch.setattr("netjsonconfig.OpenWrt.render", None)  # a second one would raise
     for number in range(200):
-        render(TEMPLATE, intent(hostname=f"ap-{number}", ssid=f"net {number}"))
-    assert time.process_time() - started < 1.0  # netjsonconfig alone would take 3 s or more
+        made = render(TEMPLATE, intent(hostname=f"ap-{number}", ssid=f"net {number}"))
+        assert f"net {number}" in format_config(made)
 
 
 @pytest.mark.parametrize(
