@@ -128,7 +128,7 @@ def _run(loop: demo_home.Loop, aps: int, seed: int) -> tuple[Figures, list[str]]
 
     loop.say("8. Who is covered, and where next")
     loop.show("coverage", "--model", "disc", "--radius", "80", "--by", "grade")
-    plan = loop.farola("plan", "--sites", "10", "--equity", "0.5")
+    plan = loop.farola("plan", "--sites", "10")
     for site in plan["sites"]:
         loop.say(f"   {site['rank']:2}. {site['why']}")
     figures.plan_sites = len(plan["sites"])

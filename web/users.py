@@ -9,18 +9,14 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from farola.errors import InputError
-from farola.settings import Settings
-from inventory.db import open_inventory
 from inventory.models import User
 
 ROLES = ("viewer", "operator", "planner", "engineer", "admin")
 """From least to most; `viewer` is what a new person gets unless more is asked for."""
 
-FIRST_USER = "admin"
 SHORTEST = 10
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: read aloud without error
 
@@ -93,23 +89,6 @@ def find_person(session: Session, name: str) -> Person | None:
 def stamp(password_hash: str) -> str:
     """What a session carries of the password's hash: enough to tell that it changed."""
     return hashlib.sha256(password_hash.encode()).hexdigest()[:16]
-
-
-def ensure_first_user(settings: Settings) -> str | None:
-    """Make the first user (`admin`) unless somebody can sign in; return the new password or None.
-
-    The password is returned once and kept nowhere in the clear.
-    """
-    inventory = open_inventory(settings)
-    try:
-        with inventory.session() as session:
-            if session.scalar(select(func.count()).select_from(User)):
-                return None
-            password = new_password()
-            set_user(session, FIRST_USER, password, "admin")
-            return password
-    finally:
-        inventory.close()
 
 
 @cache

@@ -10,7 +10,6 @@ import pytest
 from coverage_maps.cells import covers_matrix, demand_points, generated_candidates
 from coverage_maps.coverage import cover
 from coverage_maps.exports import plan_geojson, plan_json
-from coverage_maps.gaps import gap_table
 from coverage_maps.ground import lay_out, positions
 from coverage_maps.planning import make_plan
 from coverage_maps.plans import PlanRequest
@@ -203,21 +202,6 @@ def test_geojson_is_points_with_longitude_first(city):
     assert feature["properties"]["rank"] == 1
     assert feature["properties"]["by_grade"] == told["by_grade"]
     assert "crs" not in collection
-
-
-def test_gaps_split_residents_into_thirds(city):
-    rows = [
-        city.square(400 * k, 0, 200, f"n{k}", deprivation=float(k), population=100.0)
-        for k in range(3)
-    ]
-    rows.append(city.square(9000, 0, 200, "unknown", population=None))
-    sites = [city.site(100, 100), city.site(500, 0, "edge"), city.site(900, 0, status="retired")]
-    gaps = gap_table(rows, sites, 100.0)
-    assert [gap.gap_third for gap in gaps] == [0, 1, 2, None]
-    assert [gap.deprivation_third for gap in gaps] == [0, 1, 2, None]
-    assert gaps[0].share_covered == pytest.approx(math.pi / 4, abs=1e-3)
-    assert gaps[2].uncovered == 100.0
-    assert gaps[3].uncovered is None
 
 
 def test_on_open_ground_every_generated_candidate_is_worth_the_same(city):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 from pathlib import Path
@@ -19,7 +20,7 @@ from inventory.db import open_inventory
 from tests.conftest import Run
 from tests.web.conftest import NAME, PASSWORD, sign_in, signed_in, token
 from web.security import Throttle, safe_target
-from web.users import ensure_first_user, set_user
+from web.users import set_user
 
 PRIVATE = ["/", "/coverage", "/plan", "/devices", "/devices/ap-001", "/changes", "/changes/1",
            "/events", "/map/neighbourhoods.geojson", "/map/sites.geojson", "/plan/1.geojson",
@@ -157,10 +158,9 @@ def test_a_session_key_that_others_can_read_is_refused(app: Flask, settings: Set
         create_app(settings)
 
 
-def test_the_first_user_is_made_once(empty_settings: Settings) -> None:
-    password = ensure_first_user(empty_settings)
-    assert password
-    assert ensure_first_user(empty_settings) is None
+def test_a_generated_password_is_kept_as_a_hash_only(run: Run, empty_settings: Settings) -> None:
+    made = run("user", "add", "admin", "--role", "admin", "--generate", "--json")
+    password = json.loads(made.stdout)["password"]
     database = sqlite3.connect(empty_settings.home / "inventory.db")
     [(stored,)] = database.execute("select password_hash from user").fetchall()
     database.close()
