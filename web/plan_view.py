@@ -66,13 +66,14 @@ class PlanView:
         """What the bound means, for somebody who never heard of one."""
         if self.gap is None:
             return "No bound was computed: how much better another plan could be is not known."
-        if self.gap < 0.00005:
-            return "Proven best: no other choice of sites does better."
         share = self.gap * 100
         among = f"{number(self.candidates)} {self.candidate_source} candidates"
+        among = among if self.candidates else "same candidates"
+        if share < 0.01:
+            return f"Proven: no other choice among the {among} is better by even 0.01{THIN}%."
         return (
             f"At most {share:.{2 if share < 0.1 else 1}f}{THIN}% better is possible: no other "
-            f"choice among the {among if self.candidates else 'same candidates'} can beat that."
+            f"choice among the {among} can beat that."
         )
 
     @property
