@@ -114,15 +114,17 @@ class Fleet:
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         if self._password is not None:
             environment[PASSWORD_VARIABLE] = self._password
-        self._process = subprocess.Popen(
-            self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, env=environment, start_new_session=True,
-        )  # fmt: skip
+        log = self.folder / "fleet.log"
+        with log.open("w", encoding="utf-8") as errors:
+            self._process = subprocess.Popen(
+                self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                text=True, env=environment, start_new_session=True,
+            )  # fmt: skip
         assert self._process.stdout is not None  # noqa: S101 - asked for above
         line = self._process.stdout.readline()
         if not line.startswith("ready"):
-            _, errors = self._process.communicate()
-            lines = errors.strip().splitlines() or ["it ended without a word"]
+            self.stop()
+            lines = log.read_text(encoding="utf-8").strip().splitlines() or ["it ended at once"]
             raise FleetError(lines[-1].removeprefix("farola: "))
         self.devices = read_fleet(self.folder)
         return self
@@ -140,9 +142,8 @@ class Fleet:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
     def device(self, identifier: str) -> FleetDevice:
         """The device of that id."""
@@ -221,13 +222,13 @@ class _Parent:
 
         started = time.monotonic()
         (self.folder / "fleet.json").unlink(missing_ok=True)
+        preload()
         wake_read, wake_write = os.pipe()
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask_to_stop)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        preload()
         waiting: dict[int, Any] = {}
         try:
             for settings in self.roster:

@@ -7,13 +7,17 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
-import importlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
+from simulator.access_point import AccessPoint, serve
 from simulator.device import Settings
+from simulator.snmp_agent import COLD_START, encode_trap
+from simulator.stock_config import Identity
 
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
@@ -21,12 +25,19 @@ _DIE_WITH_PARENT = 1
 
 def preload() -> None:
     """Load what every device needs, once, before the first fork."""
-    for name in ("asyncssh", "pysnmp.proto.api", "pyasn1.codec.ber.encoder",
-                 "pyasn1.codec.ber.decoder", "simulator.access_point",
-                 "simulator.shell.applets", "simulator.shell.builtins"):  # fmt: skip
-        importlib.import_module(name)
+    asyncio.run(_rehearse())
     gc.collect()
     gc.freeze()  # the collector then leaves the shared pages alone
+
+
+async def _rehearse() -> None:
+    """Boot one device and drop it: what that loads and caches is then shared by all."""
+    who = Identity("rehearsal", "02:fa:00:00:00:00", "-", "02:fa:00:00:00:10", "02:fa:00:00:00:20")
+    with tempfile.TemporaryDirectory() as folder:
+        point = AccessPoint(Settings(who, "127.0.0.1", 0, 0, Path(folder), "rehearsal", ""))
+        await point.start()
+        point.agent.answer(encode_trap("public", 1.0, COLD_START, []))
+        await point.stop()
 
 
 def spawn(settings: Settings, close: Sequence[int]) -> tuple[int, int]:
@@ -70,8 +81,6 @@ def _become_device(parent: int, close: Sequence[int]) -> None:
 
 
 async def _serve(settings: Settings, writer: int) -> None:
-    from simulator.access_point import serve
-
     def ready() -> None:
         os.write(writer, b"ready")
         os.close(writer)

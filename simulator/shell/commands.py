@@ -166,6 +166,9 @@ async def run_applet(applet: Applet, call: Call) -> int:
         where = f"{error.filename}: " if error.filename else "write error: "
         call.err(where + os.strerror(error.errno or 5))
         return 1
+    except (ValueError, IndexError, OverflowError):  # a number that is none, an argument missing
+        call.err("invalid argument")
+        return 1
 
 
 def find_program(shell: Shell, name: str) -> str | None:
@@ -180,13 +183,15 @@ def find_program(shell: Shell, name: str) -> str | None:
 async def run_path(shell: Shell, name: str, args: list[str]) -> int:
     """Run a script of the device, or an applet by its path such as /sbin/uci."""
     from simulator.shell.applets import APPLETS
+    from simulator.shell.builtins import BUILTINS
     from simulator.shell.scripts import run_script
 
     path = shell.path(name)
     if not shell.flash.exists(path):
         folder, _, last = path.rpartition("/")
-        if folder in _PROGRAM_FOLDERS and last in APPLETS:
-            return await run_applet(APPLETS[last], Call(last, args, shell))
+        applet = APPLETS.get(last) or BUILTINS.get(last)
+        if folder in _PROGRAM_FOLDERS and applet is not None:
+            return await run_applet(applet, Call(last, args, shell))
         shell.complain(f"{name}: not found")
         return 127
     if shell.flash.is_dir(path) or not shell.flash.stat(path).st_mode & 0o111:

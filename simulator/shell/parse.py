@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from simulator.shell.nodes import (
@@ -32,8 +33,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _REDIRECT = re.compile(r"(\d*)(<<-|<<|<&|<>|>>|>&|>\||<|>)")
 
 
+@functools.lru_cache(maxsize=256)
 def parse(text: str) -> Sequence:
-    """Parse a whole script.
+    """Parse a whole script; the same text is parsed once.
 
     Raises Incomplete where more text could complete it, else ShellSyntaxError.
     """

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from simulator.city import make_city
@@ -83,8 +84,31 @@ def own_network() -> str:
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Eight devices; ap-0001 and ap-0008 are sound, the others have a fault each."""
+    """Nine devices; ap-0001, ap-0008 and ap-0009 are sound, the others have a fault each."""
     folder = tmp_path_factory.mktemp("fleet")
-    write_city(make_city(5, 8, network=own_network()), folder)
+    write_city(make_city(5, 9, network=own_network()), folder)
     with Fleet(folder, seed=5, faults=FAULTS, password=PASSWORD, boot_seconds=0.3) as running:
         yield running
+
+
+@pytest.fixture
+def ssh(fleet: Fleet) -> Callable[..., paramiko.SSHClient]:
+    """`ssh("ap-0001")` signs in as root, the host key checked against the fleet's known_hosts."""
+
+    def connect(
+        identifier: str,
+        *,
+        username: str = "root",
+        password: str | None = PASSWORD,
+        pkey: paramiko.PKey | None = None,
+    ) -> paramiko.SSHClient:
+        device = fleet.device(identifier)
+        client = paramiko.SSHClient()
+        client.load_host_keys(str(fleet.folder / "known_hosts"))
+        client.connect(
+            device.address, device.ssh_port, username, password, pkey=pkey, timeout=10,
+            allow_agent=False, look_for_keys=False,
+        )  # fmt: skip
+        return client
+
+    return connect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from simulator.device import Device
 from simulator.flash import Flash
+from simulator.shell.applets import APPLETS
+from simulator.shell.builtins import BUILTINS
 
 PARTS = st.sampled_from(["..", ".", "", "a", "b", "link", "up", "abs", "loop", "etc", "x y", "é"])
 PATHS = st.lists(PARTS, max_size=9).map("/".join).map(lambda text: "/" + text)
@@ -68,7 +71,8 @@ ESCAPES = [
     "mv /etc/../../../{outside}/secret here; cp {outside}/secret here2; cat here here2",
     "touch {outside}/new; mkdir {outside}/newdir; rm -rf {outside}; rm -f {outside}/secret",
     "sed -i s/host/gone/ {outside}/secret; dd if={outside}/secret; . {outside}/secret",
-    "uci -c {outside} show; uci -t {outside} set system.ntp.enabled=0; uci import x < {outside}/secret",
+    "uci -c {outside} show; uci -t {outside} set system.ntp.enabled=0",
+    "uci import x < {outside}/secret; uci -f {outside}/secret import x",
     "sh {outside}/secret; {outside}/secret; cat < {outside}/secret; echo x > {outside}/y",
     "rm -rf /; rmdir /; mv / /tmp/x; ln -sf x /; chmod 777 {outside}",
     "find / -name secret -exec cat {{}} ';'; ls -R /",
@@ -99,6 +103,25 @@ def test_scripts_cannot_reach_the_host(
 def test_no_script_breaks_the_shell(text: str, sh: Callable[..., Any]) -> None:
     ran = sh("set -- x\n" + text.replace("&", "&&"))  # nothing left running behind
     assert 0 <= ran.status <= 255
+
+
+NAMES = sorted((set(APPLETS) | set(BUILTINS)) - {"sleep", "usleep", "lock", "timeout"})
+WORDS = [*"abcdefghilmnpqrstuwx", "-", "--", "..", "/", "/etc/config/system", "/root/x", "1", "-1",
+         "²", "999", "=", "!", "(", ")", "{}", ";", "*", "[", "\\(", "s/a/b/", "%d", "+%Y",
+         "pkg.a=b", "-exec", "-name", "if=x", "bs=k"]  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400,
+          deadline=None)  # fmt: skip
+@given(name=st.sampled_from(NAMES), args=st.lists(st.sampled_from(WORDS), max_size=5),
+       dash=st.booleans())  # fmt: skip
+def test_no_arguments_break_a_command(
+    name: str, args: list[str], dash: bool, sh: Callable[..., Any], device: Device
+) -> None:
+    words = [f"-{args[0]}", *args[1:]] if dash and args else args
+    ran = sh(f"{shlex.quote(name)} {shlex.join(words)}", stdin=b"one two\n1\n")
+    assert 0 <= ran.status <= 255
+    assert device.flash.root.is_dir()  # a script may empty its device, not remove it
 
 
 def test_a_full_flash_leaves_an_empty_file_and_says_so(

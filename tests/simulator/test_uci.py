@@ -51,7 +51,8 @@ def uci(sh: Sh, device: Device) -> Sh:
         ("uci get pkg.@rule[-1].x; uci get pkg.@[0]", "it's\nsystem\n"),
         ("uci set pkg.named.y='#;\"'; uci commit pkg; tail -n 2 /etc/config/pkg",
          "\toption y '#;\"'\n\n"),
-        ("printf 'set pkg.named.z=\"a b\"\\ncommit pkg\\n' | uci batch; uci get pkg.named.z", "a b\n"),
+        ("printf 'set pkg.named.z=\"a b\"\\ncommit pkg\\n' | uci batch; uci get pkg.named.z",
+         "a b\n"),
         ("uci -q get pkg.nope; echo $?", "1\n"),
         ("uci add nope t; echo $?", "3\n"),
     ],
@@ -73,8 +74,10 @@ def test_it_prints_what_the_real_one_prints(uci: Sh, script: str, expected: str)
         ("printf 'config t\\n\\toption a b c\\n' | uci import pkg",
          "uci: Parse error (too many arguments) at line 2, byte 14\n"),
         ("printf 'option a b\\n' | uci import pkg",
-         "uci: Parse error (option/list command found before the first section) at line 1, byte 0\n"),
-        ("printf 'nonsense\\n' | uci import pkg", "uci: Parse error (invalid command) at line 1, byte 0\n"),
+         "uci: Parse error (option/list command found before the first section)"
+         " at line 1, byte 0\n"),
+        ("printf 'nonsense\\n' | uci import pkg",
+         "uci: Parse error (invalid command) at line 1, byte 0\n"),
     ],
 )  # fmt: skip
 def test_it_refuses_with_the_real_one_s_words(uci: Sh, script: str, message: str) -> None:
@@ -93,9 +96,8 @@ def test_commit_with_a_read_only_staging_folder_says_yes_and_does_nothing(
 
 
 def test_a_merge_is_staged_where_it_was_told_and_nowhere_else(uci: Sh, device: Device) -> None:
-    ran = uci(
-        "printf \"config rule 'named'\\n\\toption x 'm'\\n\" | uci -t /tmp/s -m import pkg; ls /tmp/s"
-    )
+    text = "config rule 'named'\\n\\toption x 'm'\\n"
+    ran = uci(f'printf "{text}" | uci -t /tmp/s -m import pkg; ls /tmp/s')
     assert ran.out == "pkg\n"
     assert uci("uci changes pkg; uci -t /tmp/s changes pkg").out == "pkg.named.x='m'\n"
     assert device.flash.read("/etc/config/pkg").decode() == START

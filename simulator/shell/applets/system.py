@@ -69,8 +69,9 @@ def _hostname(call: Call) -> int:
 
 
 def _id(call: Call) -> int:
-    if "-u" in call.args or "-g" in call.args:
-        call.out("root\n" if "-n" in call.args or "-un" in call.args else "0\n")
+    flags = set("".join(call.args))
+    if flags & {"u", "g", "G"}:
+        call.out("root\n" if "n" in flags else "0\n")
     else:
         call.out("uid=0(root) gid=0(root) groups=0(root)\n")
     return 0
