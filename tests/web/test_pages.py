@@ -109,7 +109,7 @@ def test_the_coverage_table_filters_and_exports(client: FlaskClient) -> None:
 
 def test_the_plan_is_explained_and_can_be_taken_away(client: FlaskClient) -> None:
     text = client.get("/plan").text
-    assert "better is possible" in text or "Proven best" in text
+    assert "better is possible" in text or "Proven: no other choice" in text
     download = client.get("/plan/1.geojson")
     assert "attachment" in download.headers["Content-Disposition"]
     features = json.loads(download.data)["features"]
