@@ -48,7 +48,6 @@ def examine(home: Path) -> list[Check]:
             ("ansible", e.ansible),
             ("playbooks", e.playbooks),
             ("front end", e.front_end),
-            ("git", e.git),
             ("open files", e.open_files),
             ("receive buffer", e.receive_buffer),
         )

@@ -88,15 +88,9 @@ def front_end() -> Check:
     found = manifest is not None and manifest.is_file()
     return Check(
         "front end", found, str(manifest.parent) if found and manifest else "was not built",
-        "install with `pip install .` (it builds the front end), not with --editable alone",
+        "install Farola again (`pip install .`, or `pip install -e .`): the install builds it",
         required=False,
     )  # fmt: skip
-
-
-def git() -> Check:
-    """git, which keeps the history of configs."""
-    found = shutil.which("git")
-    return Check("git", found is not None, found or "not found", "apt-get install git", False)
 
 
 def open_files() -> Check:

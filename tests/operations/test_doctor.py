@@ -104,8 +104,6 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("PATH", str(tmp_path))
     check = examinations.packages()
     assert (check.ok, check.detail) == (False, "not installed: no_such_library")
-    assert not examinations.git().ok
-    assert not examinations.git().required
 
 
 def test_a_small_receive_buffer_is_advised_on(
@@ -136,7 +134,7 @@ def test_a_check_that_fails_itself_hides_no_other(
     def broken() -> examinations.Check:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(examinations, "git", broken)
+    monkeypatch.setattr(examinations, "open_files", broken)
     checks = {check.name: check for check in doctor.examine(home)}
-    assert checks["git"].detail == "could not be looked at: RuntimeError: two"
+    assert checks["open files"].detail == "could not be looked at: RuntimeError: two"
     assert checks["python"].ok
