@@ -61,7 +61,9 @@ def writer(folder: Path, first: int = 0, last: int = 1_000_000) -> subprocess.Po
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(4, 304))]
+)
 def test_every_acknowledged_poll_survives_kill_9(tmp_path: Path, seed: int) -> None:
     folder = tmp_path / "series"
     process = writer(folder)
