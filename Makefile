@@ -20,7 +20,8 @@ test: $(VENV)/.dev debian ## install all that the tests need and run every test
 unit: $(VENV)/.dev ## only the tests that need no server, no browser, no real data
 	$(BIN)/python -m pytest -m "not service and not browser and not realdata and not slow and not soak" $(ARGS)
 
-bench: $(VENV)/.dev debian ## measure every speed claim beside its peer: benchmarks/results.json
+bench: $(VENV)/.dev ## measure every speed claim beside its peer: benchmarks/results.json
+	@sh tests/debian-packages.sh prometheus-snmp-exporter
 	$(BIN)/python benchmarks/run.py
 
 soak: $(VENV)/.dev debian ## long seeded fault runs

@@ -91,9 +91,9 @@ def _run(loop: demo_home.Loop, aps: int, seed: int) -> tuple[Figures, list[str]]
                 "--programme", "programme", "--management-address", "management_address",
                 "--ssh-port", "ssh_port", "--snmp-port", "snmp_port", "--mac", "mac",
                 "--serial", "serial", "--platform", "platform", "--credential", "credential",
-                "--bssid", "bssid")  # fmt: skip
+                "--bssid", "bssid", "--lat", "lat", "--lon", "lon")  # fmt: skip
     loop.farola("import", "candidates", files.candidates,
-                "--id", "id", "--name", "name", "--cost", "cost")  # fmt: skip
+                "--id", "id", "--name", "name", "--cost", "cost", "--lat", "lat", "--lon", "lon")  # fmt: skip
 
     loop.say("2. Its access points start, each a process with SNMP and SSH on a real socket")
     known_hosts = loop.start_fleet(files.access_points.parent, seed)
@@ -112,8 +112,6 @@ def _run(loop: demo_home.Loop, aps: int, seed: int) -> tuple[Figures, list[str]]
     figures.pushed = int(pushed["pushed"])
     failed = [f"{one['device']}: {one['why']}" for one in pushed["failed"]]
     figures.failed = len(failed)
-    for line in failed[:3]:
-        loop.say(f"   failed: {line}")
 
     loop.say("6. Polled over SNMP")
     polled = loop.farola("collect", "once")

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that the tests start as real servers, or says in one line what to
-# install. No package may start its service: the tests start their own on loopback.
+# install; further programs that are named like their package may be given. No package may start its
+# service: the tests start their own on loopback.
 set -eu
 missing=""
 need() { # need PROGRAM PACKAGE
@@ -17,6 +18,7 @@ need dropbear dropbear-bin
 need busybox busybox
 need git git
 need chromium chromium
+for program in "$@"; do need "$program" "$program"; done
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "tests that need real servers will skip; to run them: sudo apt-get install$missing" >&2
