@@ -93,7 +93,8 @@ def _run(loop: demo_home.Loop, aps: int, seed: int) -> tuple[Figures, list[str]]
                 "--serial", "serial", "--platform", "platform", "--credential", "credential",
                 "--bssid", "bssid", "--lat", "lat", "--lon", "lon")  # fmt: skip
     loop.farola("import", "candidates", files.candidates,
-                "--id", "id", "--name", "name", "--cost", "cost", "--lat", "lat", "--lon", "lon")  # fmt: skip
+                "--id", "id", "--name", "name", "--cost", "cost",
+                "--lat", "lat", "--lon", "lon")  # fmt: skip
 
     loop.say("2. Its access points start, each a process with SNMP and SSH on a real socket")
     known_hosts = loop.start_fleet(files.access_points.parent, seed)
