@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 @click.option("--influx-api", "api", type=click.Choice(["v1", "v2"]), help="v2 unless ≤ 1.6.")
 @click.option("--influx-bucket", "bucket", help="Bucket, or database/retention policy.")
 @click.option("--influx-org", "org", help="Organisation, on InfluxDB 2.")
-@click.option("--influx-auth", "auth", type=click.Choice(["token", "basic", "bearer"]))
+@click.option(
+    "--influx-auth",
+    "auth",
+    type=click.Choice(["token", "basic", "bearer"]),
+    help="How to sign in; Token by default.",
+)
 @click.option("--influx-credential", "credential", help="Stored credential to sign in with.")
 @json_option
 def init(

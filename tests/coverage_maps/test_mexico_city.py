@@ -94,7 +94,7 @@ def test_a_hundred_sites(mexico, candidates, tmp_path):
         mexico("plan", "--sites", 100, "--candidates", candidates, "--geojson", path, "--json")
     )
     assert len(told["sites"]) == len(json.loads(path.read_text())["features"]) == 100
-    assert told["gap"] < 0.005
+    assert told["gap"] < 0.02  # the search is stopped by the clock: a busy machine gets less far
     gained = told["covered_after"] - told["covered_before"]
     assert gained == pytest.approx(sum(s["newly_covered"] for s in told["sites"]), abs=1)
     assert gained > (30_000 if candidates == "imported" else 60_000)
