@@ -25,7 +25,7 @@ def _listen_address(
     return split_host_port(value, 162)
 
 
-_traps_option = click.option(
+traps_option = click.option(
     "--traps",
     metavar="HOST:PORT",
     callback=_listen_address,
@@ -34,7 +34,7 @@ _traps_option = click.option(
 
 
 @click.command()
-@_traps_option
+@traps_option
 @click.option(
     "--linger",
     "linger_s",
@@ -73,7 +73,7 @@ def once(traps: tuple[str, int] | None, linger_s: float, as_json: bool) -> None:
     help="Seconds from the start of one poll to the start of the next.",
 )
 @click.option("--count", type=click.IntRange(1), help="Stop after so many polls.")
-@_traps_option
+@traps_option
 def run(interval_s: float, count: int | None, traps: tuple[str, int] | None) -> None:
     """Poll at a fixed rate until stopped (SIGTERM, Ctrl-C): the poll under way is still written.
 

@@ -18,8 +18,10 @@ from types import FrameType
 
 import click
 
-from farola.errors import FarolaError
+from collectors.commands import traps_option
+from collectors.snmp.addresses import join_host_port
 from farola.output import note
+from farola.ports import check_port
 from farola.settings import load_settings
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
@@ -43,18 +45,28 @@ _PR_SET_PDEATHSIG = 1
     show_default=True,
     help="Seconds from the start of one poll to the start of the next.",
 )
-def up(host: str, port: int, interval_s: float) -> int:
+@traps_option
+def up(host: str, port: int, interval_s: float, traps: tuple[str, int] | None) -> int:
     """Run collector and console in one process tree until stopped (SIGTERM, Ctrl-C).
 
     One that dies is started again, after a pause that grows to a minute while it keeps dying. The
     exit code is 0 when both ended in time, 1 when one had to be killed.
     """
     settings = load_settings()
-    check_port(host, port)
-    note(f"{settings.city.name}: collector every {interval_s:g} s, console on http://{host}:{port}")
+    check_port(host, port, "--port")
+    collect = ["collect", "run", "--interval", f"{interval_s:g}"]
+    heard = ""
+    if traps:
+        check_port(*traps, "--traps", socket.SOCK_DGRAM)
+        collect += ["--traps", join_host_port(*traps)]
+        heard = f", traps on {collect[-1]}"
+    note(
+        f"{settings.city.name}: collector every {interval_s:g} s{heard}, "
+        f"console on http://{host}:{port}"
+    )
     return Supervisor(
         [
-            Child("collector", farola("collect", "run", "--interval", f"{interval_s:g}")),
+            Child("collector", farola(*collect)),
             Child("console", farola("web", "--host", host, "--port", str(port))),
         ]
     ).run()
@@ -63,20 +75,6 @@ def up(host: str, port: int, interval_s: float) -> int:
 def farola(*arguments: str) -> list[str]:
     """The command line that runs `farola` with this interpreter."""
     return [sys.executable, "-c", "from farola.cli import main; main()", *arguments]
-
-
-def check_port(host: str, port: int) -> None:
-    """FarolaError unless the console could listen there: told at once, not in a child's log."""
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, proto) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise FarolaError(
-            f"the console cannot listen on {host}:{port}: {error.strerror}; "
-            "stop what uses it, or choose another with --port"
-        ) from None
 
 
 @dataclass

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -65,7 +67,7 @@ class Loop:
         self.home = home
         self.quiet = quiet
         self.env = {**os.environ, "FAROLA_HOME": str(home)}
-        self.children: list[subprocess.Popen[str]] = []
+        self.children: list[subprocess.Popen[Any]] = []
         self.fleet: Fleet | None = None
 
     def __enter__(self) -> Loop:
@@ -161,15 +163,40 @@ class Loop:
         self.fleet = fleet.start()
         return folder / "known_hosts"
 
+    @contextmanager
+    def collector(self) -> Iterator[None]:
+        """A collector that polls once and receives traps for the time of a `with` block."""
+        child = subprocess.Popen(
+            [sys.executable, "-m", "farola", "collect", "run", "--interval", "3600",
+             "--traps", TRAPS],
+            env=self.env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.children.append(child)
+        try:
+            yield
+        finally:
+            self.children.remove(child)
+            child.terminate()
+            child.wait(30)
+
+    def traps(self) -> int:
+        """How many traps became events."""
+        from inventory.db import open_inventory
+        from inventory.queries import events
+
+        with open_inventory(load_settings(self.home)).session() as session:
+            return sum(event.kind.startswith("trap.") for event in events(session, limit=10_000))
+
     def first_user(self) -> str:
         """Make the first user of the console; return the password."""
         made = self.farola("user", "add", "admin", "--role", "admin", "--generate")
         return str(made["password"])
 
-    def serve(self, port: int) -> subprocess.Popen[str]:
+    def serve(self, port: int) -> subprocess.Popen[Any]:
         """Start collector and console; return when the console answers."""
         child = subprocess.Popen(
-            [sys.executable, "-m", "farola", "up", "--port", str(port), "--interval", "30"],
+            [sys.executable, "-m", "farola", "up", "--port", str(port), "--interval", "30",
+             "--traps", TRAPS],
             env=self.env, text=True, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         self.children.append(child)

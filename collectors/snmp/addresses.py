@@ -22,3 +22,8 @@ def split_host_port(text: str, default_port: int) -> tuple[str, int]:
     if not host or not 1 <= number <= 65535:
         raise InputError(f"{text!r} is not HOST or HOST:PORT with a port from 1 to 65535")
     return host, number
+
+
+def join_host_port(host: str, port: int) -> str:
+    """What `split_host_port` reads: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -15,6 +15,10 @@ from typing import Any
 
 import pytest
 
+from farola.settings import load_settings
+from inventory.db import open_inventory
+from inventory.models import Device
+from inventory.queries import events
 from operations.supervisor import FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S, Child, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,11 +111,11 @@ def test_one_that_will_not_end_is_killed_after_the_grace() -> None:
     assert not alive(pid)
 
 
-def start_up(run: Any, port: int) -> subprocess.Popen[str]:
+def start_up(run: Any, port: int, *more: str) -> subprocess.Popen[str]:
     run("init")
     return subprocess.Popen(
         [sys.executable, "-c", "from farola.cli import main; main()", "up",
-         "--port", str(port), "--interval", "1"],
+         "--port", str(port), "--interval", "1", *more],
         stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
@@ -171,6 +175,45 @@ def test_a_port_in_use_is_told_at_once(run: Any) -> None:
         done = run("up", "--port", other.getsockname()[1], code=1)
     assert "cannot listen" in done.stderr
     assert "--port" in done.stderr
+
+
+def test_a_trap_port_in_use_is_told_at_once(run: Any, unused_port: int) -> None:
+    run("init")
+    with socket.socket(type=socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{other.getsockname()[1]}"
+        done = run("up", "--port", unused_port, "--traps", where, code=1)
+    assert done.stderr.count("\n") == 1
+    assert f"cannot listen on {where}" in done.stderr
+    assert "--traps" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.service
+def test_a_trap_sent_to_up_becomes_an_event(
+    run: Any, home: Path, unused_port: int, needs_program: Callable[[str, str], str]
+) -> None:
+    inform = needs_program("snmpinform", "snmp")
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        traps = f"127.0.0.1:{probe.getsockname()[1]}"
+    process = start_up(run, unused_port, "--traps", traps)
+    try:
+        # A live device, so that its community is one of the city's.
+        inventory = open_inventory(load_settings(home))
+        with inventory.session() as session:
+            session.add(Device(id="ap-1", name="ap-1", management_address="127.0.0.1", snmp_port=9))
+        # Ends with 0 only when acknowledged, which happens after its event is stored.
+        sent = [inform, "-v", "2c", "-c", "public", "-t", "1", "-r", "0", traps, "",
+                "1.3.6.1.6.3.1.1.5.1"]  # fmt: skip
+        wait_for(lambda: subprocess.run(sent, check=False, capture_output=True).returncode == 0)
+        with inventory.session() as session:
+            (event,) = (one for one in events(session) if one.kind.startswith("trap."))
+        inventory.close()
+        assert (event.kind, event.device_id) == ("trap.cold-start", "ap-1")
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
 
 
 def test_without_a_city_nothing_is_started(run: Any) -> None:

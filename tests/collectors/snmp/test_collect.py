@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -184,6 +185,16 @@ def test_without_a_city_it_says_what_to_do(run):
 @pytest.mark.parametrize("where", ["127.0.0.1:0", "nonsense:x", "127.0.0.1:99999"])
 def test_a_bad_trap_address_is_named(run, city, where):
     assert "HOST" in run("collect", "once", "--traps", where, code=1).stderr
+
+
+@pytest.mark.parametrize("command", ["once", "run"])
+def test_a_trap_port_in_use_ends_in_one_line(run, city, command):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{other.getsockname()[1]}"
+        done = run("collect", command, "--traps", where, code=1)
+    assert done.stderr.count("\n") == 1
+    assert f"cannot listen for traps on {where}: Address already in use" in done.stderr
 
 
 class Running:
