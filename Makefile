@@ -40,8 +40,8 @@ lock: ## pin every dependency anew, with hashes and without a registry's address
 	build/lock/bin/uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
 	  --upgrade --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 
-wheel: ## build the wheel into dist/
-	$(PYTHON) -m pip wheel . --no-deps -w dist
+wheel: | $(VENV)/bin/python ## build the wheel into dist/
+	$(BIN)/python -m pip wheel -q . --no-deps -w dist
 
 clean: ## remove what the tasks made (never a city's home)
 	rm -rf $(VENV) build dist web/static/dist web/frontend/node_modules test-artifacts

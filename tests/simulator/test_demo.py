@@ -22,6 +22,7 @@ def test_the_loop_closes_and_the_device_that_fails_is_named(run, home):
     assert figures["points"] > 8
     assert figures["usage_rows"] == 8 * 12
     assert figures["plan_sites"] == 10
+    assert figures["traps"] > 0
     status = json.loads(run("status", "--json").stdout)
     assert status["simulated"]
     assert not (home / "city" / "fleet.json").exists(), "the access points outlived the demo"
