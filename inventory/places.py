@@ -62,11 +62,6 @@ class Places:
             distance[outside[which]] = metres
         return index, distance
 
-    def neighbourhood_ids(self, lats: Any, lons: Any) -> list[str | None]:
-        """For each point (degrees) the id of its neighbourhood, or None outside all."""
-        index, _ = self.locate(lats, lons)
-        return [self.neighbourhoods[i].id if i >= 0 else None for i in index]
-
 
 def _middle(lon_lat: Floats) -> tuple[float, float]:
     """Mean position on the sphere as (latitude, longitude), safe across the antimeridian."""

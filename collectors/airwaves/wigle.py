@@ -24,8 +24,8 @@ from collectors.airwaves.sighting import (
     masked,
 )
 from farola.errors import InputError
+from inventory.importers.names import did_you_mean
 from inventory.importers.report import BadCellError
-from inventory.importers.source import did_you_mean
 from inventory.importers.values import read_mac
 
 PREAMBLE = "WigleWifi-"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collectors.portal.reading import Unit
     from collectors.portal.shape import Shape
     from farola.settings import Settings
+    from inventory.importers.contents import Source
     from inventory.importers.report import Report
-    from inventory.importers.source import Source
 
 F = TypeVar("F", bound=Callable[..., Any])
 Figures = tuple[str, ...]
@@ -85,8 +85,9 @@ def usage(
     from collectors.portal.people import refuse_people
     from collectors.portal.shape import find_shape
     from farola.settings import load_settings
+    from inventory.importers.contents import Options
     from inventory.importers.report import write_reject_file
-    from inventory.importers.source import Options, open_source
+    from inventory.importers.source import open_source
 
     settings = load_settings()
     source = open_source(file, Options(encoding=encoding, sheet=sheet))

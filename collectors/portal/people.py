@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from farola.errors import InputError
-from inventory.importers.source import Source, fold
+from inventory.importers.contents import Source
+from inventory.importers.names import fold
 
 SAMPLE = 500
 SHARE = 0.2

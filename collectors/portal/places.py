@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from collectors.portal.periods import plain
+from inventory.importers.names import fold
 from inventory.importers.report import BadCellError
-from inventory.importers.source import fold
 
 NEAR_SHOWN = 3
 NEAR_SEARCHES = 50

@@ -17,8 +17,9 @@ from collectors.portal.periods import (
 )
 from collectors.portal.places import Gazetteer, Match
 from collectors.portal.shape import Figure, Shape
+from inventory.importers.contents import Row, Source
+from inventory.importers.names import fold
 from inventory.importers.report import BadCellError, Report
-from inventory.importers.source import Row, Source, fold
 from inventory.importers.values import decimal_sign, read_number, read_text
 
 ALL_KINDS = {"total", "all", "todos", "todas", "tous", "toutes", "gesamt", "alle", "overall"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from collectors.portal.periods import Period, month_of, months_if_first_days, parse_period
 from farola.errors import InputError
-from inventory.importers.source import Source
+from inventory.importers.contents import Source
 
 MEASURES = ("users", "sessions", "minutes")
 

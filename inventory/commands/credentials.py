@@ -9,7 +9,7 @@ import click
 from farola.errors import InputError
 from farola.output import json_option, print_json
 
-FIELDS = ("password", "private_key", "snmp_community", "token")
+FIELDS = ("password", "private_key", "passphrase", "snmp_community", "token")
 MAX_SECRET_CHARS = 65536
 
 

@@ -52,8 +52,8 @@ def _point_options(command: F) -> F:
 
 def _request(values: dict[str, Any]) -> Request:
     """What the options of `_file_options` say; the others choose columns."""
+    from inventory.importers.contents import Options
     from inventory.importers.run import Request
-    from inventory.importers.source import Options
 
     options = Options(values.pop("encoding"), values.pop("sheet"), values.pop("layer"))
     own = {name: values.pop(name) for name in ("file", "crs", "strict", "as_json")}

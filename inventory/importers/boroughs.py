@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from inventory.importers.source import fold
+from inventory.importers.names import fold
 
 ARTICLES = frozenset({
     "the", "la", "el", "los", "las", "le", "les", "l", "lo", "i", "gli", "il", "der", "die",

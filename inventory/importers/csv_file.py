@@ -10,8 +10,8 @@ import io
 from pathlib import Path
 
 from farola.errors import InputError
+from inventory.importers.contents import Options, Row, Source, check_rows, digest
 from inventory.importers.report import Fault, shown
-from inventory.importers.source import Options, Row, Source, check_rows, digest
 
 DELIMITERS = ",;\t|"
 MAX_CELL_CHARS = 16 << 20

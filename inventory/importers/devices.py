@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from inventory.importers.contents import Row
 from inventory.importers.points import Point
 from inventory.importers.report import BadCellError, Report
 from inventory.importers.rows import Reader
-from inventory.importers.source import Row
 from inventory.importers.values import read_host, read_mac, read_port
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from farola.errors import InputError
+from inventory.importers.contents import Options, Row, Source, check_rows, digest
 from inventory.importers.csv_file import decode
 from inventory.importers.report import Fault, shown
-from inventory.importers.source import Options, Row, Source, check_rows, digest
 
 GEOMETRIES = frozenset({
     "Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon",

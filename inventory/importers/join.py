@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from farola.errors import InputError
+from inventory.importers.contents import Row, Source
 from inventory.importers.report import BadCellError, Report
 from inventory.importers.rows import Reader
-from inventory.importers.source import Row, Source
 from inventory.importers.values import read_text
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from farola.errors import InputError
-from inventory.importers.source import Options, Row, Source, check_rows, did_you_mean, digest
+from inventory.importers.contents import Options, Row, Source, check_rows, digest
+from inventory.importers.names import did_you_mean
 
 MAX_NOTES = 5
 """GDAL's own remarks on a file that are passed on."""

@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from farola.errors import InputError
+from inventory.importers.contents import Row, Source
 from inventory.importers.devices import DeviceCells, DeviceRow
 from inventory.importers.report import BadCellError, Report
 from inventory.importers.rows import Reader
-from inventory.importers.source import Row, Source
 from inventory.importers.values import read_host
 
 SITE_STATUS = {

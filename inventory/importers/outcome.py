@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from farola.errors import InputError
 from farola.output import note, print_json
 from inventory import events
+from inventory.importers.contents import Source
 from inventory.importers.report import Report, summary, write_reject_file
-from inventory.importers.source import Source
 from inventory.importers.write import Stored
 
 

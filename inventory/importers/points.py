@@ -11,10 +11,11 @@ import numpy as np
 from farola.errors import InputError
 from inventory.importers import crs as crs_module
 from inventory.importers.boroughs import Boroughs, borough_key
+from inventory.importers.contents import Row, Source
+from inventory.importers.names import fold
 from inventory.importers.positions import judge
 from inventory.importers.report import BadCellError, Report, shown
 from inventory.importers.rows import Reader
-from inventory.importers.source import Row, Source, fold
 from inventory.places import Places
 
 LATITUDES = (

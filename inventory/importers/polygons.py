@@ -11,10 +11,10 @@ import shapely
 
 from farola.errors import InputError
 from inventory.importers import crs as crs_module
+from inventory.importers.contents import Row, Source
 from inventory.importers.join import Joined, join
 from inventory.importers.report import BadCellError, Report
 from inventory.importers.rows import Reader
-from inventory.importers.source import Row, Source
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from inventory.importers.contents import Row, Source
 from inventory.importers.report import BadCellError, Report, shown
-from inventory.importers.source import Row, Source
 from inventory.importers.values import Kind, decimal_sign, read_number, read_text
 
 T = TypeVar("T")

@@ -16,12 +16,13 @@ from farola.settings import load_settings
 from inventory import queries
 from inventory.db import open_inventory
 from inventory.importers.boroughs import Boroughs
+from inventory.importers.contents import Options, Source
 from inventory.importers.devices import check_devices, device_rows, read_device, sites_of
 from inventory.importers.outcome import finish, record_import, refused
 from inventory.importers.points import City, read_points
 from inventory.importers.polygons import read_areas
 from inventory.importers.report import Report
-from inventory.importers.source import Options, Source, open_source
+from inventory.importers.source import open_source
 from inventory.importers.write import store_areas, store_devices, store_sites
 from inventory.models import Credential
 from inventory.places import Places

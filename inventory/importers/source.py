@@ -1,21 +1,18 @@
 """Opens a file as rows with named columns, whatever its format. Whole-file faults are raised here:
-not what its ending says, wrong encoding, empty, a column that is not there.
+not what its ending says, wrong encoding, empty.
 """
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import re
-import unicodedata
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from farola.errors import InputError
-from inventory.importers.report import Fault, Report
+from inventory.importers.contents import Options, Source
+from inventory.importers.csv_file import read_csv
+from inventory.importers.geojson_file import read_geojson
+from inventory.importers.layer_file import read_layer
+from inventory.importers.xlsx_file import read_xlsx
 
 TABLES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".xlsx": "xlsx", ".xlsm": "xlsx"}
 LAYERS = {".geojson": "geojson", ".json": "geojson", ".shp": "shapefile", ".gpkg": "geopackage"}
@@ -26,93 +23,6 @@ NAMES = {
     "shapefile": "a shapefile",
     "geopackage": "a GeoPackage or another SQLite file",
 }
-MAX_UNPACKED_BYTES = 1 << 30
-"""A workbook that unpacks to more is refused: it would exhaust the machine's memory."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to open a file: text encoding, sheet of a workbook, layer of a GeoPackage."""
-
-    encoding: str = ""
-    sheet: str = ""
-    layer: str = ""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row with its number as a person sees it."""
-
-    number: int
-    cells: tuple[object, ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file's rows. `geometries` (shapely, in `crs`) goes with `rows` where the file is a layer;
-    `faults` are rows that could not even be read as rows.
-    """
-
-    path: Path
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    sha256: str
-    geometries: Any = None
-    crs: str | None = None
-    faults: tuple[Fault, ...] = ()
-    notes: tuple[str, ...] = ()
-    warnings: tuple[Fault, ...] = field(default=())
-
-    @property
-    def read(self) -> int:
-        """Rows that the file holds, broken ones too."""
-        return len(self.rows) + len(self.faults)
-
-    def begin(self, kind: str) -> Report:
-        """A report on this file, with what is known from opening it."""
-        return Report(
-            kind, self.path, self.sha256, self.read,
-            rejected=list(self.faults), warnings=list(self.warnings), notes=list(self.notes),
-        )  # fmt: skip
-
-    def index(self, name: str, option: str) -> int:
-        """Position of the column `name` that `option` asked for.
-
-        Raises
-        ------
-        InputError
-            There is none, or there are two of that name.
-        """
-        name = name.strip()
-        found = [i for i, column in enumerate(self.columns) if column == name]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            places = " and ".join(str(i + 1) for i in found)
-            raise InputError(
-                f"{self.path}: column {name!r} ({option}) stands there more than once "
-                f"(columns {places}): rename one"
-            )
-        below = next((row.number for row in self.rows[:20] if name in row.cells), 0)
-        hint = f"; row {below} looks like the header: remove the rows above it" if below else ""
-        raise InputError(
-            f"{self.path}: no column {name!r} ({option}); the columns are "
-            f"{', '.join(map(repr, self.columns)) or 'none'}"
-            f"{did_you_mean(name, self.columns)}{hint}"
-        )
-
-
-def fold(text: str) -> str:
-    """`text` without case, accents, punctuation and spaces: for comparing names."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return re.sub(r"[\W_]+", "", "".join(c for c in plain if not unicodedata.combining(c)))
-
-
-def did_you_mean(name: str, names: Sequence[str]) -> str:
-    """ "; did you mean …?" where one of `names` is near, else nothing."""
-    folded = {fold(other): other for other in names}
-    near = difflib.get_close_matches(fold(name), list(folded), n=1, cutoff=0.6)
-    return f"; did you mean {folded[near[0]]!r}?" if near else ""
 
 
 def open_source(path: Path, options: Options | None = None) -> Source:
@@ -126,19 +36,11 @@ def open_source(path: Path, options: Options | None = None) -> Source:
     options = options or Options()
     kind = check_kind(path, options.encoding)
     if kind == "csv":
-        from inventory.importers.csv_file import read_csv
-
         return read_csv(path, options)
     if kind == "xlsx":
-        from inventory.importers.xlsx_file import read_xlsx
-
         return read_xlsx(path, options)
     if kind == "geojson":
-        from inventory.importers.geojson_file import read_geojson
-
         return read_geojson(path, options)
-    from inventory.importers.layer_file import read_layer
-
     return read_layer(path, kind, options)
 
 
@@ -216,17 +118,3 @@ def _is_workbook(path: Path) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         return "xl/workbook.xml" in archive.namelist()
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of the file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check_rows(path: Path, columns: Sequence[str], count: int, what: str = "rows") -> None:
-    """InputError unless there are columns and rows."""
-    if not any(columns):
-        raise InputError(f"{path} is empty: it has no header and no {what}")
-    if not count:
-        raise InputError(f"{path} is empty: it has a header but no {what}")

@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from farola.errors import InputError
-from inventory.importers.source import (
-    MAX_UNPACKED_BYTES,
-    Options,
-    Row,
-    Source,
-    check_rows,
-    did_you_mean,
-    digest,
-)
+from inventory.importers.contents import Options, Row, Source, check_rows, digest
+from inventory.importers.names import did_you_mean
 
+MAX_UNPACKED_BYTES = 1 << 30
+"""A workbook that unpacks to more is refused: it would exhaust the machine's memory."""
 _ZEROS = re.compile(r"0{2,}")
 
 

@@ -14,8 +14,9 @@ from collectors.portal.judging import judge
 from collectors.portal.places import Gazetteer, Place
 from collectors.portal.reading import Unit, read_units
 from collectors.portal.shape import find_shape
+from inventory.importers.contents import Source
 from inventory.importers.report import Report
-from inventory.importers.source import Source, open_source
+from inventory.importers.source import open_source
 
 TODAY = date(2026, 1, 1)
 
