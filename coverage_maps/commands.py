@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from farola.errors import PlanningError
+from farola.errors import InputError, PlanningError
 from farola.output import json_option, note, print_json, print_table, progress
 from farola.settings import load_settings
 
@@ -128,6 +128,10 @@ def plan(
 
     request = PlanRequest(sites, budget, radius, equity, default_cost, candidates)
     check_request(request)
+    if geojson is not None and not geojson.absolute().parent.is_dir():
+        raise InputError(
+            f"{geojson} cannot be written: there is no folder {geojson.absolute().parent}"
+        )
     result, saved = _make_and_save(request)
     if geojson is not None:
         _write_geojson(geojson, result)
@@ -216,10 +220,15 @@ def _print_plan(result: Plan, explain: bool) -> None:
     if shares and gained > 0:
         told = ", ".join(f"{group} {share:.0%}" for group, share in shares.items())
         click.echo(f"Newly covered by {result.groups}: {told}")
-    if result.equity > 0 or result.caveats:
+    if result.equity > 0:
         click.echo(
-            f"Equity {result.equity:g}: the same money counting heads alone would reach "
-            f"{result.forgone / max(1 - result.forgone, 1e-9):.1%} more residents"
+            f"Equity {result.equity:g} gives up {result.forgone:.1%} of the residents that would "
+            "be reached without it"
+        )
+    if result.caveats:
+        click.echo(
+            f"Weighing places by portal use gives up {result.forgone_to_demand:.1%} of the "
+            "residents that counting heads alone would reach"
         )
     click.echo(
         f"Objective {result.objective:,.0f} {result.unit}; no plan from these "

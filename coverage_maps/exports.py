@@ -45,6 +45,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "candidate_source": plan.candidate_source,
         "total_cost": plan.total_cost,
         "forgone": plan.forgone,
+        "forgone_to_demand": plan.forgone_to_demand,
         "warnings": list(plan.warnings),
         "caveats": list(plan.caveats),
     }

@@ -96,12 +96,26 @@ def summarise(ground: Ground, shares: Floats, groups: Grouping) -> tuple[Group, 
     """
     told = groups.index >= 0
     total = _group("all", ground, shares, told)
-    members = [
-        _group(name, ground, shares, groups.index == k)
-        for k, name in enumerate(groups.names)
-        if (groups.index == k).any()
-    ]
+    if groups.by == "neighbourhood":
+        members = _each(ground, shares, told)
+    else:
+        members = [
+            _group(name, ground, shares, groups.index == k)
+            for k, name in enumerate(groups.names)
+            if (groups.index == k).any()
+        ]
     return total, members
+
+
+def _each(ground: Ground, shares: Floats, told: NDArray[np.bool_]) -> list[Group]:
+    """Neighbourhoods, those that leave out most residents first."""
+    residents = ground.residents
+    order = np.lexsort((np.arange(len(shares)), -residents * (1 - shares)))
+    return [
+        Group(ground.records[i].id, float(residents[i]), float(residents[i] * shares[i]),
+              float(shares[i]))
+        for i in order if told[i]
+    ]  # fmt: skip
 
 
 def _group(name: str, ground: Ground, shares: Floats, member: NDArray[np.bool_]) -> Group:

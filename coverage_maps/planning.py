@@ -84,12 +84,16 @@ def make_plan(
             f"--budget {limit:g} pays for none of the {len(useful):,} useful candidates: the "
             f"cheapest costs {pool.costs[useful].min():g}"
         )
-    heads = greedy(
-        covers, points.residents, np.ones(len(pool.xy)) if costs is None else costs, limit
-    )
-    ratio = union_weight(covers, points.residents, answer.chosen) / union_weight(
-        covers, points.residents, heads
-    )
+    prices = np.ones(len(pool.xy)) if costs is None else costs
+
+    def reached(weights: Floats) -> float:
+        """Residents that a plan by these weights would reach."""
+        return union_weight(covers, points.residents, greedy(covers, weights, prices, limit))
+
+    ours = union_weight(covers, points.residents, answer.chosen)
+    by_heads = reached(points.residents)
+    # What fairness costs is measured against a plan of the same demand, and the other way round.
+    by_demand = reached(points.residents * demand.index[points.owner]) if demand.used else by_heads
     groups = grouping(ground)
     effects = measure(ground, before, pool.xy[answer.chosen], groups)
     planned = _sites(
@@ -114,7 +118,8 @@ def make_plan(
         candidates=len(pool.xy),
         candidate_source=pool.source,
         total_cost=None if math.isnan(cost) else cost,
-        forgone=max(0.0, 1 - ratio),
+        forgone=max(0.0, 1 - ours / by_demand) if equity > 0 else 0.0,
+        forgone_to_demand=max(0.0, 1 - by_demand / by_heads),
         warnings=_warnings(
             ground, sites, request,
             groups=groups, demand=demand, planned=len(planned), useful=len(useful),

@@ -66,6 +66,8 @@ class Plan:
     total_cost: float | None
     """None where a chosen site's cost is unknown."""
     forgone: float
-    """Share of new residents that weighing by deprivation and demand gives up, by the points."""
+    """Share of the new residents (0..1, by the points) that weighing by deprivation gives up."""
+    forgone_to_demand: float
+    """The same for weighing by demand, against counting heads."""
     warnings: tuple[str, ...]
     caveats: tuple[str, ...]

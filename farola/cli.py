@@ -13,6 +13,7 @@ import click
 
 from farola import __version__
 from farola.errors import FarolaError
+from farola.output import plain
 
 
 class LazyGroup(click.Group):
@@ -143,11 +144,19 @@ def main() -> NoReturn:
     except click.exceptions.Abort:
         click.echo("farola: stopped", err=True)
         sys.exit(130)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
+    except click.UsageError as error:
+        words = error.ctx.command_path if error.ctx else "farola"
+        message = " ".join(error.format_message().split()).rstrip(".")
+        click.echo(f"farola: {message}; `{words} --help` lists what there is", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"farola: {' '.join(error.format_message().split())}", err=True)
+        sys.exit(error.exit_code)
     except FarolaError as error:
-        click.echo(f"farola: {error}", err=True)
+        click.echo(f"farola: {plain(str(error))}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()

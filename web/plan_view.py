@@ -85,7 +85,7 @@ class PlanView:
         lost = f"{share:.{2 if share < 0.1 else 1}f}{THIN}%" if share >= 0.005 else "nothing"
         return (
             f"Serving the most deprived first (equity {self.equity:g}) gives up {lost} of the "
-            "residents that counting heads alone would reach."
+            "residents that would be reached without it."
         )
 
 

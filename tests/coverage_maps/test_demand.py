@@ -63,6 +63,16 @@ def test_use_of_the_portal_changes_the_ranking(city, scope, west, east, first):
     assert result.unit == "weighted residents newly covered"
 
 
+def test_what_demand_costs_is_not_blamed_on_equity(city):
+    neighbourhoods, sites = towns(city)
+    neighbourhoods[0] = city.square(0, 0, 400, "west", population=1300.0)
+    usage = [month("w-live", 100), month("e-live", 900)]
+    result = make_plan(neighbourhoods, sites, usage, PlanRequest(sites=1, equity=0.0))
+    assert result.sites[0].site_id == "e-new"
+    assert result.forgone == 0.0
+    assert result.forgone_to_demand > 0.1
+
+
 def test_without_usage_each_site_says_so(city):
     result = plan(city, [])
     assert all(site.why.endswith("demand: no data") for site in result.sites)
