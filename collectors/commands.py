@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collectors.snmp.traps import TrapCounts
 
 
+NAMED = 20
+"""So many devices are named in a line."""
+
+
 def _listen_address(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> tuple[str, int] | None:
@@ -53,6 +57,7 @@ def once(traps: tuple[str, int] | None, linger_s: float, as_json: bool) -> None:
 
     settings = load_settings()
     summary, counts = asyncio.run(collect_once(settings, traps, linger_s))
+    _note_partial(summary)
     if as_json:
         print_json(summary.as_json() | ({"traps": counts.as_json()} if counts else {}))
         return
@@ -82,9 +87,12 @@ def run(interval_s: float, count: int | None, traps: tuple[str, int] | None) -> 
     from collectors.service import Schedule, collect_run
 
     settings = load_settings()
-    counts = asyncio.run(
-        collect_run(settings, Schedule(interval_s, count), traps, lambda s: note(_line(s)))
-    )
+
+    def report(summary: Summary) -> None:
+        note(_line(summary))
+        _note_partial(summary)
+
+    counts = asyncio.run(collect_run(settings, Schedule(interval_s, count), traps, report))
     if counts:
         note(_trap_line(counts))
 
@@ -102,6 +110,17 @@ def _line(summary: Summary) -> str:
         if count:
             parts.append(f"{count} {text}")
     return ", ".join(parts)
+
+
+def _note_partial(summary: Summary) -> None:
+    """Name those whose rows lack something, for instance radios, though they answered."""
+    if summary.partial:
+        more = len(summary.partial) - NAMED
+        note(
+            f"answered only in part: {', '.join(summary.partial[:NAMED])}"
+            + (f" and {more} more" if more > 0 else "")
+            + "; `farola snmp probe` tells what is missing"
+        )
 
 
 def _trap_line(counts: TrapCounts) -> str:

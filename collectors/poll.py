@@ -22,7 +22,10 @@ from timeseries.base import Store
 
 @dataclass(frozen=True)
 class Summary:
-    """What one poll did; `points` are rows written, `not_answered` device ids."""
+    """What one poll did; `points` are rows written.
+
+    `not_answered`, `partial` (answered, but not to all that was asked) and `down` are device ids.
+    """
 
     devices: int
     answered: int
@@ -33,6 +36,7 @@ class Summary:
     cpu_s: float
     late: int
     not_answered: tuple[str, ...]
+    partial: tuple[str, ...]
     down: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
@@ -143,5 +147,8 @@ def _summary(
         cpu_s=figures.cpu_s,
         late=figures.late,
         not_answered=tuple(sorted(o.reading.device_id for o in outcomes if not o.reading.answered)),
+        partial=tuple(
+            sorted(o.reading.device_id for o in outcomes if o.reading.answered and o.reading.error)
+        ),
         down=tuple(sorted(o.reading.device_id for o in outcomes if o.state == "down")),
     )

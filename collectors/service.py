@@ -15,7 +15,7 @@ from collectors.snmp.poller import PysnmpPoller
 from collectors.snmp.trap_receiver import TrapReceiver
 from collectors.snmp.traps import TrapCounts
 from collectors.targets import Targets, choose_targets
-from farola.errors import StoreError
+from farola.errors import InventoryError, StoreError
 from farola.keys import Keyring
 from farola.output import note, progress
 from farola.settings import Settings
@@ -41,7 +41,7 @@ async def collect_once(
 ) -> tuple[Summary, TrapCounts | None]:
     """Poll once; with `traps`, listen there during the poll and `linger_s` seconds after it."""
     async with _opened(settings, traps) as (inventory, collector, receiver):
-        targets = _targets(inventory, settings, receiver, frozenset())
+        targets = await _targets(inventory, settings, receiver, frozenset())
         with progress("Polling", len(targets.polled)) as advance:
             summary = await collector.poll(
                 targets.polled, skipped=len(targets.skipped), advance=advance
@@ -61,27 +61,31 @@ async def collect_run(
     """Poll at a fixed rate until SIGTERM or SIGINT, which let the poll under way be written.
 
     A poll that takes longer than the interval makes the next ones late: they are left out and
-    counted, never piled up. A store that fails costs its poll and is told; the next one tries
-    again. Raises StoreError if the last poll could not be stored.
+    counted, never piled up. A store or an inventory that fails (a long import may hold it) costs
+    its poll and is told; the next one tries again. Raises StoreError or InventoryError if the
+    last poll was lost.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     told: frozenset[str] = frozenset()
-    failure: StoreError | None = None
+    failure: StoreError | InventoryError | None = None
     async with _opened(settings, traps) as (inventory, collector, receiver):
         start = loop.time()
         tick, late, done = 0, 0, 0
         while not stop.is_set():
-            targets = _targets(inventory, settings, receiver, told)
-            told |= frozenset(targets.notes)
             try:
+                targets = await _targets(inventory, settings, receiver, told)
+                told |= frozenset(targets.notes)
                 report(await collector.poll(targets.polled, len(targets.skipped), late))
                 failure = None
             except StoreError as error:
                 failure = error
                 note(f"farola: poll not stored: {error}")
+            except InventoryError as error:
+                failure = error
+                note(f"farola: poll left out: {error}")
             done += 1
             if done == schedule.count:
                 break
@@ -116,15 +120,19 @@ async def _opened(
         inventory.close()
 
 
-def _targets(
+async def _targets(
     inventory: Inventory,
     settings: Settings,
     receiver: TrapReceiver | None,
     told: frozenset[str],
 ) -> Targets:
     """The devices to poll now; what is odd about them is told once."""
-    with inventory.session() as session:
-        targets = choose_targets(session, Keyring(settings.home))
+
+    def read() -> Targets:
+        with inventory.session() as session:
+            return choose_targets(session, Keyring(settings.home))
+
+    targets = await asyncio.to_thread(read)  # may wait for a lock, and traps must not
     for line in targets.notes:
         if line not in told:
             note(line)

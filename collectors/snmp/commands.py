@@ -49,7 +49,9 @@ def probe(
     secret = community or (
         _stored(credential) if credential else os.environ.get(COMMUNITY_VARIABLE, "public")
     )
-    target = Target(host, address, port, secret, timeout_s=timeout_s)
+    target = Target(
+        host, address, port, secret, timeout_s, deadline_s=max(Target.deadline_s, 10 * timeout_s)
+    )
     reading = asyncio.run(read_one(PysnmpPoller(in_flight=1), target))
     if not reading.answered:
         raise DeviceError(

@@ -21,6 +21,8 @@ class Target:
     community: str = field(default="public", repr=False)
     timeout_s: float = 1.0
     retries: int = 1
+    deadline_s: float = 20.0
+    """For all its answers together: a device that dawdles holds up no city's poll."""
 
 
 @dataclass(frozen=True)

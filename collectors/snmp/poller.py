@@ -28,7 +28,8 @@ class Poller(Protocol):
     def ask(self, targets: Iterable[Target], converse: Conversation) -> AsyncIterator[Answer]:
         """Hold a conversation with every target; yield one Answer each, the quick ones first.
 
-        A device that does not answer delays no other. Nothing that a device sends raises.
+        A device that does not answer delays no other, and none takes longer than its
+        `deadline_s`: what it said until then counts. Nothing that a device sends raises.
         """
         ...
 
@@ -77,26 +78,31 @@ class PysnmpPoller:
 async def _converse(
     dispatcher: CheckedDispatcher, target: Target, converse: Conversation
 ) -> Answer:
-    """Ask one device until there is nothing left to ask, or it falls silent."""
+    """Ask one device until there is nothing left to ask, it falls silent, or its time is up."""
     values: dict[Oid, RawValue] = {}
     errors: list[str] = []
     channel = _Channel(dispatcher, target)
     talk = converse(target)
+    what = "its identity"
     try:
-        await channel.open()
-        question = next(talk, None)
-        while question is not None:
-            if question.scalars:
-                values.update(await channel.get(question.scalars))
-            for columns in question.tables:
-                walk = await channel.walk(columns)
-                if walk.complete:
-                    values.update(walk.rows)
-                else:
-                    errors.append(f"table {'.'.join(map(str, columns[0][:-1]))} broke off")
-            question = _next(talk, values)
+        async with asyncio.timeout(target.deadline_s):
+            await channel.open()
+            question = next(talk, None)
+            while question is not None:
+                if question.scalars:
+                    values.update(await channel.get(question.scalars))
+                for columns in question.tables:
+                    what = f"table {'.'.join(map(str, columns[0][:-1]))}"
+                    walk = await channel.walk(columns)
+                    if walk.complete:
+                        values.update(walk.rows)
+                    else:
+                        errors.append(f"{what} broke off")
+                question, what = _next(talk, values), "its figures"
     except NoAnswerError as error:
         errors.append(str(error))
+    except TimeoutError:
+        errors.append(f"given up after {target.deadline_s:g} s, at {what}")
     rtt_ms = channel.first_rtt_ms
     return Answer(target, rtt_ms is not None, rtt_ms, values, "; ".join(errors))
 

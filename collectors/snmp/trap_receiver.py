@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from collectors.snmp.traps import Senders, TrapCounts, TrapEvent, TrapFilter
@@ -18,19 +19,30 @@ FLUSH_EVERY_S = 0.2
 MOST_WAITING = 10_000
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """An event to store and what to acknowledge after that; a duplicate has no event."""
+
+    event: TrapEvent | None
+    reply: bytes | None
+    sender: tuple[Any, ...]
+
+
 class TrapReceiver(asyncio.DatagramProtocol):
     """Judges every packet at once and writes what counts a few times a second, in one
     transaction; an inform is acknowledged only after that.
     """
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, most_waiting: int = MOST_WAITING) -> None:
         self.counts = TrapCounts()
         self._inventory = inventory
         self._filter = TrapFilter()
-        self._events: list[TrapEvent] = []
-        self._replies: list[tuple[bytes, Any]] = []
+        self._most_waiting = most_waiting
+        self._waiting: list[_Waiting] = []
+        self._under_way = 0
         self._transport: asyncio.DatagramTransport | None = None
         self._flusher: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
         self._writing = asyncio.Lock()
         self._failed = False
 
@@ -53,53 +65,89 @@ class TrapReceiver(asyncio.DatagramProtocol):
         self._filter.senders = Senders.of(targets.polled, targets.names)
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        """Judge a packet."""
-        verdict = self._filter.judge(data, str(addr[0]), time.monotonic())
-        self.counts.add(verdict)
-        if verdict.event is not None and len(self._events) < MOST_WAITING:
-            self._events.append(verdict.event)
-        if verdict.reply is not None:
-            self._replies.append((verdict.reply, addr))
+        """Judge a packet. An event that finds no room is dropped, unacknowledged."""
+        room = len(self._waiting) + self._under_way < self._most_waiting
+        verdict = self._filter.judge(data, str(addr[0]), time.monotonic(), room=room)
+        self.counts.add("received")
+        if verdict.event is None:
+            self.counts.add(verdict.outcome)
+        if room and (verdict.event or verdict.reply):
+            self._waiting.append(_Waiting(verdict.event, verdict.reply, addr))
 
     async def flush(self) -> None:
         """Store what is waiting, then acknowledge the informs."""
         async with self._writing:
-            events, replies = self._events, self._replies
-            self._events, self._replies = [], []
+            batch, self._waiting = self._waiting, []
+            self._under_way = len(batch)
             try:
-                if events:
-                    await asyncio.to_thread(self._store, events)
-            except InventoryError as error:
-                # Kept for the next try; informs go unacknowledged, so their senders repeat them.
-                self._events = (events + self._events)[:MOST_WAITING]
-                if not self._failed:
-                    note(f"farola: traps not stored yet: {error}")
-                self._failed = True
-                return
-            self._failed = False
-            for reply, address in replies:
-                if self._transport is not None:
-                    self._transport.sendto(reply, address)
+                stored, kept = await self._stored_of(batch)
+            finally:
+                self._under_way = 0
+            # Informs that are kept go unacknowledged, so that their senders repeat them.
+            self._waiting = [one for one in kept if one.event] + self._waiting
+            self.counts.add("stored", sum(one.event is not None for one in stored))
+            for one in stored:
+                if one.reply is not None and self._transport is not None:
+                    self._transport.sendto(one.reply, one.sender)
 
     async def close(self) -> None:
         """Stop listening; what was received is stored first."""
+        self._closing.set()
         if self._flusher is not None:
-            self._flusher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._flusher
+            await self._flusher
         await self.flush()
+        if self._waiting:
+            note(f"farola: {len(self._waiting)} traps are lost: the inventory did not take them")
         if self._transport is not None:
             self._transport.close()
 
     async def _flush_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_EVERY_S)
-            await self.flush()
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), FLUSH_EVERY_S)
+            try:
+                await self.flush()
+            except Exception as error:  # whatever it is, the next traps are still wanted
+                note(f"farola: traps lost: {_named(error)}")
 
-    def _store(self, events: list[TrapEvent]) -> None:
+    async def _stored_of(self, batch: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
+        """Store `batch`; return what is stored and what is kept for the next try.
+
+        One transaction for all; one each where an event among them cannot be stored at all: that
+        one is told and dropped, and costs the others nothing.
+        """
+        stored: list[_Waiting] = []
+        kept: list[_Waiting] = []
+        parts = [batch]
+        while parts:
+            part = parts.pop(0)
+            try:
+                if any(one.event for one in part):
+                    await asyncio.to_thread(self._store, part)
+                stored += part
+            except InventoryError as error:
+                kept += part
+                if not self._failed:
+                    note(f"farola: traps not stored yet: {error}")
+                self._failed = True
+            except Exception as error:
+                if len(part) > 1:
+                    parts = [[one] for one in part]
+                    continue
+                self.counts.add("dropped")
+                note(f"farola: a trap cannot be stored: {_named(error)}")
+        self._failed = bool(kept)
+        return stored, kept
+
+    def _store(self, waiting: list[_Waiting]) -> None:
         with self._inventory.session() as session:
-            for event in events:
+            for event in (one.event for one in waiting if one.event):
                 record(
                     session, event.kind, event.text, device_id=event.device_id, actor="snmp",
                     detail=event.detail,
                 )  # fmt: skip
+
+
+def _named(error: Exception) -> str:
+    """What it is, in one line."""
+    return f"{type(error).__name__}: {error}".split("\n", 1)[0]

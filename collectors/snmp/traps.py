@@ -43,8 +43,8 @@ class TrapEvent:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a packet: `stored`, `duplicate`, `rate_limited`, `wrong_community` or
-    `malformed`; with the event to store and the acknowledgement to send after that.
+    """What becomes of a packet: `stored`, `duplicate`, `rate_limited`, `wrong_community`,
+    `malformed` or `dropped`; with the event to store and the acknowledgement to send after that.
     """
 
     outcome: str
@@ -105,8 +105,12 @@ class TrapFilter:
         self._seen: OrderedDict[object, float] = OrderedDict()
         self._buckets: OrderedDict[object, tuple[float, float]] = OrderedDict()
 
-    def judge(self, packet: bytes, source: str, now_s: float) -> Verdict:
-        """What to do with `packet` from the address `source` at `now_s` (any steady clock)."""
+    def judge(self, packet: bytes, source: str, now_s: float, *, room: bool = True) -> Verdict:
+        """What to do with `packet` from the address `source` at `now_s` (any steady clock).
+
+        Without `room` for one more event it is dropped and not remembered: when its sender
+        repeats it, it is no duplicate.
+        """
         if not self._allowed("", now_s, IN_ALL):
             return Verdict("rate_limited")
         notification = decode_notification(packet)
@@ -120,8 +124,9 @@ class TrapFilter:
         before = self._seen.get(key)
         if before is not None and now_s - before < SAME_FOR_S:
             return Verdict("duplicate", reply=notification.reply)
-        if not self._allowed(device_id or source, now_s, PER_DEVICE):
-            return Verdict("rate_limited")
+        allowed = self._allowed(device_id or source, now_s, PER_DEVICE)
+        if not (allowed and room):
+            return Verdict("dropped" if allowed else "rate_limited")
         self._seen[key] = now_s
         self._seen.move_to_end(key)
         _trim(self._seen)
@@ -179,16 +184,19 @@ def known_traps() -> dict[Oid, tuple[str, str]]:
 
 
 class TrapCounts:
-    """How many packets came, and what became of them."""
+    """How many packets came, and what became of them; those in no count are still waiting."""
 
-    NAMES = ("received", "stored", "duplicate", "rate_limited", "wrong_community", "malformed")
+    NAMES = (
+        "received", "stored", "duplicate", "rate_limited", "wrong_community", "malformed",
+        "dropped",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
-    def add(self, verdict: Verdict) -> None:
-        """Count one packet."""
-        self._counts.update(("received", verdict.outcome))
+    def add(self, name: str, packets: int = 1) -> None:
+        """Count packets under one of `NAMES`."""
+        self._counts[name] += packets
 
     def as_json(self) -> dict[str, int]:
         """All counts by name."""

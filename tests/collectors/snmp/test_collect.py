@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -243,6 +244,25 @@ def test_the_collector_polls_on_and_ends_on_sigterm(home, city, snmpd):
     city("ap-1", "ap-2", port=port)  # the inventory is read again before each poll
     running.until(lambda: ("ap-2",) in stored("device"))
     assert "2 of 2 devices answered" in running.stop()
+
+
+def test_an_inventory_that_fails_costs_a_poll_and_not_the_collector(home, city, snmpd):
+    def rename(old: str, new: str) -> None:
+        database = sqlite3.connect(home / "inventory.db")
+        database.execute("PRAGMA legacy_alter_table = ON")  # leave references to it alone
+        database.execute(f"ALTER TABLE {old} RENAME TO {new}")
+        database.close()
+
+    city("ap-1", port=snmpd("sysName a"))
+    running = Running(home, "--interval", 1)
+    running.until(lambda: polls() >= 1)
+    rename("device", "gone")
+    told = iter(running.process.stderr.readline, "")
+    assert any(line.startswith("farola: poll left out: inventory") for line in told)
+    rename("gone", "device")
+    before = polls()
+    running.until(lambda: polls() > before)
+    running.stop()
 
 
 def test_the_collector_stops_after_count_polls(run, city, snmpd):
