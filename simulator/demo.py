@@ -16,6 +16,7 @@ import click
 
 from farola.errors import FarolaError
 from farola.output import json_option, print_json
+from farola.ports import check_port
 from simulator import demo_home
 
 
@@ -75,7 +76,7 @@ def demo(aps: int, port: int, seed: int, once: bool, as_json: bool) -> int:  # f
     """
     started = time.monotonic()
     if not once:
-        demo_home.check_port(port)
+        check_port("127.0.0.1", port, "--port")
     home = demo_home.make_home()
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     with demo_home.Loop(home, quiet=as_json) as loop:
@@ -123,7 +124,12 @@ def _run(loop: demo_home.Loop, aps: int, seed: int) -> tuple[Figures, list[str]]
 
     loop.say("4. A change is frozen: the diff of each device")
     change = loop.farola(
-        "provision", "prepare", "--all", "--reason", "first configuration of the pretend city"
+        "provision",
+        "prepare",
+        "--all",
+        "--reason",
+        "first configuration of the pretend city",
+        fails=True,
     )
     _show_diffs(loop, change)
     loop.say("5. Pushed (one access point's flash is full: watch it fail, and be named)")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,9 +23,10 @@ from farola.output import note
 from farola.settings import FILE_NAME, load_settings
 from simulator.city_files import CREDENTIAL, CityFiles
 from simulator.fleet import Fleet, root_password
+from simulator.spawn import DIE_WITH_PARENT
 
 COMMUNITY = "public"
-TRAPS = "127.0.0.1:11162"
+SNMP_PORT = 1161
 BROKEN = "ap-0002"
 """This one's flash is full: a push to it must fail, be named, and leave it as it was."""
 
@@ -42,22 +45,35 @@ def make_home() -> Path:
             f"{home} {what}; the demo will not touch it: "
             "unset FAROLA_HOME or name a folder that does not exist"
         )
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     (home / MARK).write_text("A pretend city. `farola demo` removes this folder when it starts.\n")
     return home
 
 
-def check_port(port: int) -> None:
-    """Raise FarolaError, before anything is started, if the console's port is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise FarolaError(
-                f"port {port} on 127.0.0.1 cannot be used ({error.strerror}): choose another, "
-                "`farola demo --port 8081`"
-            ) from None
+def free_network(seed: int) -> str:
+    """First two numbers of loopback addresses that no other fleet listens on now."""
+    for step in range(200):
+        network = f"127.{16 + (seed + step) % 200}"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((f"{network}.1.1", SNMP_PORT))
+            except OSError:
+                continue
+            return network
+    raise FarolaError("200 pretend cities are running on this machine: end one")
+
+
+def free_udp_port() -> int:
+    """A UDP port that nobody uses now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _end_with_parent() -> None:
+    """A demo that is killed leaves nothing behind: its children are asked to stop."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
 
 
 class Loop:
@@ -69,6 +85,7 @@ class Loop:
         self.env = {**os.environ, "FAROLA_HOME": str(home)}
         self.children: list[subprocess.Popen[Any]] = []
         self.fleet: Fleet | None = None
+        self.trap_address = f"127.0.0.1:{free_udp_port()}"
 
     def __enter__(self) -> Loop:
         """Nothing is running yet."""
@@ -135,7 +152,7 @@ class Loop:
         from simulator.history import past_day
         from timeseries import open_store
 
-        city = make_city(seed, aps)
+        city = make_city(seed, aps, network=free_network(seed), snmp_port=SNMP_PORT)
         files = write_city(city, self.home / "city")
         self.farola("init", "--name", city.name, "--timezone", city.timezone,
                     "--ssid", "Pretend Free WiFi")  # fmt: skip
@@ -159,7 +176,7 @@ class Loop:
 
     def start_fleet(self, folder: Path, seed: int) -> Path:
         """Start the access points of `folder`; return the file of their true host keys."""
-        fleet = Fleet(folder, seed=seed, faults={BROKEN: "flash-full"}, trap_to=TRAPS)
+        fleet = Fleet(folder, seed=seed, faults={BROKEN: "flash-full"}, trap_to=self.trap_address)
         self.fleet = fleet.start()
         return folder / "known_hosts"
 
@@ -168,8 +185,9 @@ class Loop:
         """A collector that polls once and receives traps for the time of a `with` block."""
         child = subprocess.Popen(
             [sys.executable, "-m", "farola", "collect", "run", "--interval", "3600",
-             "--traps", TRAPS],
+             "--traps", self.trap_address],
             env=self.env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the demo has one thread
         )  # fmt: skip
         self.children.append(child)
         try:
@@ -196,8 +214,9 @@ class Loop:
         """Start collector and console; return when the console answers."""
         child = subprocess.Popen(
             [sys.executable, "-m", "farola", "up", "--port", str(port), "--interval", "30",
-             "--traps", TRAPS],
+             "--traps", self.trap_address],
             env=self.env, text=True, stdin=subprocess.DEVNULL, start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the demo has one thread
         )  # fmt: skip
         self.children.append(child)
         deadline = time.monotonic() + 60

@@ -19,7 +19,7 @@ from simulator.device import Settings
 from simulator.snmp_agent import COLD_START, encode_trap
 from simulator.stock_config import Identity
 
-_DIE_WITH_PARENT = 1
+DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 
 
@@ -69,7 +69,7 @@ def _become_device(parent: int, close: Sequence[int]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:  # it died before it could be told
         os._exit(1)
     for descriptor in close:
@@ -90,4 +90,8 @@ async def _serve(settings: Settings, writer: int) -> None:
 
 def _reason(settings: Settings, error: OSError) -> str:
     where = f"{settings.address} (ports {settings.ssh_port} and {settings.snmp_port})"
-    return f"cannot listen on {where}: {error.strerror or error}; is another fleet running?"
+    reason = error.strerror or error
+    return (
+        f"cannot listen on {where}: {reason}; is another fleet running? "
+        "End it, or use another --seed"
+    )
