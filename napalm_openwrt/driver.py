@@ -7,6 +7,7 @@ and leaves the other packages alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from napalm_openwrt import facts, transaction
 from napalm_openwrt.session import Access, Session
 from napalm_openwrt.uci_merge import MergeConflict, diff, mask_config, merge
 from napalm_openwrt.uci_text import Config, UciSyntaxError, format_config, parse
+
+RELOADS = 3
+"""How often services are told to reload while that cuts us off."""
 
 
 class OpenWrtDriver(NetworkDriver):  # type: ignore[misc]  # napalm publishes no types
@@ -156,15 +160,40 @@ class OpenWrtDriver(NetworkDriver):  # type: ignore[misc]  # napalm publishes no
             base = {name: text for name, text in self._base.items() if name in changed}
             owner = message or f"{self.username} through NAPALM"
             transaction.commit(self.session, changed, base, owner=owner)
+            self.discard_config()
             self._reload(changed)
         self.discard_config()
 
+    def reload(self, packages: Iterable[str]) -> None:
+        """Reload the services of `packages` as they stand in /etc/config.
+
+        For a commit that was cut off after its files were in place: the device holds what was
+        meant, and may still run what it had before.
+
+        Raises
+        ------
+        CommitError
+            A service did not reload, or the device did not come back.
+        """
+        found = transaction.read_packages(self.session, packages)
+        self._reload(_parsed(found, CommitError))
+
     def _reload(self, meant: Config, gone: tuple[str, ...] = ()) -> None:
-        """Reload services; where that cuts us off, come back and see that the config is there."""
-        try:
-            transaction.reload_services(self.session, {*meant, *gone})
-        except (ConnectionClosedException, CommandTimeoutException):
-            self._come_back(meant)
+        """Reload services. Where that cuts us off, come back, see that the config is there, and
+        reload again: nothing tells whether the first word of it arrived.
+        """
+        packages = {*meant, *gone}
+        for _ in range(RELOADS):
+            try:
+                transaction.reload_services(self.session, packages)
+            except (ConnectionClosedException, CommandTimeoutException):
+                self._come_back(meant)
+            else:
+                return
+        raise CommitError(
+            f"{self.access.name}: the config is in place, but the connection was lost {RELOADS} "
+            f"times while its services were reloaded, so nothing says that they run it; try again"
+        )
 
     def _come_back(self, meant: Config) -> None:
         try:

@@ -1,8 +1,6 @@
-"""What happens on the device: reading, staging, and the one script that changes /etc/config.
+"""What happens on the device: reading, staging, committing, reloading, by the scripts' words.
 
-The scripts are plain busybox ash and `uci`. Whatever they are told to do, the files of
-/etc/config are replaced only by atomic renames, after a snapshot of the old ones is on flash;
-and what counts afterwards is the text that stands there, never an exit status.
+What counts after a commit is the text that stands in /etc/config, never an exit status.
 """
 
 from __future__ import annotations
@@ -16,139 +14,22 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from napalm.base.exceptions import CommandErrorException, CommitError, LockError
 
+from napalm_openwrt.scripts import (
+    COMMIT,
+    FILL_BY_SNAPSHOT,
+    FILL_BY_UCI,
+    LOCK,
+    READ,
+    RELOAD,
+    SNAPSHOT,
+    SNAPSHOTS,
+    STAGE,
+    STALE_S,
+    STATE,
+    SWEEP,
+)
 from napalm_openwrt.session import Session
 from napalm_openwrt.uci_text import PACKAGE_NAME, Config, UciSyntaxError, format_config, parse
-
-STATE = "/etc/napalm-openwrt"
-"""On flash: one folder a commit, with the files as they were before it."""
-LOCK = "/var/lock/napalm-openwrt"
-"""In memory, so that a reboot frees it."""
-SNAPSHOTS = 5
-
-READ = r"""
-umask 077
-for p in %(packages)s; do
-  f=/etc/config/$p
-  [ -f "$f" ] || continue
-  case "${f##*/}" in *.*) continue;; esac
-  echo "%(mark)s ${f##*/}"; cat "$f" || exit 1; echo "%(mark)s"
-done
-"""
-
-STAGE = r"""
-umask 077
-s=/tmp/napalm-openwrt.%(id)s; mkdir "$s" && mkdir "$s/c" || exit 1
-trap 'rm -rf "$s"' EXIT
-cat > "$s/in" || exit 1
-if ! uci -c "$s/c" import < "$s/in"; then echo "%(mark)s: refused"; exit 0; fi
-for f in "$s"/c/*; do
-  [ -f "$f" ] || continue
-  echo "%(mark)s ${f##*/}"; cat "$f"; echo "%(mark)s"
-done
-"""
-
-COMMIT = r""": napalm-openwrt commit
-umask 077
-id=%(id)s; lock=%(lock)s; state=%(state)s; s=/tmp/napalm-openwrt.$id; mine=; clearing=
-say() { echo "%(mark)s: $*"; }
-tidy() {
-  for p in %(packages)s; do rm -f "/etc/config/.$p.$id"; done
-  rm -rf "$s" "$state/.$id"
-  [ -z "$mine" ] || rm -rf "$lock"
-  [ -z "$clearing" ] || rmdir "$lock.clear"
-}
-trap tidy EXIT
-stop() { say "$@"; exit 0; }
-sum() { [ -f "$1" ] && sha256sum < "$1" | cut -d ' ' -f 1 || echo absent; }
-# Where `sync` knows no names it syncs everything, which is as good and slower.
-flush() { sync "$@" 2>/dev/null || sync; }
-
-# The owner is alive if its process is, and is a script that begins as this one does.
-alive() {
-  kill -0 "$1" 2>/dev/null || return 1
-  [ ! -r "/proc/$1/cmdline" ] || grep -q napalm-openwrt "/proc/$1/cmdline"
-}
-owner() { pid=; who=; read -r pid who < "$lock/owner"; } 2>/dev/null
-mkdir -p "${lock%%/*}"
-if ! mkdir "$lock" 2>/dev/null; then
-  # A lock just taken has no owner yet.
-  owner || { sleep 1; owner; }
-  [ -z "$pid" ] || ! alive "$pid" || stop locked "$who"
-  # Only who holds the second folder may clear a lock away, and only if it still is the dead one.
-  mkdir "$lock.clear" 2>/dev/null || stop locked "a session that came at the same time"
-  clearing=1; dead=$pid; owner
-  [ "$pid" = "$dead" ] && rm -rf "$lock" && mkdir "$lock" 2>/dev/null ||
-    stop locked "a session that came at the same time"
-fi
-mine=1
-echo "$$ "%(owner)s > "$lock/owner"
-[ -z "$clearing" ] || { rmdir "$lock.clear"; clearing=; }
-
-# What a power cut left behind.
-rm -rf "$state"/.*-???????? /etc/config/.*.??????????????-????????
-
-mkdir "$s" && mkdir "$s/c" && cat > "$s/in" || stop full /tmp
-[ "$(sum "$s/in")" = %(input_sum)s ] || stop cut
-%(fill)s
-%(checks)s
-
-mkdir -p "$state/.$id" || stop full "$state"
-for p in %(packages)s; do
-  f=/etc/config/$p; n=/etc/config/.$p.$id
-  if [ -f "$f" ]; then
-    cp -p "$f" "$state/.$id/$p" && cmp -s "$f" "$state/.$id/$p" || stop full "$state"
-    cp -p "$f" "$n" || stop full /etc/config
-  else
-    : > "$state/.$id/$p.absent" || stop full "$state"
-  fi
-  if [ -f "$s/c/$p" ]; then
-    cat "$s/c/$p" > "$n" && cmp -s "$s/c/$p" "$n" || stop full /etc/config
-  fi
-done
-flush "$state/.$id"/* "$state/.$id" /etc/config/.*."$id" /etc/config
-mv "$state/.$id" "$state/$id" || stop full "$state"
-flush "$state"
-for p in %(packages)s; do
-  if [ -f "$s/c/$p" ]; then mv -f "/etc/config/.$p.$id" "/etc/config/$p"
-  else rm -f "/etc/config/$p"; fi
-done
-flush /etc/config
-for p in %(packages)s; do
-  f=/etc/config/$p
-  [ -f "$f" ] || continue
-  echo "%(mark)s $p"; cat "$f"; echo "%(mark)s"
-done
-ls "$state" | sort -r | sed 1,%(keep)dd | while read old; do rm -rf "$state/$old"; done
-%(drop)s
-say done
-"""
-
-FILL_BY_UCI = 'uci -c "$s/c" import < "$s/in" || stop refused'
-FILL_BY_SNAPSHOT = 'cp -p "$state/%s/"* "$s/c" && rm -f "$s"/c/*.absent || stop full /tmp'
-
-RELOAD = r"""
-(
-  rest=
-  for p in %(packages)s; do
-    if [ "$p" = wireless ] && command -v wifi > /dev/null; then wifi reload
-    elif [ -x "/etc/init.d/$p" ]; then "/etc/init.d/$p" reload
-    else rest=1; fi
-  done
-  if [ -n "$rest" ] && command -v reload_config > /dev/null; then reload_config; fi
-) < /dev/null > /dev/null 2>&1 &
-wait
-"""
-
-SNAPSHOT = r"""
-cd %(state)s 2>/dev/null || exit 0
-last=$(ls | sort | tail -n 1)
-[ -n "$last" ] || exit 0
-echo "%(mark)s: id $last"
-for f in "$last"/*; do
-  case "$f" in *.absent) n=${f##*/}; echo "%(mark)s: absent ${n%%.absent}"; continue;; esac
-  echo "%(mark)s ${f##*/}"; cat "$f"; echo "%(mark)s"
-done
-"""
 
 
 class Refused(ValueError):  # noqa: N818 - what the device did, not a fault of ours
@@ -176,7 +57,7 @@ def stage(session: Session, candidate: Config) -> None:
         uci did not take it, or read it otherwise than we do.
     """
     mark, text = _mark(), format_config(candidate)
-    output = session.run(STAGE % {"id": _new_id(), "mark": mark}, text)
+    output = session.run(STAGE % {"id": _new_id(), "mark": mark, "sweep": _sweep()}, text)
     if output.status or f"{mark}: refused" in output.stdout:
         raise Refused(_line(output.stderr) or "the scratch folder /tmp cannot be written")
     _assert_same(candidate, _files(output.stdout, mark), "read otherwise by the device's uci")
@@ -227,6 +108,7 @@ def _replace_files(
     mark = _mark()
     script = COMMIT % {
         "id": identity, "lock": LOCK, "state": STATE, "mark": mark, "keep": SNAPSHOTS,
+        "sweep": _sweep(),
         "packages": " ".join(_checked(packages)),
         "owner": shlex.quote(" ".join(owner.split())[:80] or "another session"),
         "input_sum": _sum(text),
@@ -254,8 +136,23 @@ def assert_running(session: Session, meant: Config, found: Mapping[str, str]) ->
 
 
 def reload_services(session: Session, packages: Iterable[str]) -> None:
-    """Reload the services of `packages`, where the device has such. It may cut us off."""
-    session.run(RELOAD % {"packages": " ".join(_checked(packages))})
+    """Reload the services of `packages`, where the device has such. It may cut us off.
+
+    Raises
+    ------
+    CommitError
+        A service clearly said that it did not reload; the files are in place all the same.
+    """
+    mark = _mark()
+    script = RELOAD % {"id": _new_id(), "mark": mark, "packages": " ".join(_checked(packages))}
+    said = _said(session.run(script).stdout, mark)
+    failed = " ".join(words[1] for words in said if words[0] == "failed" and words[1:])
+    if failed or ["done"] not in said:
+        raise CommitError(
+            f"{session.access.name}: the config is in place, but "
+            + (f"these services did not reload: {failed}; look at the device's log"
+               if failed else "the script that reloads its services broke off")
+        )  # fmt: skip
 
 
 def last_snapshot(session: Session) -> tuple[str, dict[str, str | None]] | None:
@@ -331,9 +228,14 @@ def _mark() -> str:
     return f"@@{secrets.token_hex(12)}"
 
 
-def _new_id() -> str:
-    """Commit ids sort by time; two in one second differ by their random end."""
-    return f"{time.time_ns() // 1_000_000:014x}-{secrets.token_hex(4)}"
+def _new_id(age_s: int = 0) -> str:
+    """Commit ids sort by time; two in one millisecond differ by their random end."""
+    return f"{time.time_ns() // 1_000_000 - age_s * 1000:014x}-{secrets.token_hex(4)}"
+
+
+def _sweep() -> str:
+    """The part of a script that clears away what cut connections left in /tmp long ago."""
+    return SWEEP % {"stale": _new_id(STALE_S)}
 
 
 def _sum(text: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,8 +9,8 @@ import pytest
 
 from napalm_openwrt import OpenWrtDriver
 from simulator.fleet import Fleet, FleetDevice
+from tests.fleets import PASSWORD, running_fleet
 
-PASSWORD = "pretend-lamp-post"
 FAULTS = {"full": "flash-full"}
 NAMES = ("good", "full", "suite")
 Connect = Callable[..., OpenWrtDriver]
@@ -37,20 +35,7 @@ class Point:
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet")
-    # An address block of this process's own, so that runs side by side do not meet.
-    block = f"127.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
-    with (folder / "access-points.csv").open("w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out)
-        writer.writerow(
-            ["id", "management_address", "ssh_port", "snmp_port", "mac", "serial", "bssid"]
-        )
-        for number, name in enumerate(NAMES, 1):
-            mac = f"02:00:00:00:{number:02x}"
-            writer.writerow(
-                [name, f"{block}.{number}", 2222, 1161, f"{mac}:00", f"S-{name}",
-                 f"{mac}:01;{mac}:02"]
-            )  # fmt: skip
-    with Fleet(folder, faults=FAULTS, password=PASSWORD) as running:
+    with running_fleet(folder, NAMES, FAULTS) as running:
         yield running
 
 

@@ -21,7 +21,7 @@ from napalm.base.exceptions import (
 )
 
 from napalm_openwrt import OpenWrtDriver
-from napalm_openwrt.transaction import LOCK
+from napalm_openwrt.scripts import LOCK
 from napalm_openwrt.uci_text import parse
 
 Connect = Callable[..., OpenWrtDriver]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,9 +18,9 @@ from inventory import queries
 from inventory.db import open_inventory, upgrade
 from inventory.models import Device, Placement, Site
 from simulator.fleet import Fleet
+from tests.fleets import PASSWORD, running_fleet
 
 Run = Callable[..., "CompletedProcess[str]"]
-PASSWORD = "pretend-lamp-post"
 SSID = "L'internet de todos 😀"
 COMMUNITY = "city's-own"
 NAMES = ("ap1", "ap2", "ap3", "full")
@@ -65,20 +63,7 @@ class City:
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet")
-    # An address block of this process's own, so that runs side by side do not meet.
-    block = f"127.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
-    with (folder / "access-points.csv").open("w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out)
-        writer.writerow(
-            ["id", "management_address", "ssh_port", "snmp_port", "mac", "serial", "bssid"]
-        )
-        for number, name in enumerate(NAMES, 1):
-            mac = f"02:00:00:00:{number:02x}"
-            writer.writerow(
-                [name, f"{block}.{100 + number}", 2222, 1161, f"{mac}:00", f"S-{name}",
-                 f"{mac}:01;{mac}:02"]
-            )  # fmt: skip
-    with Fleet(folder, faults={"full": "flash-full"}, password=PASSWORD) as running:
+    with running_fleet(folder, NAMES, {"full": "flash-full"}) as running:
         for device in running.devices:
             shutil.copytree(device.root / "etc" / "config", device.folder / "factory")
         yield running
