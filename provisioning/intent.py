@@ -19,8 +19,10 @@ from zlib import crc32
 from farola.errors import ProvisioningError, SettingsError
 from farola.settings import Settings
 from inventory.records import DeviceRecord, SiteRecord
+from napalm_openwrt.uci_merge import SECRET_OPTION
 
 VARIABLES_FILE = "variables.yaml"
+LEVELS = frozenset({"city", "boroughs", "sites", "devices"})
 SECRET_VARIABLES = frozenset({"snmp_community"})
 SSID_BYTES = 32
 """IEEE 802.11, 9.4.2.2: an SSID is at most 32 octets."""
@@ -116,23 +118,57 @@ def _levels_of(
 
 
 def read_levels(home: Path) -> dict[str, Any]:
-    """`variables.yaml` of the home: `city`, `boroughs`, `sites`, `devices`; {} without one."""
+    """`variables.yaml` of the home: `city`, `boroughs`, `sites`, `devices`; {} without one.
+
+    Keys are text, levels and what they name mappings; SettingsError otherwise.
+    """
     import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Takes keys as they are written: an id `0101` or `1001` is text, never a number."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            for key, _value in node.value:
+                if isinstance(key, yaml.ScalarNode) and not key.tag.endswith(":merge"):
+                    key.tag = "tag:yaml.org,2002:str"
+            found: dict[Any, Any] = super().construct_mapping(node, deep)
+            return found
 
     path = home / VARIABLES_FILE
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a safe loader
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
-    data = {} if data is None else data
-    unknown = sorted(set(data) - {"city", "boroughs", "sites", "devices"}) if data else []
+    return _checked_levels(path, {} if data is None else data)
+
+
+def _checked_levels(path: Path, data: Any) -> dict[str, Any]:
+    """`data` with all keys as text; SettingsError names the level and key that is no mapping."""
+    unknown = sorted(map(str, set(data) - LEVELS)) if isinstance(data, dict) else []
     if not isinstance(data, dict) or unknown:
         raise SettingsError(
             f"{path}: its keys are city, boroughs, sites and devices, not {unknown or data!r}"
         )
-    return data
+
+    def mapping(part: Any, where: str, of: str) -> dict[str, Any]:
+        if part is None:
+            return {}
+        if not isinstance(part, dict):
+            raise SettingsError(f"{path}: {where}: must be a mapping of {of}, not {part!r:.60}")
+        return {str(key): value for key, value in part.items()}
+
+    levels = {}
+    for level, part in data.items():
+        of = "variables" if level == "city" else "names or ids, each with its variables"
+        levels[level] = mapping(part, level, of)
+        if level != "city":
+            levels[level] = {
+                key: mapping(value, f"{level} {key}", "variables")
+                for key, value in levels[level].items()
+            }
+    return levels
 
 
 def host_name(name: str) -> str:
@@ -161,6 +197,11 @@ def posix_timezone(name: str) -> str:
     if not data.startswith(b"TZif") or not text:
         raise ProvisioningError(f"time zone {name!r} has no POSIX form; choose another")
     return text
+
+
+def is_secret(variable: str) -> bool:
+    """Whether a variable's value must not be shown: its name is that of a secret option."""
+    return variable in SECRET_VARIABLES or SECRET_OPTION.fullmatch(variable) is not None
 
 
 def _check(device_id: str, name: str, found: Value) -> None:

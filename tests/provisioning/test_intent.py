@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from farola.errors import ProvisioningError, SettingsError
 from farola.settings import City, Settings
 from inventory.records import DeviceRecord, SiteRecord
-from provisioning.intent import gather, host_name, posix_timezone, read_levels
+from provisioning.intent import gather, host_name, is_secret, posix_timezone, read_levels
 
 SITE = SiteRecord("s1", "Plaza Niño", 19.4, -99.1, "fixed", "live", None, "Iztapalapa", None, "x")
 
@@ -132,3 +132,45 @@ def test_no_variables_file_is_no_variables(tmp_path: Path) -> None:
     assert read_levels(tmp_path) == {}
     (tmp_path / "variables.yaml").write_text("")
     assert read_levels(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("5", "5"),
+        ("3: {ssid: a}", "'3'"),
+        ("city: [1]", "city: must be a mapping"),
+        ("devices: ap1", "devices: must be a mapping"),
+        ("devices: {ap1: Other}", "devices ap1: must be a mapping"),
+        ("sites: {1001: [ssid]}", "sites 1001: must be a mapping"),
+    ],
+)
+def test_a_level_that_is_no_mapping_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "variables.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        read_levels(tmp_path)
+
+
+@pytest.mark.parametrize("identity", ["1001", "0101", "1_000", "1e3", "on", "2024-01-01", "null"])
+def test_an_id_that_yaml_takes_for_something_else_is_found(tmp_path: Path, identity: str) -> None:
+    (tmp_path / "variables.yaml").write_text(f"devices: {{{identity}: {{ssid: Other}}}}")
+    found = gather(settings(), device(identity), SITE, levels=read_levels(tmp_path))
+    assert found["ssid"].value == "Other"
+
+
+def test_levels_may_be_empty_and_share_by_yamls_own_means(tmp_path: Path) -> None:
+    (tmp_path / "variables.yaml").write_text(
+        "city:\nboroughs: {a: &a {ssid: S}, b:}\ndevices: {ap1: {<<: *a, network: n}}\n"
+    )
+    levels = read_levels(tmp_path)
+    assert levels["devices"] == {"ap1": {"ssid": "S", "network": "n"}}
+    assert (levels["city"], levels["boroughs"]["b"]) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("variable", "secret"),
+    [("snmp_community", True), ("wifi_key", True), ("radius_secret", True), ("ssid", False),
+     ("channel_2g", False), ("keyboard", False)],
+)  # fmt: skip
+def test_which_variables_are_secret(variable: str, secret: bool) -> None:
+    assert is_secret(variable) is secret
