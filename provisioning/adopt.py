@@ -28,6 +28,7 @@ class Seen:
     host_key: str
     serial: str
     macs: tuple[str, ...]
+    """The one that most likely stands on its label first; see `ranked_macs`."""
     model: str
     version: str
     platform: str
@@ -203,12 +204,28 @@ def look(device: DeviceRecord, secrets: Secrets | None, keys: list[str]) -> Seen
             continue
         finally:
             driver.close()
-        macs = {mac.lower() for i in interfaces.values() if (mac := str(i["mac_address"]))}
         return Seen(
-            key, str(facts["serial_number"]), tuple(sorted(macs - {"00:00:00:00:00:00"})),
+            key, str(facts["serial_number"]), ranked_macs(interfaces),
             str(facts["model"]), str(facts["os_version"]), _platform(facts),
         )  # fmt: skip
     raise DeviceError(f"no host key for {device.id}")
+
+
+def ranked_macs(interfaces: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """MACs of NAPALM's `interfaces`, the device's own first, each once.
+
+    A maker's address goes before one made up locally (IEEE 802, the bit 0x02 of the first octet),
+    as virtual interfaces have; then the LAN, the wired ones, and the rest by name.
+    """
+
+    def rank(name: str, mac: str) -> tuple[bool, int, str]:
+        kinds = (r"br-lan|lan\d*", r"eth\d+", r"(?:en|wan|br-|usb).*")
+        kind = next((i for i, k in enumerate(kinds) if re.fullmatch(k, name)), len(kinds))
+        return bool(int(mac[:2], 16) & 2), kind, name
+
+    found = {name: normal_mac(str(i["mac_address"])) for name, i in interfaces.items()}
+    real = {name: mac for name, mac in found.items() if mac.strip("0:")}
+    return tuple(dict.fromkeys(real[name] for name in sorted(real, key=lambda n: rank(n, real[n]))))
 
 
 def _platform(facts: Mapping[str, Any]) -> str:

@@ -11,7 +11,13 @@ import pytest
 
 from farola.errors import DeviceError, InputError
 from inventory.records import DeviceRecord
-from provisioning.adopt import Seen, check_identity, normal_mac, read_known_hosts
+from provisioning.adopt import (
+    Seen,
+    check_identity,
+    normal_mac,
+    ranked_macs,
+    read_known_hosts,
+)
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8cYQ4pUbV4bAkPxgkcGzYl3OOZ2pn9zsR1kzBrr3yK"
 
@@ -158,3 +164,29 @@ def test_the_device_itself_is_accepted(inventory: dict[str, str], shown: Seen) -
 )  # fmt: skip
 def test_macs_are_compared_in_one_form(mac: str, normal: str) -> None:
     assert normal_mac(mac) == normal
+
+
+@pytest.mark.parametrize(
+    ("shown", "first"),
+    [
+        ({"wlan0": "00:11:22:00:00:01", "eth0": "00:11:22:00:00:09"}, "00:11:22:00:00:09"),
+        ({"br-lan": "50:11:22:00:00:09", "eth0": "50:11:22:00:00:01"}, "50:11:22:00:00:09"),
+        ({"ifb0": "02:00:00:00:00:01", "eth0": "F4:11:22:00:00:01"}, "f4:11:22:00:00:01"),
+        ({"br-lan": "0a:00:00:00:00:01", "wlan0": "f4:11:22:00:00:01"}, "f4:11:22:00:00:01"),
+        ({"wlan0-1": "02:00:00:00:00:01", "lan1": "02:00:00:00:00:09"}, "02:00:00:00:00:09"),
+        ({"lo": "00:00:00:00:00:00", "gre0": "", "wlan1": "f4:11:22:00:00:02"},
+         "f4:11:22:00:00:02"),
+    ],
+)  # fmt: skip
+def test_the_mac_that_is_learned_is_not_one_of_a_virtual_interface(
+    shown: dict[str, str], first: str
+) -> None:
+    found = ranked_macs({name: {"mac_address": mac} for name, mac in shown.items()})
+    assert found[0] == first
+    assert "00:00:00:00:00:00" not in found
+
+
+def test_the_passphrase_of_a_key_can_be_stored(city: Any) -> None:
+    done = city.run("device", "credential", "ap", "--field", "passphrase", "--json", input="hush")
+    assert "passphrase" in json.loads(done.stdout)["fields"]
+    assert "hush" not in done.stdout
