@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napalm.base.exceptions import NapalmException
+from sqlalchemy.exc import SQLAlchemyError
 
-from farola.errors import FarolaError, ProvisioningError
+from farola.errors import FarolaError, InventoryError, ProvisioningError
 from farola.keys import Keyring
 from farola.settings import load_settings
 from inventory import queries
-from inventory.db import open_inventory
+from inventory.db import Inventory, open_inventory
 from inventory.records import DeviceRecord, Secrets
+from napalm_openwrt.uci_text import parse
 from provisioning import changes
 from provisioning.devices import credentials, driver_for, why
 from provisioning.prepare import base_of, printable
+
+TRIES = 6
+"""How often a result is offered to an inventory that others hold locked, 10 s each."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,30 @@ def apply_change(home: Path, change_id: int, device_id: str, *, check: bool = Fa
             found[0], secrets, candidate, mine.base_hash, check=check, label=f"change {change_id}"
         )
         if not check:
+            _store(inventory, change_id, device_id, applied)
+        return applied
+    finally:
+        inventory.close()
+
+
+def _store(inventory: Inventory, change_id: int, device_id: str, applied: Applied) -> None:
+    """Store a result, patiently: the device has it already, and many are stored at a time."""
+    for left in reversed(range(TRIES)):
+        try:
             with inventory.session() as session:
                 changes.record_result(
                     session, change_id, device_id, applied.status, applied.message
                 )
-        return applied
-    finally:
-        inventory.close()
+        except (InventoryError, SQLAlchemyError) as error:
+            # SQLite has waited for its lock before it says so.
+            if left and "locked" in str(error):
+                continue
+            raise ProvisioningError(
+                f"the device is {applied.status}, but that could not be stored: "
+                f"{getattr(error, 'orig', error)}"
+            ) from None
+        else:
+            return
 
 
 def apply_candidate(
@@ -79,8 +101,12 @@ def apply_candidate(
             driver.load_merge_candidate(config=candidate)
             diff = printable(driver.compare_config())
             if not diff:
-                # A push that was cut off after its commit ends here on the second try.
-                return Applied("pushed", "it ran already")
+                # A push that was cut off after its commit ends here on the second try: the files
+                # are in place, but nothing says that the services took them over.
+                if check:
+                    return Applied("pushed", "its config is in place already")
+                driver.reload(parse(candidate))
+                return Applied("pushed", "its config was in place; its services were reloaded")
             if drifted:
                 return Applied(
                     "drifted",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -160,15 +160,21 @@ def record_result(
     )
 
 
-def end_push(session: Session, change_id: int) -> ChangeRecord:
-    """Account for every device and close the change: `pushed`, or `failed` if one is not."""
+def end_push(
+    session: Session, change_id: int, reasons: Mapping[str, str] | None = None
+) -> ChangeRecord:
+    """Account for every device and close the change: `pushed`, or `failed` if one is not.
+
+    `reasons` are those of devices whose turn came, but whose result was not stored.
+    """
     row = session.get(Change, change_id)
     assert row is not None  # noqa: S101 - the caller has loaded it
     for device in row.devices:
         if device.status == "pending":
             record_result(
                 session, change_id, device.device_id, "failed",
-                "the run ended before it was its turn; push the change again",
+                (reasons or {}).get(device.device_id)
+                or "the run ended before it was its turn; push the change again",
             )  # fmt: skip
     whole = all(device.status in GOOD for device in row.devices)
     row.status = "pushed" if whole else "failed"

@@ -39,7 +39,7 @@ def render(device: str, as_json: bool) -> None:
     from napalm_openwrt.uci_merge import mask_config
     from napalm_openwrt.uci_text import format_config
     from provisioning.devices import choose
-    from provisioning.intent import SECRET_VARIABLES, gather
+    from provisioning.intent import gather, is_secret
     from provisioning.prepare import read_context, rendered_for
     from provisioning.render import default_radios, fit
 
@@ -55,7 +55,7 @@ def render(device: str, as_json: bool) -> None:
     rendered = rendered_for(context, found[0])
     text = format_config(mask_config(fit(rendered, default_radios(rendered))))
     values = {
-        name: {"value": "•••" if name in SECRET_VARIABLES else found.value, "from": found.source}
+        name: {"value": "•••" if is_secret(name) else found.value, "from": found.source}
         for name, found in sorted(intent.items())
     }
     if as_json:
@@ -75,7 +75,10 @@ def render(device: str, as_json: bool) -> None:
 def prepare(
     devices: tuple[str, ...], site: str | None, everything: bool, reason: str, as_json: bool
 ) -> None:
-    """Freeze a change: ask each device what runs and show what would change there."""
+    """Freeze a change: ask each device what runs and show what would change there.
+
+    Exits 1 if a device could not be asked; the change is frozen for the others all the same.
+    """
     from inventory.db import open_inventory
     from provisioning.devices import choose
     from provisioning.prepare import prepare_change
@@ -91,6 +94,8 @@ def prepare(
         _print_change(change)
         if change.of("pending"):
             note(f"Push it with: farola provision push {change.id}")
+    if change.of("unreachable"):
+        click.get_current_context().exit(1)
 
 
 @click.command()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,14 +48,46 @@ def push_change(
     Raises
     ------
     ProvisioningError
-        There is no such change, it was pushed already, or Ansible could not run at all.
+        There is no such change, it was pushed already or is being pushed, or Ansible could not
+        run at all.
     """
+    with inventory.session() as session:
+        changes.load(session, change_id)
+    with _alone(inventory.settings.home, change_id):
+        return _push(inventory, change_id, forks, done)
+
+
+@contextlib.contextmanager
+def _alone(home: Path, change_id: int) -> Iterator[None]:
+    """Keep other processes from pushing the same change; the kernel frees it whatever happens."""
+    path = home / "locks" / f"change-{change_id}"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        lock = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise ProvisioningError(f"{path}: cannot be written: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ProvisioningError(
+                f"change {change_id} is being pushed by another process: wait for its end, and "
+                f"look with `farola provision status {change_id}`"
+            ) from None
+        yield
+
+
+def _push(
+    inventory: Inventory, change_id: int, forks: int, done: Callable[[int], None]
+) -> PushResult:
     started = time.monotonic()
     with inventory.session() as session:
         record = changes.load(session, change_id)
         changes.begin_push(session, change_id)
     todo = record.of(*changes.OPEN)
-    complaint = _run_playbook(inventory.settings.home, change_id, forks, done) if todo else ""
+    complaint, reasons = (
+        _run_playbook(inventory.settings.home, change_id, forks, done) if todo else ("", {})
+    )
     with inventory.session() as session:
         after = changes.load(session, change_id)
         untouched = [d for d in after.of("pending") if d.device_id in {t.device_id for t in todo}]
@@ -61,7 +95,7 @@ def push_change(
             raise ProvisioningError(
                 f"change {change_id}: Ansible did not run, nothing was pushed: {complaint}"
             )
-        after = changes.end_push(session, change_id)
+        after = changes.end_push(session, change_id, reasons)
     return PushResult(
         change_id,
         len(after.of("pushed")),
@@ -75,13 +109,16 @@ def push_change(
     )
 
 
-def _run_playbook(home: Path, change_id: int, forks: int, done: Callable[[int], None]) -> str:
-    """Run the playbook in a private folder that is gone afterwards; return what Ansible said
-    if it failed as a whole.
+def _run_playbook(
+    home: Path, change_id: int, forks: int, done: Callable[[int], None]
+) -> tuple[str, dict[str, str]]:
+    """Run the playbook in a private folder that is gone afterwards. Returns what Ansible said
+    if it failed as a whole, and of each host that failed what it said.
     """
     import ansible_runner
 
     said: list[str] = []
+    reasons: dict[str, str] = {}
     hosts = 0
 
     def on_event(event: dict[str, Any]) -> bool:
@@ -89,6 +126,8 @@ def _run_playbook(home: Path, change_id: int, forks: int, done: Callable[[int], 
         if event.get("event") in {"runner_on_ok", "runner_on_failed", "runner_on_unreachable"}:
             hosts += 1
             done(1)
+            if event["event"] != "runner_on_ok":
+                reasons.update(_reason(event.get("event_data") or {}))
         elif event.get("event") in {"verbose", "error", "warning"} and len(said) < 50:
             said.append(str(event.get("stdout", "")))
         # Nothing of it is kept on disk.
@@ -105,9 +144,17 @@ def _run_playbook(home: Path, change_id: int, forks: int, done: Callable[[int], 
     finally:
         shutil.rmtree(private, ignore_errors=True)
     if hosts:  # whatever the status: a host that failed has its reason stored
-        return ""
+        return "", reasons
     text = " ".join(" ".join(said).split())
-    return text[-400:] or f"it ended with status {run.rc} ({run.status})"
+    return text[-400:] or f"it ended with status {run.rc} ({run.status})", reasons
+
+
+def _reason(data: dict[str, Any]) -> dict[str, str]:
+    """The host of an event, and why it failed in one line; a fault of ours shows its last line."""
+    result = data.get("res") or {}
+    fault = str(result.get("exception") or "").strip().splitlines()[-1:]
+    text = " ".join(" ".join([str(result.get("msg") or "it gave no reason"), *fault]).split())
+    return {str(data.get("host") or ""): text[:400]}
 
 
 def _environment(home: Path, change_id: int) -> dict[str, str]:
