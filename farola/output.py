@@ -20,29 +20,47 @@ def json_option(command: F) -> F:
     )
 
 
+def plain(text: str) -> str:
+    """`text` on one line, safe for a terminal: what does not print (control characters, terminal
+    escapes, marks that turn the direction of text, odd spaces, lone surrogates) is written as an
+    escape, such as \\u001b. Names come from files, devices and the air, where anyone writes them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
+        for c in text
+    )
+
+
 def print_json(data: Any) -> None:
-    """Print `data` as JSON, text unescaped."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+    """Print `data` as JSON, text unescaped but for lone surrogates, which UTF-8 cannot hold."""
+    text = json.dumps(data, ensure_ascii=False, indent=2, default=str)
+    click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 def note(message: str) -> None:
     """Say something to the person at the terminal: on stderr, so that stdout stays data."""
-    click.echo(message, err=True)
+    click.echo(plain(message), err=True)
 
 
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()
 ) -> None:
-    """Print a table; `right` are the indices of columns to align right (numbers)."""
+    """Print a table, every text as `plain`; `right` are the indices of columns to align right
+    (numbers).
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(
+        title=Text(plain(title), style="table.title"), title_justify="left", header_style="bold"
+    )
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index in right else "left")
+        table.add_column(Text(plain(column)), justify="right" if index in right else "left")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(plain(str(cell))) for cell in row))
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
