@@ -23,7 +23,7 @@ def key_path(home: Path) -> Path:
     if given:
         return Path(given).absolute()
     base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    digest = hashlib.sha256(str(home.absolute()).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(os.fsencode(home.absolute())).hexdigest()[:16]
     return base / "farola" / f"{digest}.key"
 
 

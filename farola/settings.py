@@ -1,12 +1,15 @@
 """Settings of one city: `farola.toml` under FAROLA_HOME, read once, passed on frozen.
 
-No secret stands in the file: `store.token` names a credential in the inventory.
+No secret stands in the file: `store.credential` names a credential in the inventory.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
+import tempfile
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,13 +55,24 @@ class StoreSettings:
 
 
 @dataclass(frozen=True)
+class InventorySettings:
+    """Where the inventory is kept, if not beside the settings."""
+
+    database_url: str = ""
+
+
+SECTIONS = {"city": City, "store": StoreSettings, "inventory": InventorySettings}
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of one city."""
 
     home: Path
     city: City = field(default_factory=City)
     store: StoreSettings = field(default_factory=StoreSettings)
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)
+    """May hold a password, so it is never shown."""
 
     @property
     def inventory_url(self) -> str:
@@ -87,15 +101,20 @@ def load_settings(home: Path | None = None) -> Settings:
         raise SettingsError(
             f"no city in {home}: run `farola init` first, or set FAROLA_HOME to one that exists"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise SettingsError(f"{path}: not valid TOML: it is nested too deep") from None
+    except ValueError as error:  # not TOML, not UTF-8, or a number too long to be one
         raise SettingsError(f"{path}: not valid TOML: {error}; mend that line") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+    unknown = next((name for name in data if name not in SECTIONS), None)
+    if unknown is not None:
+        raise SettingsError(f"{path}: no section [{unknown}]{_instead(unknown, SECTIONS)}")
     settings = Settings(
         home=home,
         city=_section(path, data, "city", City),
         store=_section(path, data, "store", StoreSettings),
-        database_url=str(data.get("inventory", {}).get("database_url", "")),
+        database_url=_section(path, data, "inventory", InventorySettings).database_url,
     )
     check_timezone(settings.city.timezone)
     if settings.store.kind not in {"sqlite", "influx"}:
@@ -109,14 +128,14 @@ def check_timezone(name: str) -> None:
     """Raise SettingsError unless `name` is an IANA time zone."""
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder, such as America
         raise SettingsError(
             f"unknown time zone {name!r}; use a name such as America/Mexico_City"
         ) from None
 
 
 def write_settings(settings: Settings) -> Path:
-    """Write `farola.toml` (readable by the owner only) and return its path."""
+    """Write `farola.toml` whole or not at all, readable by the owner only; return its path."""
     settings.home.mkdir(parents=True, exist_ok=True)
     path = settings.home / FILE_NAME
     lines = ["# Farola: one city. No secret belongs in this file.", ""]
@@ -126,8 +145,17 @@ def write_settings(settings: Settings) -> Path:
         lines.append("")
     if settings.database_url:
         lines += ["[inventory]", f"database_url = {_toml_string(settings.database_url)}", ""]
-    path.write_text("\n".join(lines), encoding="utf-8")
-    path.chmod(0o600)
+    descriptor, name = tempfile.mkstemp(dir=settings.home, prefix=f".{FILE_NAME}.")  # mode 0600
+    fresh = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.write("\n".join(lines))
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
     return path
 
 
@@ -144,9 +172,16 @@ def _section(path: Path, data: dict[str, Any], name: str, kind: type[_T]) -> _T:
     unknown = sorted(set(values) - known)
     if unknown:
         raise SettingsError(
-            f"{path}: [{name}] has no setting {unknown[0]!r}; it has {', '.join(sorted(known))}"
+            f"{path}: [{name}] has no setting {unknown[0]!r}{_instead(unknown[0], known)}"
         )
     wrong = [key for key, value in values.items() if not isinstance(value, str)]
     if wrong:
         raise SettingsError(f"{path}: [{name}] {wrong[0]} must be text in quotes")
     return kind(**values)
+
+
+def _instead(name: str, known: Iterable[str]) -> str:
+    """What there is instead of `name`: the nearest, then all."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return (f"; did you mean {near[0]!r}?" if near else "") + f" There are {', '.join(names)}"

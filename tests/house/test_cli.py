@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -65,7 +66,21 @@ def test_unknown_command_names_the_help(run):
     assert "No such command 'coverge'" in done.stderr
 
 
-def test_a_broken_settings_file_is_named(run, home):
+@pytest.mark.parametrize("text", ['[city]\nname = "x\n', 'inventory = "x"\n', "[cty]\n"])
+@pytest.mark.parametrize("words", ["coverage", "status", "web", "up", "init"])
+def test_a_broken_settings_file_is_named_in_one_line(run, home, words, text):
     home.mkdir()
-    (home / "farola.toml").write_text('[city]\nname = "x\n')
-    assert str(home / "farola.toml") in run("coverage", code=1).stderr
+    (home / "farola.toml").write_text(text)
+    done = run(words, code=1)
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert str(home / "farola.toml") in done.stderr
+
+
+def test_doctor_tells_of_a_broken_settings_file_among_its_checks(run, home):
+    home.mkdir()
+    (home / "farola.toml").write_text('inventory = "x"\n')
+    checks = {c["name"]: c for c in json.loads(run("doctor", "--json", code=1).stdout)["checks"]}
+    assert not checks["home"]["ok"]
+    assert str(home / "farola.toml") in checks["home"]["detail"]
+    assert run("doctor", code=1).stderr == ""

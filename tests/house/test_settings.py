@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,14 +34,63 @@ def test_settings_survive_writing_and_reading(tmp_path_factory, name, ssid, buck
         ('[store]\nkind = "csv"\n', "csv"),
         ("[store]\nurl = 5\n", "url"),
         ("city = 1\n", "city"),
+        ('inventory = "x"\n', "inventory"),
+        ("[inventory]\ndatabase_url = 5\n", "database_url"),
+        ('[inventory]\ndatabse_url = "x"\n', "did you mean 'database_url'"),
+        ('[cty]\nname = "x"\n', "did you mean 'city'"),
+        ('name = "x"\n', "There are city, inventory, store"),
+        ('[city]\ntimezone = "America"\n', "America/Mexico_City"),
+        (f"[city]\nname = {'9' * 5000}\n", "not valid TOML"),
+        (f"city = {'[' * 5000}\n", "nested too deep"),
     ],
-    ids=["time zone", "misspelt", "store kind", "not text", "not a table"],
+    ids=[
+        "time zone",
+        "misspelt",
+        "store kind",
+        "not text",
+        "not a table",
+        "inventory no table",
+        "url not text",
+        "inventory misspelt",
+        "section misspelt",
+        "no such section",
+        "folder of time zones",
+        "endless number",
+        "endless nesting",
+    ],
 )
 def test_a_wrong_setting_is_named(home, text, named):
     home.mkdir()
     (home / "farola.toml").write_text(text)
     with pytest.raises(SettingsError, match=named):
         load_settings(home)
+
+
+def test_settings_are_never_readable_by_others_not_even_for_a_moment(home, monkeypatch):
+    """Every mode the file ever has is seen by the one call that makes it visible."""
+    old = os.umask(0)
+    try:
+        write_settings(Settings(home))
+        seen = []
+        replace = Path.replace
+
+        def watched(self, target):
+            seen.append((stat.S_IMODE(self.stat().st_mode), Path(target).read_text()))
+            return replace(self, target)
+
+        monkeypatch.setattr(Path, "replace", watched)
+        write_settings(Settings(home, City(name="New")))
+    finally:
+        os.umask(old)
+    ((mode, before),) = seen
+    assert mode == 0o600
+    assert 'name = "My city"' in before, "the old file stands whole until the new one does"
+    assert stat.S_IMODE((home / "farola.toml").stat().st_mode) == 0o600
+    assert [path.name for path in home.iterdir()] == ["farola.toml"]
+
+
+def test_a_password_in_the_database_url_does_not_show_in_a_repr(home):
+    assert "hunter2" not in repr(Settings(home, database_url="postgresql://me:hunter2@h/db"))
 
 
 def test_the_key_does_not_lie_beside_the_secrets(home, monkeypatch, tmp_path):
