@@ -126,8 +126,15 @@ def usage(session: Session, scope: str = "") -> list[UsageRecord]:
 
 
 def own_bssids(session: Session) -> dict[str, tuple[str, str | None]]:
-    """Our BSSIDs: for each its device's id and its SSID."""
-    query = select(Bssid.bssid, Radio.device_id, Bssid.ssid).join(Radio)
+    """Our BSSIDs: for each its device's id and its SSID. A retired device has none: who sends
+    under its BSSID now is not ours.
+    """
+    query = (
+        select(Bssid.bssid, Radio.device_id, Bssid.ssid)
+        .join(Radio)
+        .join(Device, Device.id == Radio.device_id)
+        .where(Device.status != "retired")
+    )
     return {bssid: (device, ssid) for bssid, device, ssid in session.execute(query)}
 
 

@@ -26,7 +26,7 @@ class DeviceCells:
     serial: str | None = None
     platform: str | None = None
     credential: str | None = None
-    bssids: tuple[str, ...] = ()
+    bssids: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def read_device(reader: Reader, row: Row) -> DeviceCells:
         reader.text(row, "serial"),
         reader.text(row, "platform"),
         reader.text(row, "credential"),
-        tuple(dict.fromkeys(bssids)),
+        tuple(dict.fromkeys(bssids)) or None,
     )
 
 
@@ -131,7 +131,7 @@ def check_devices(
                     f"row {first} has the same {word}", f"another row has the same {word}",
                 )  # fmt: skip
         bssids = []
-        for bssid in device.bssids:
+        for bssid in device.bssids or ():
             first = seen.setdefault(("bssid", bssid), point.row)
             if first == point.row:
                 bssids.append(bssid)
@@ -141,7 +141,7 @@ def check_devices(
                     f"row {first} holds this BSSID already, which is kept",
                     "another row holds this BSSID already, which is kept",
                 )  # fmt: skip
-        if len(bssids) < len(device.bssids):
+        if device.bssids is not None and len(bssids) < len(device.bssids):
             device = replace(device, bssids=tuple(bssids))
         if device.credential and device.credential not in credentials:
             name = device.credential

@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from inventory.importers.devices import DeviceRow
+from inventory.importers.names import counted
 from inventory.importers.points import Point
 from inventory.importers.polygons import Area
 from inventory.importers.report import Report
@@ -75,22 +76,37 @@ def store_areas(
     ]  # fmt: skip
     stored = upsert(session, Neighbourhood, rows, fields)
     here = {area.id for area in areas}
-    gone = sorted(set(session.scalars(select(Neighbourhood.id))) - here)
-    if replace and any(not fault.foreign for fault in report.rejected):
+    known = set(session.scalars(select(Neighbourhood.id)))
+    spared = sorted(known & report.rejected_ids - here)
+    gone = sorted(known - here - set(spared))
+    broken = report.rejected_ids or any(not fault.foreign for fault in report.rejected)
+    if replace and broken:
         replace = False  # a polygon that was rejected today must not take its old self with it
         report.notes.append("polygons were rejected, so --replace removed nothing: mend them first")
-    report.extra["removed" if replace else "kept"] = gone
+    report.extra["removed" if replace else "kept"] = gone if replace else sorted(gone + spared)
+    if spared:
+        report.notes.append(
+            f"{counted(len(spared), 'neighbourhood')} whose rows were rejected stayed as before "
+            f"({_few(spared)})"
+        )
     if gone and replace:
         for start in range(0, len(gone), 500):
             part = gone[start : start + 500]
             session.execute(delete(Neighbourhood).where(Neighbourhood.id.in_(part)))
-        report.notes.append(f"{len(gone)} neighbourhoods not in this file were removed")
+        are = "was" if len(gone) == 1 else "were"
+        report.notes.append(f"{counted(len(gone), 'neighbourhood')} not in this file {are} removed")
     elif gone:
+        one = len(gone) == 1
         report.notes.append(
-            f"{len(gone)} neighbourhoods of earlier imports are not in this file and were kept "
-            f"({', '.join(gone[:3])}{' …' if len(gone) > 3 else ''}); --replace removes them"
+            f"{counted(len(gone), 'neighbourhood')} of earlier imports {'is' if one else 'are'} "
+            f"not in this file and {'was' if one else 'were'} kept ({_few(gone)}); "
+            f"--replace removes {'it' if one else 'them'}"
         )
     return stored
+
+
+def _few(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:3]) + (" …" if len(ids) > 3 else "")  # noqa: PLR2004 - a few
 
 
 def store_sites(
@@ -171,7 +187,9 @@ def store_devices(
     stored = upsert(session, Device, rows, fields)
     moved = _place(session, devices, now)
     if moved:
-        report.notes.append(f"{moved} devices moved to another site; where they were is kept")
+        report.notes.append(
+            f"{counted(moved, 'device')} moved to another site; where they were is kept"
+        )
     report.extra["moved"] = moved
     _store_bssids(session, devices, report)
     return stored
@@ -207,9 +225,13 @@ RADIO = "imported"
 
 
 def _store_bssids(session: Session, devices: Sequence[DeviceRow], report: Report) -> None:
-    wanted = {bssid: device for device in devices for bssid in device.cells.bssids}
-    if not wanted:
+    """Store the BSSIDs of devices that list some; those such a device no longer lists are removed,
+    but for what other radios than RADIO hold, which did not come from a list.
+    """
+    lists = {device.id: device for device in devices if device.cells.bssids is not None}
+    if not lists:
         return
+    wanted = {bssid: d for d in lists.values() for bssid in d.cells.bssids or ()}
     owners = {
         bssid: (device, radio)
         for bssid, device, radio in session.execute(
@@ -219,6 +241,16 @@ def _store_bssids(session: Session, devices: Sequence[DeviceRow], report: Report
     radios = dict(
         session.execute(select(Radio.device_id, Radio.id).where(Radio.name == RADIO)).all()
     )
+    ours = {(number, device) for device, number in radios.items()}
+    gone = [
+        bssid
+        for bssid, (device, radio) in owners.items()
+        if (radio, device) in ours and device in lists and bssid not in wanted
+    ]
+    for start in range(0, len(gone), 500):
+        session.execute(delete(Bssid).where(Bssid.bssid.in_(gone[start : start + 500])))
+    if gone:
+        report.notes.append(f"{len(gone)} BSSIDs that their devices no longer list were removed")
     for bssid, device in wanted.items():
         owner = owners.get(bssid, (None, None))[0]
         if owner == device.id:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from inventory import queries
-from inventory.models import Device, Placement
+from inventory.models import Bssid, Device, Placement, Radio
 
 HEADER = "id,lat,lon,prog,ip,port,mac,serial,cred,bssids"
 OPTIONS = (
@@ -89,6 +89,44 @@ def test_bssids_are_kept_and_a_second_claim_is_told(aps, db) -> None:
     assert "belonged to a" in result["warnings"][0]["why"]
     with db() as session:
         assert queries.own_bssids(session)["aa:bb:cc:00:00:02"][0] == "b"
+
+
+def test_a_bssid_that_left_its_devices_list_is_ours_no_more(aps, db) -> None:
+    aps(
+        ap("a", bssids="aa:bb:cc:00:00:01 aa:bb:cc:00:00:02"), ap("b", bssids="aa:bb:cc:00:00:03"),
+        ap("c", bssids="aa:bb:cc:00:00:04"),
+    )  # fmt: skip
+    with db() as session:  # what Farola saw itself is no list's to take away
+        session.add(Radio(device_id="a", name="radio0"))
+        session.flush()
+        own = session.scalars(select(Radio.id).where(Radio.name == "radio0")).one()
+        session.add(Bssid(bssid="aa:bb:cc:00:00:09", radio_id=own))
+    result = aps(ap("a", bssids="aa:bb:cc:00:00:02"), ap("b"), ap("c", bssids="nonsense"))
+    assert any("1 BSSIDs" in note for note in result["notes"])
+    with db() as session:
+        assert {bssid: d for bssid, (d, _) in queries.own_bssids(session).items()} == {
+            "aa:bb:cc:00:00:02": "a", "aa:bb:cc:00:00:09": "a", "aa:bb:cc:00:00:03": "b",
+            "aa:bb:cc:00:00:04": "c",
+        }  # fmt: skip
+
+
+def test_a_bssid_may_pass_from_one_device_to_another_in_one_file(aps, db) -> None:
+    one, two = "aa:bb:cc:00:00:01", "aa:bb:cc:00:00:02"
+    aps(ap("a", bssids=one), ap("b", bssids=two))
+    aps(ap("a", bssids=two), ap("b", bssids=one))
+    with db() as session:
+        assert {b: d for b, (d, _) in queries.own_bssids(session).items()} == {one: "b", two: "a"}
+    aps(ap("a", bssids=one), ap("b", bssids=one))  # the second claim is refused, the list is not
+    with db() as session:
+        assert {b: d for b, (d, _) in queries.own_bssids(session).items()} == {one: "a"}
+
+
+def test_a_retired_device_has_no_bssids(aps, db) -> None:
+    aps(ap("a", bssids="aa:bb:cc:00:00:01"), ap("b", bssids="aa:bb:cc:00:00:02"))
+    with db() as session:
+        session.execute(update(Device).where(Device.id == "a").values(status="retired"))
+    with db() as session:
+        assert list(queries.own_bssids(session)) == ["aa:bb:cc:00:00:02"]
 
 
 def test_a_credential_that_does_not_exist_is_a_warning(aps, db) -> None:
