@@ -39,7 +39,7 @@ def parse_crs(text: str) -> CRS:
     """The system that `--crs` names; InputError if there is none."""
     try:
         return CRS.from_user_input(int(text) if text.isdigit() else text)
-    except CRSError:
+    except (CRSError, ValueError):  # ValueError: thousands of digits
         raise InputError(
             f"--crs {text}: no such coordinate system; use a code such as EPSG:6372"
         ) from None

@@ -63,7 +63,8 @@ def read_csv(path: Path, options: Options) -> Source:
                 f"has {len(cells)} cells where the header has {len(columns)}: quote the cell "
                 f"that holds a {delimiter!r}"
             )
-            faults.append(Fault(number, "", shown(delimiter.join(cells)), why, "too many cells"))
+            value = shown(delimiter.join(cells))
+            faults.append(Fault(number, "", value, why, "too many cells", cells=tuple(cells)))
             continue
         if extra < 0:
             why = f"has {len(cells)} cells of {len(columns)}: the missing ones are read as empty"
@@ -112,6 +113,8 @@ def decode(path: Path, data: bytes, encoding: str) -> tuple[str, tuple[str, ...]
             f"{path}: line {line} is not {encoding.upper()} (byte 0x{byte:02x} at offset "
             f"{error.start}): {remedy}"
         ) from None
+    except UnicodeError as error:  # such as punycode's
+        raise InputError(f"{path}: is not {encoding}: {error}: give the right --encoding") from None
     if "\0" in text[:4096]:
         raise InputError(f"{path}: holds NUL characters: if it is UTF-16, give --encoding utf-16")
     return text.removeprefix("\ufeff"), notes

@@ -12,7 +12,7 @@ from typing import Any
 from farola.errors import InputError
 from inventory.importers.contents import Options, Row, Source, check_rows, digest
 from inventory.importers.csv_file import decode
-from inventory.importers.report import Fault, shown
+from inventory.importers.report import Fault, printable, shown
 
 GEOMETRIES = frozenset({
     "Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon",
@@ -34,8 +34,8 @@ def read_geojson(path: Path, options: Options) -> Source:
             f"{path}: cannot be read as JSON: line {error.lineno}, column {error.colno}: "
             f"{error.msg}: get the file again or mend that line"
         ) from None
-    except RecursionError:
-        raise InputError(f"{path}: cannot be read as JSON: it is nested too deep") from None
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(path, error) from None
     features = _features(path, data)
     check_rows(path, ("geometry",), len(features), "features")
     names: dict[str, None] = {}
@@ -50,15 +50,25 @@ def read_geojson(path: Path, options: Options) -> Source:
             cells.setdefault("id", feature["id"])
         names |= dict.fromkeys(cells)
         good.append((number, cells, feature.get("geometry")))
-    rows = tuple(
-        Row(number, tuple(_cell(cells.get(name)) for name in names)) for number, cells, _ in good
-    )
-    drawn = [json.dumps(geometry) if geometry else None for _, _, geometry in good]
+    try:
+        rows = tuple(
+            Row(number, tuple(_cell(cells.get(name)) for name in names))
+            for number, cells, _ in good
+        )
+        drawn = [json.dumps(geometry) if geometry else None for _, _, geometry in good]
+    except RecursionError as error:
+        raise _unreadable(path, error) from None
     geometries = shapely.force_2d(shapely.from_geojson(drawn, on_invalid="ignore"))
     return Source(
         path, tuple(name.strip() for name in names), rows, digest(path), geometries,
         _crs(path, data), faults=tuple(faults), notes=notes,
     )  # fmt: skip
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    """`error` of Python's JSON reader: too deep, or a number of thousands of digits."""
+    why = "it is nested too deep" if isinstance(error, RecursionError) else "a number is too long"
+    return InputError(f"{path}: cannot be read as JSON: {why}: get the file again or mend it")
 
 
 def _features(path: Path, data: Any) -> list[Any]:
@@ -67,7 +77,7 @@ def _features(path: Path, data: Any) -> list[Any]:
         return list(data["features"])
     if kind == "Feature":
         return [data]
-    if kind in GEOMETRIES:
+    if isinstance(kind, str) and kind in GEOMETRIES:
         return [{"type": "Feature", "properties": {}, "geometry": data}]
     raise InputError(
         f"{path} is JSON but no GeoJSON (its type is {shown(kind)!r}): convert it to a GeoJSON "
@@ -89,7 +99,7 @@ def _crs(path: Path, data: Mapping[str, Any]) -> str:
     if member is None:
         return "EPSG:4326"
     try:
-        return str(member["properties"]["name"])
+        return printable(str(member["properties"]["name"]))
     except (KeyError, TypeError):
         raise InputError(
             f"{path}: its crs member names no coordinate system: name it with --crs EPSG:N"

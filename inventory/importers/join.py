@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from farola.errors import InputError
 from inventory.importers.contents import Row, Source
-from inventory.importers.report import BadCellError, Report
+from inventory.importers.report import BadCellError, Fault, Repair, Report
 from inventory.importers.rows import Reader
 from inventory.importers.values import read_text
 
@@ -20,6 +22,32 @@ class Joined:
     """Numbers of the features without a row."""
     shadowed: frozenset[str]
     """Columns that stand on both sides: the polygons' own are used."""
+    table: Path | None = None
+    added: frozenset[str] = frozenset()
+    """Columns that come from `table`."""
+    partners: Mapping[int, int] = field(default_factory=dict)
+    """Number of the table's row for each feature that has one."""
+
+    def blame(self, report: Report, repaired: int, rejected: int, warned: int) -> None:
+        """Let what was told from those places of `report` on about the table's cells name the
+        table and its row, where the cell can be found and mended.
+        """
+        if self.table is None:
+            return
+        name = self.table.name
+
+        def partner(told: Repair | Fault) -> int:
+            return self.partners.get(told.row, 0) if told.field in self.added else 0
+
+        for i, repair in enumerate(report.repaired[repaired:], start=repaired):
+            if row := partner(repair):
+                report.repaired[i] = replace(repair, row=row, why=f"{repair.why} ({name})")
+        for faults, start in ((report.rejected, rejected), (report.warnings, warned)):
+            for i, fault in enumerate(faults[start:], start=start):
+                if row := partner(fault):
+                    why = f"row {row} of {name}: {fault.why}"
+                    reason = f"{fault.reason} ({name})"
+                    faults[i] = replace(fault, row=row, why=why, reason=reason, foreign=True)
 
 
 def join(polygons: Source, id_column: str, table: Source, key: str, report: Report) -> Joined:
@@ -48,11 +76,13 @@ def join(polygons: Source, id_column: str, table: Source, key: str, report: Repo
             report.reject(row.number, BadCellError(key, text, "no polygon has this id"), table.path)
     added = [i for i, name in enumerate(table.columns) if name not in polygons.columns]
     empty: tuple[object, ...] = (None,) * len(added)
-    rows, unmatched = [], set()
+    rows, unmatched, partners = [], set(), {}
     for row in polygons.rows:
         partner = by_key.get(read_text(own.cell(row, "id"))[0] or "")
         if partner is None:
             unmatched.add(row.number)
+        else:
+            partners[row.number] = partner.number
         cells = tuple(partner.cells[i] for i in added) if partner else empty
         rows.append(Row(row.number, row.cells + cells))
     report.extra["join"] = {
@@ -67,6 +97,9 @@ def join(polygons: Source, id_column: str, table: Source, key: str, report: Repo
         replace(polygons, columns=columns, rows=tuple(rows)),
         frozenset(unmatched),
         frozenset(polygons.columns) & frozenset(table.columns) - {key},
+        table.path,
+        frozenset(table.columns[i] for i in added),
+        partners,
     )
 
 
@@ -80,7 +113,11 @@ def _rows_by_key(table: Source, key: str, ids: set[str], report: Report) -> dict
     ]
     found: dict[str, Row] = {}
     for row in table.rows:
-        text = reader.text(row, "join_key")
+        try:
+            text = reader.text(row, "join_key")
+        except BadCellError as bad:
+            report.reject(row.number, bad, table.path)
+            continue
         if text is None:
             report.reject(row.number, BadCellError(key, "", "the key is missing"), table.path)
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,8 @@ class Repair:
 class Fault:
     """A cell that a row was rejected or warned for; `reason` is `why` without the row's own data.
 
-    `foreign` is a row of a joined table, not of the file itself.
+    Row 0 is the file as a whole. `foreign` is a row of a joined table, not of the file itself;
+    `cells` are those of a row that could not be read as one.
     """
 
     row: int
@@ -38,6 +40,7 @@ class Fault:
     why: str
     reason: str = ""
     foreign: bool = False
+    cells: tuple[object, ...] = ()
 
 
 class BadCellError(Exception):
@@ -58,9 +61,14 @@ class BadCellError(Exception):
         return Fault(row, self.field, shown(self.value), self.why, self.reason)
 
 
+def printable(text: str) -> str:
+    """`text` as UTF-8 can hold it: lone surrogates, which JSON and file names may hold, escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def shown(value: object) -> str:
     """`value` as text, short enough to print."""
-    text = "" if value is None else str(value)
+    text = "" if value is None else printable(str(value))
     return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"
 
 
@@ -82,6 +90,8 @@ class Report:
     """What was assumed or guessed about the whole file."""
     reject_file: Path | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    rejected_ids: set[str] = field(default_factory=set)
+    """Ids that the file holds, in rows that were rejected."""
 
     def reject(self, row: int, error: BadCellError, table: Path | None = None) -> None:
         """Reject `row` of the file, or of the joined `table`, which is then named."""
@@ -124,7 +134,7 @@ class Report:
     def event_detail(self) -> dict[str, Any]:
         """Counts and the file's digest, for the stored event; no row's content."""
         return {
-            "file": self.file.name,
+            "file": printable(self.file.name),
             "sha256": self.sha256,
             "read": self.read,
             "imported": self.imported,
@@ -158,7 +168,8 @@ def summary(report: Report, few: int = 3) -> Iterator[str]:
         groups: dict[tuple[str, str], list[str]] = defaultdict(list)
         for f in faults:
             tail = f" ({f.why})" if f.why != f.reason else ""
-            groups[f.field, f.reason].append(f"row {f.row} {f.value!r}{tail}")
+            where = f"row {f.row}" if f.row else "the file"
+            groups[f.field, f.reason].append(f"{where} {f.value!r}{tail}")
         yield from _grouped(title, groups, few)
     if report.reject_file:
         yield f"rejected rows are in {report.reject_file}"
@@ -176,21 +187,26 @@ def _grouped(title: str, groups: Mapping[tuple[str, str], list[str]], few: int) 
 
 
 def write_reject_file(
-    report: Report, folder: Path, columns: Sequence[str], rows: Mapping[int, Sequence[object]]
+    report: Report,
+    folder: Path,
+    columns: Sequence[str],
+    rows: Mapping[int, Sequence[object]],
+    joined: Mapping[int, Sequence[object]] | None = None,
 ) -> None:
-    """Write the rejected rows as CSV under `folder`: their own cells (`rows` by number), then the
-    row's number, the field and why. Mend it there and import it again.
+    """Write the rejected rows as CSV under `folder`: their own cells (`rows` by number, `joined`
+    those of a joined table, both under `columns`), then the row's number, the field and why.
     """
     if not report.rejected:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    tag = hashlib.sha256(str(report.file.absolute()).encode()).hexdigest()[:8]
+    tag = hashlib.sha256(os.fsencode(report.file.absolute())).hexdigest()[:8]
     path = folder / f"{report.kind.replace(' ', '-')}-{report.file.stem}-{tag}.rejects.csv"
-    with path.open("w", newline="", encoding="utf-8") as out:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as out:
         writer = csv.writer(out)
         writer.writerow([*columns, "farola_row", "farola_field", "farola_value", "farola_why"])
         for fault in report.rejected:
-            own = () if fault.foreign else rows.get(fault.row, ())
+            known = (joined or {}) if fault.foreign else rows
+            own = fault.cells or known.get(fault.row, ())
             cells = ["" if cell is None else cell for cell in own]
             cells += [""] * (len(columns) - len(cells))
             writer.writerow([*cells, fault.row, fault.field, fault.value, fault.why])

@@ -18,6 +18,7 @@ T = TypeVar("T")
 MAX_ID_CHARS = 200
 EXACT = 2.0**53
 """Whole numbers beyond this are rounded where a file keeps them as floats."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -53,9 +54,13 @@ class Reader:
         return row.cells[self.index[field]] if self.has(field) else None
 
     def text(self, row: Row, field: str) -> str | None:
-        """The cell as text without outer spaces."""
+        """The cell as text without outer spaces. BadCellError if it is no Unicode."""
         cell = self.cell(row, field)
         text, why = read_text(cell)
+        if text and _SURROGATE.search(text):
+            raise BadCellError(
+                self.column(field), cell, "holds half a character (a lone surrogate)"
+            )
         if why:
             self.report.repair(row.number, self.column(field), cell, text, why)
         return text
@@ -110,7 +115,7 @@ class Reader:
         """
         if not self.has("id"):
             texts = [read_text(cell)[0] for cell in row.cells]
-            content = json.dumps(texts, ensure_ascii=False).encode() + extra
+            content = json.dumps(texts, ensure_ascii=False).encode("utf-8", "surrogatepass") + extra
             return "row-" + hashlib.blake2b(content, digest_size=8).hexdigest()
         text = self.text(row, "id")
         if text is None:

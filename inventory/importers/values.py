@@ -94,9 +94,13 @@ def read_number(cell: object, kind: Kind = "measure", decimal: str = "") -> tupl
     if isinstance(cell, bool) or not isinstance(cell, int | float | str):
         raise ValueError("is not a number")  # noqa: TRY004 - a fault of the data, not of the code
     if not isinstance(cell, str):
-        if not math.isfinite(cell):
+        try:
+            value = float(cell)
+        except OverflowError:  # a whole number of hundreds of digits
+            value = math.inf
+        if not math.isfinite(value):
             raise ValueError("is not a finite number")
-        return float(cell), ""
+        return value, ""
     text, whys = _bare(cell)
     if text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
         raise ValueError("is not a finite number")
