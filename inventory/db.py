@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from farola.errors import InventoryError
+from farola.errors import InventoryError, SettingsError
 from farola.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+NO_TABLES = frozenset({"42P01", "42703"})
+"""PostgreSQL's codes of a table and a column that are not there."""
 
 
 def open_engine(url: str) -> Engine:
-    """Engine for `url`; SQLite gets WAL, foreign keys and a 10 s wait for locks."""
-    engine = create_engine(url)
+    """Engine for `url`; SQLite gets WAL, foreign keys and a 10 s wait for locks.
+
+    Raises
+    ------
+    SettingsError
+        `url` names no database, or one whose driver is not installed. The URL is never shown: it
+        may hold a password.
+    """
+    try:
+        engine = create_engine(url)
+    except ImportError as error:
+        raise SettingsError(
+            f"[inventory] database_url: the database's driver {error.name!r} is not installed: "
+            "for PostgreSQL run `pip install 'farola[postgres]'` and write postgresql+psycopg://…"
+        ) from None
+    except (ArgumentError, ValueError):
+        raise SettingsError(
+            "[inventory] database_url is no address of a database: use one such as "
+            "sqlite:////srv/farola/inventory.db or postgresql+psycopg://USER@HOST/NAME"
+        ) from None
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")
@@ -32,15 +54,44 @@ def open_engine(url: str) -> Engine:
 
 
 def upgrade(engine: Engine) -> None:
-    """Create or migrate the tables to the newest revision."""
+    """Create or migrate the tables to the newest revision.
+
+    Raises
+    ------
+    InventoryError
+        The database cannot be reached or is none, or a newer Farola made it.
+    """
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    _connect(engine)
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as error:
+        raise InventoryError(
+            f"{_named(engine)} cannot be migrated ({error}): was it made by a newer Farola?"
+        ) from None
+    except DBAPIError as error:
+        raise _told(engine, error) from None
+
+
+def guard_file(engine: Engine) -> None:
+    """Make an SQLite inventory its owner's alone, before anything is written to it: it holds
+    credentials and what passwords hash to. SQLite gives its side files the same mode.
+    """
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name == ":memory:" or "file:" in name:
+        return
+    path = Path(name)
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    for beside in (path, Path(f"{name}-wal"), Path(f"{name}-shm")):
+        if beside.exists():
+            beside.chmod(0o600)
 
 
 class Inventory:
@@ -57,16 +108,17 @@ class Inventory:
         Raises
         ------
         InventoryError
-            The database cannot be reached or was never initialised.
+            The database cannot be reached, is damaged or was never initialised. What the caller's
+            own statements violate (IntegrityError …) is passed on as it is.
         """
+        _connect(self.engine)
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except OperationalError as error:
-            raise InventoryError(
-                f"inventory {self.engine.url.render_as_string()}: {error.orig}; "
-                "run `farola init` to create or migrate it"
-            ) from None
+        except DBAPIError as error:
+            if _is_state(error):
+                raise _told(self.engine, error) from None
+            raise
 
     def close(self) -> None:
         """Release the database's connections."""
@@ -76,3 +128,45 @@ class Inventory:
 def open_inventory(settings: Settings) -> Inventory:
     """Open the inventory that `settings` names."""
     return Inventory(settings)
+
+
+def _connect(engine: Engine) -> None:
+    """InventoryError unless a connection can be had (from the pool, once there is one)."""
+    try:
+        engine.connect().close()
+    except DBAPIError as error:
+        raise _told(engine, error) from None
+    except (TypeError, ValueError, OSError, UnicodeError) as error:
+        raise InventoryError(
+            f"inventory {_named(engine)} cannot be opened ({type(error).__name__}): check "
+            "[inventory] database_url in farola.toml"
+        ) from None
+
+
+def _is_state(error: DBAPIError) -> bool:
+    """Whether the database's own state is at fault, and not the statement that met it."""
+    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return "no such" in str(error.orig)  # else the statement's own syntax is wrong
+    code = getattr(error.orig, "sqlstate", None)
+    return isinstance(error, OperationalError) or type(error) is DatabaseError or code in NO_TABLES
+
+
+def _told(engine: Engine, error: DBAPIError) -> InventoryError:
+    """What the database said, in one line without its password, and what to do."""
+    said = str(error.orig).strip().split("\n")[0]
+    if engine.url.password:
+        said = said.replace(str(engine.url.password), "***")
+    if "no such" in said or getattr(error.orig, "sqlstate", None) in NO_TABLES:
+        advice = "run `farola init` to create or migrate it"
+    elif "not a database" in said or "malformed" in said:
+        advice = "restore it from your backup, or move it away and run `farola init`"
+    elif "locked" in said:
+        advice = "another process holds it: try again, or stop that one"
+    else:
+        advice = "check that it is there, and [inventory] database_url in farola.toml"
+    return InventoryError(f"inventory {_named(engine)}: {said}; {advice}")
+
+
+def _named(engine: Engine) -> str:
+    """The database's address without password and options, which may hold one too."""
+    return engine.url.set(query={}).render_as_string(hide_password=True)

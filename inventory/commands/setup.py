@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from farola.errors import SettingsError
-from farola.output import json_option, print_json
+from farola.output import json_option, plain, print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +50,7 @@ def init(
         load_settings,
         write_settings,
     )
-    from inventory.db import open_engine, upgrade
+    from inventory.db import guard_file, open_engine, upgrade
 
     home = default_home()
     fresh = not (home / FILE_NAME).exists()
@@ -73,15 +74,20 @@ def init(
         city=replace(settings.city, **{k: v for k, v in city.items() if v is not None}),
         store=replace(settings.store, **given),
     )
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = open_engine(settings.inventory_url)
     try:
-        upgrade(engine)
-        _check_key(engine, home)
-    finally:
-        engine.dispose()
-    key = create_key(home)
-    path = write_settings(settings)
+        _make_private(home)
+        engine = open_engine(settings.inventory_url)
+        try:
+            guard_file(engine)
+            upgrade(engine)
+            _check_key(engine, home)
+        finally:
+            engine.dispose()
+        key = create_key(home)
+        path = write_settings(settings)
+    except OSError as error:
+        where = error.filename or home
+        raise SettingsError(f"{where} cannot be written: {error.strerror}; mend that") from None
     if as_json:
         print_json({
             "home": str(home), "created": fresh, "settings": str(path), "key_file": str(key),
@@ -89,10 +95,19 @@ def init(
             "city": vars(settings.city),
         })  # fmt: skip
         return
-    click.echo(f"{'made' if fresh else 'upgraded'} the home of {settings.city.name} in {home}")
+    click.echo(
+        f"{'made' if fresh else 'upgraded'} the home of {plain(settings.city.name)} in {home}"
+    )
     click.echo(f"settings: {path}")
     click.echo(f"key:      {key} (back it up apart from the home; without it secrets are lost)")
     click.echo(f"series:   {settings.store.url if settings.store.kind == 'influx' else 'SQLite'}")
+
+
+def _make_private(home: Path) -> None:
+    """Make `home`, its owner's alone; a folder that all share (/tmp) keeps its mode."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not home.stat().st_mode & stat.S_ISVTX:
+        home.chmod(0o700)
 
 
 def check_influx_url(url: str) -> None:
