@@ -118,11 +118,21 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "survey": (
         "Walked surveys of the air.",
-        {"import": ("collectors.airwaves.commands:survey_import", "Read pcap or WiGLE files.")},
+        {
+            "import": (
+                "collectors.airwaves.survey_commands:survey_import",
+                "Read pcap or WiGLE files.",
+            )
+        },
     ),
     "airwaves": (
         "Look for impostors.",
-        {"scan": ("collectors.airwaves.commands:scan", "Name access points that pose as ours.")},
+        {
+            "scan": (
+                "collectors.airwaves.scan_commands:scan",
+                "Name access points that pose as ours.",
+            )
+        },
     ),
 }
 

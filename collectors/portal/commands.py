@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from farola.output import json_option, note, print_json
+from farola.output import json_option
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -86,7 +86,7 @@ def usage(
     from collectors.portal.shape import find_shape
     from farola.settings import load_settings
     from inventory.importers.contents import Options
-    from inventory.importers.report import write_reject_file
+    from inventory.importers.outcome import finish
     from inventory.importers.source import open_source
 
     settings = load_settings()
@@ -106,11 +106,12 @@ def usage(
         settings, source, shape, report,
         day_first=day_first, keep_outliers=keep_outliers, strict=strict,
     )  # fmt: skip
-    report.sort()
-    write_reject_file(
-        report, settings.home / "rejects", source.columns, {r.number: r.cells for r in source.rows}
-    )
-    _print(report, strict, as_json)
+    finish(report, source, settings.home, strict=strict, as_json=as_json)
+    if not as_json:
+        click.echo(
+            f"{report.extra['figures']:,} figures kept by {report.extra['scope']}; "
+            f"{report.extra['series_rows']:,} days written to the time series"
+        )
 
 
 def _import(
@@ -206,28 +207,3 @@ def _write_days(settings: Settings, units: list[Unit]) -> int:
         return store.write([batch])
     finally:
         store.close()
-
-
-def _print(report: Report, strict: bool, as_json: bool) -> None:
-    from farola.errors import InputError
-    from inventory.importers.report import summary
-
-    for text in report.notes:
-        note(text)
-    if as_json:
-        print_json(report.as_dict())
-    else:
-        for line in summary(report):
-            click.echo(line)
-        click.echo(
-            f"{report.extra['figures']:,} figures kept by {report.extra['scope']}; "
-            f"{report.extra['series_rows']:,} days written to the time series"
-        )
-    if strict and report.rejected:
-        first = report.rejected[0]
-        raise InputError(
-            f"{report.file}: {len(report.rejected)} rows rejected and --strict given: nothing was "
-            f"imported; the first is row {first.row}, {first.field} {first.value!r}: {first.why}"
-        )
-    if not report.imported:
-        note(f"nothing was imported from {report.file}: every row was rejected")

@@ -1,5 +1,5 @@
 """pysnmp's message dispatcher, hardened for a network that anyone can send packets on: a reply
-counts only if it came from the address that was asked, and rubbish is counted and dropped.
+counts only if it came from the address that was asked, and rubbish is dropped.
 """
 
 from __future__ import annotations
@@ -26,22 +26,17 @@ _messages = api.PROTOCOL_MODULES[V2C]
 
 
 class CheckedDispatcher(SnmpDispatcher):  # type: ignore[misc]  # pysnmp publishes no types
-    """One socket for all devices. `dropped` counts packets that answered no question of ours.
+    """One socket for all devices; packets that answer no question of ours are dropped.
 
     pysnmp itself matches a reply by its request-id alone and lets a malformed packet raise in the
     event loop; both matter on an open network.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.dropped = 0
 
     def _recv_callback(self, _dispatcher: Any, _domain: Any, address: Any, packet: bytes) -> None:
         request_id, pdu = decode_response(packet) or (None, None)
         pending = self._pendingReqs.get(request_id)
         asked = pending["transportTarget"].transport_address if pending else None
         if pending is None or asked is None or tuple(asked)[:2] != tuple(address)[:2]:
-            self.dropped += 1
             return
         del self._pendingReqs[request_id]
         self.transport_dispatcher.job_finished(id(self))

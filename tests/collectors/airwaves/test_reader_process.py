@@ -53,7 +53,8 @@ def test_the_parent_never_imports_scapy(tmp_path, make_beacon, pcap) -> None:
     code = """
 import sys
 from pathlib import Path
-import collectors.airwaves.commands
+import collectors.airwaves.scan_commands
+import collectors.airwaves.survey_commands
 from collectors.airwaves.hearing import sightings
 from inventory.importers.report import Report
 path = Path(sys.argv[1])
