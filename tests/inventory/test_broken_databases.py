@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import sys
 
 import pytest
 from sqlalchemy import text
@@ -38,6 +39,8 @@ COMMANDS = [
 def test_a_database_url_that_leads_nowhere(cli, home, files, monkeypatch, words, url, part) -> None:
     files.text("sites.csv", "lat,lon\n1,2\n")
     monkeypatch.chdir(files.folder)
+    for driver in ("psycopg", "psycopg2", "asyncpg"):  # as where the extra was not installed
+        monkeypatch.setitem(sys.modules, driver, None)
     create_key(home)
     write_settings(Settings(home, database_url=url.replace("{home}", str(home))))
     done = cli(*words, stdin="secret\n", code=1)
