@@ -19,6 +19,7 @@ from farola.settings import load_settings
 from inventory.db import open_inventory
 from inventory.models import Device
 from inventory.queries import events, store_secrets
+from tests.conftest import require
 from timeseries.base import SCHEMA
 from timeseries.opening import open_store
 
@@ -100,8 +101,7 @@ def test_the_second_poll_has_the_difference_to_the_first(run, city, snmpd):
     city("ap-1", port=snmpd("sysName a"))
     once(run)
     before = stored("interface")
-    if not before:
-        pytest.skip("this machine has no interface but the loopback")
+    require(bool(before), "this machine has no interface but the loopback: add a dummy one")
     assert all(row["rx_bytes"] is None for row in before.values())
     once(run)
     for key, row in stored("interface").items():
@@ -133,14 +133,16 @@ def test_a_dead_device_is_named_and_down_only_after_three_polls(run, city, snmpd
 def test_an_agent_restart_is_no_reboot(run, city, snmpd):
     port = snmpd("sysName a")
     city("ap-1", port=port)
-    time.sleep(2.5)
+    once(run)
     once(run)
     first = stored("device")[("ap-1",)]
     snmpd.stop(port)
+    restart = time.monotonic()
     snmpd("sysName a", port)
     once(run)
+    since_s = time.monotonic() - restart
     second = stored("device")[("ap-1",)]
-    assert second["agent_uptime_s"] < first["agent_uptime_s"]
+    assert 0 <= second["agent_uptime_s"] <= since_s  # an agent that had run on would tell more
     assert second["uptime_s"] > first["uptime_s"]
     assert second["reboots"] == 0
 
