@@ -96,6 +96,11 @@ def digest(path: Path) -> str:
 def check_rows(path: Path, columns: Sequence[str], count: int, what: str = "rows") -> None:
     """InputError unless there are columns and rows."""
     if not any(columns):
-        raise InputError(f"{path} is empty: it has no header and no {what}")
+        raise InputError(f"{path} is empty: it has no header and no {what}: get the file again")
+    if not count and what == "rows":
+        raise InputError(
+            f"{path} is empty: it has a header but no rows: get the file again, or name the right "
+            "one"
+        )
     if not count:
-        raise InputError(f"{path} is empty: it has a header but no {what}")
+        raise InputError(f"{path} is empty: it has no {what}: get the file again")

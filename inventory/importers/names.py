@@ -19,3 +19,8 @@ def did_you_mean(name: str, names: Sequence[str]) -> str:
     folded = {fold(other): other for other in names}
     near = difflib.get_close_matches(fold(name), list(folded), n=1, cutoff=0.6)
     return f"; did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def counted(number: int, one: str) -> str:
+    """ "1 row", "2 rows", "1,234 rows"."""
+    return f"{number:,} {one}" + ("" if number == 1 else "s")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from inventory.importers.contents import Row, Source
 from inventory.importers.join import Joined, join
 from inventory.importers.report import BadCellError, Report
 from inventory.importers.rows import Reader
+from inventory.importers.values import read_text
+from inventory.importers.whereabouts import APART_KM, apart_km, inside_points, judge
+from inventory.records import NeighbourhoodRecord
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def read_areas(
     geometries = _wgs84(source, crs, report)
     areas: list[Area] = []
     first: dict[str, int] = {}
+    told = len(report.repaired), len(report.rejected), len(report.warnings)
     for row, own, geometry in zip(joined.source.rows, source.geometries, geometries, strict=True):
         try:
             polygon = _polygon(row, geometry, report)
@@ -80,10 +84,68 @@ def read_areas(
                 raise BadCellError(reader.column("id"), area.id, why, "the id is a duplicate")  # noqa: TRY301
         except BadCellError as error:
             report.reject(row.number, error.of(reader.label(row)))
+            report.rejected_ids.add(read_text(reader.cell(row, "id"))[0] or "")
             continue
         first[area.id] = row.number
         areas.append(area)
+    joined.blame(report, *told)
     return areas
+
+
+def in_place(
+    areas: list[Area], stored: Sequence[NeighbourhoodRecord], zone: str, report: Report
+) -> list[Area]:
+    """`areas` without those that lie where no neighbourhood of this city can; doubts about the
+    whole file are told. `stored` is what the inventory holds, `zone` the city's time zone.
+    """
+    lat_lon = inside_points([area.geometry for area in areas])
+    held = inside_points([other.geometry for other in stored])
+    at = {other.id: place for other, place in zip(stored, held, strict=True)}
+    at_home = np.array(
+        [
+            area.id in at and apart_km(place, at[area.id]) <= APART_KM
+            for area, place in zip(areas, lat_lon, strict=True)
+        ],
+        dtype=bool,
+    )
+    found = judge(lat_lon, held, at_home, zone)
+    for place, why in found.whole:
+        report.warn(0, "geometry", place, why)
+    for i, why in found.far.items():
+        lat, lon = lat_lon[i]
+        error = BadCellError("geometry", f"{lat:.4f}, {lon:.4f}", why, why.partition("; ")[2])
+        report.reject(areas[i].row, error.of(areas[i].id))
+        report.rejected_ids.add(areas[i].id)
+    return [area for i, area in enumerate(areas) if i not in found.far]
+
+
+OVERLAP = 0.01
+"""Neighbours' outlines seldom agree to the metre: a smaller share in two of them is not told."""
+
+
+def tell_overlaps(geometries: Sequence[Any], report: Report) -> None:
+    """One warning if more than `OVERLAP` of the city's area lies in two or more neighbourhoods:
+    their people would be counted twice.
+    """
+    shapes = np.asarray(geometries, dtype=object)
+    whole = shapely.union_all(shapes).area
+    if shapely.area(shapes).sum() <= whole * (1 + OVERLAP):
+        return
+    one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    one, other = one[one < other], other[one < other]
+    shared = shapely.intersection(shapes[one], shapes[other])
+    real = shapely.area(shared) > OVERLAP * np.minimum(
+        shapely.area(shapes[one]), shapely.area(shapes[other])
+    )
+    share = shapely.union_all(shared[real]).area / whole
+    if share <= OVERLAP:
+        return
+    count = len(np.union1d(one[real], other[real]))
+    report.warn(
+        0, "geometry", f"{count} of {len(shapes)} neighbourhoods",
+        f"overlap: {share:.0%} of the city's area lies in two or more of them, where people may be "
+        "counted twice: import one set of outlines (--replace removes others)",
+    )  # fmt: skip
 
 
 def _area(row: Row, identity: str, polygon: Any, reader: Reader, joined: Joined) -> Area:

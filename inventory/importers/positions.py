@@ -14,10 +14,9 @@ FAR_KM = 50.0
 """Further from all neighbourhoods than this, a point is a mistake."""
 
 _Variant = tuple[str, Callable[[Floats, Floats], tuple[Floats, Floats]]]
-_VARIANTS: tuple[_Variant, ...] = (
+VARIANTS: tuple[_Variant, ...] = (
     (
-        "latitude and longitude look swapped: exchange them (--lat and --lon the other way round "
-        "if the whole file is so)",
+        "latitude and longitude look swapped: exchange them",
         lambda lat, lon: (lon, lat),
     ),
     (
@@ -41,6 +40,8 @@ _VARIANTS: tuple[_Variant, ...] = (
         lambda lat, lon: (lon, -lat),
     ),
 )
+"""Mistakes (what to do about it, how to undo it), the likeliest first."""
+_WHOLE_FILE = " (--lat and --lon the other way round if the whole file is so)"
 _LOST_POINT = "a decimal point looks lost: put it back"
 
 
@@ -108,7 +109,8 @@ def _hints(lats: Floats, lons: Floats, places: Places | None) -> list[str]:
             fits[ranged] = metres <= FAR_KM * 1000
         offer(hint, fits)
     if places is None:
-        offer(_VARIANTS[0][0], (np.abs(lats) > 90) & (np.abs(lats) <= 180) & (np.abs(lons) <= 90))
+        swapped = (np.abs(lats) > 90) & (np.abs(lats) <= 180) & (np.abs(lons) <= 90)
+        offer(VARIANTS[0][0] + _WHOLE_FILE, swapped)
     metres_like = (np.abs(lats) > 1000) & (np.abs(lons) > 1000)
     offer("looks like metres in a projection: name it with --crs EPSG:N", metres_like)
     return hints
@@ -124,6 +126,8 @@ def _variants(lats: Floats, lons: Floats) -> list[_Variant]:
 
         return change
 
+    (swapped, exchange), *others = VARIANTS
+    points = [(swapped + _WHOLE_FILE, exchange), *others]
     if not ((np.abs(lats) > 180) | (np.abs(lons) > 180)).any():
-        return list(_VARIANTS)
-    return [*_VARIANTS, *((_LOST_POINT, shifted(10.0**n)) for n in range(1, 16))]
+        return points
+    return [*points, *((_LOST_POINT, shifted(10.0**n)) for n in range(1, 16))]

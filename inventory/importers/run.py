@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from dataclasses import replace as changed
@@ -20,12 +20,13 @@ from inventory.importers.contents import Options, Source
 from inventory.importers.devices import check_devices, device_rows, read_device, sites_of
 from inventory.importers.outcome import finish, record_import, refused
 from inventory.importers.points import City, read_points
-from inventory.importers.polygons import read_areas
+from inventory.importers.polygons import in_place, read_areas, tell_overlaps
 from inventory.importers.report import Report
 from inventory.importers.source import open_source
 from inventory.importers.write import store_areas, store_devices, store_sites
 from inventory.models import Credential
 from inventory.places import Places
+from inventory.records import NeighbourhoodRecord
 
 
 @dataclass(frozen=True)
@@ -62,21 +63,48 @@ def import_neighbourhoods(
     source = open_source(request.file, own)
     table = open_source(joined.table, request.options) if joined.table else None
     report = source.begin("neighbourhoods")
-    if chosen.get("deprivation") and not deprivation_order:
-        report.notes.append(
-            f"a high {chosen['deprivation']!r} is taken as worse: --deprivation-order low-is-worse "
-            "says otherwise"
-        )
     areas = read_areas(source, chosen, report, crs=request.crs, table=table, join_key=joined.key)
     with closing(open_inventory(settings)) as inventory, inventory.session() as session:
+        known = queries.neighbourhoods(session)
+        order = deprivation_order or _order(chosen.get("deprivation", ""), known, report)
+        areas = in_place(areas, known, settings.city.timezone, report)
         if not refused(report, request.strict):
             stored = store_areas(
                 session, areas, chosen, report,
-                high_is_worse=deprivation_order != "low-is-worse", replace=replace,
+                high_is_worse=order != "low-is-worse", replace=replace,
             )  # fmt: skip
+            here, kept = {area.id for area in areas}, set(report.extra.get("kept", ()))
+            others = [n.geometry for n in known if n.id in kept and n.id not in here]
+            tell_overlaps([area.geometry for area in areas] + others, report)
             report.extra["population"] = sum(area.population or 0 for area in areas)
             record_import(session, report, stored, len(areas))
-    _finish(report, source, settings.home, request)
+    _finish(report, source, settings.home, request, table)
+
+
+def _order(column: str, known: Sequence[NeighbourhoodRecord], report: Report) -> str:
+    """The order of `column` where none is asked for: that of the neighbourhoods `known` already,
+    so that importing again does not turn the city upside down. It is told.
+
+    Raises
+    ------
+    InputError
+        The known ones have both orders.
+    """
+    if not column:
+        return ""
+    orders = {n.high_is_worse for n in known if n.deprivation is not None}
+    if len(orders) > 1:
+        raise InputError(
+            "--deprivation: neighbourhoods of both orders are in the inventory: give "
+            "--deprivation-order high-is-worse or low-is-worse"
+        )
+    word, other = ("low", "high") if orders == {False} else ("high", "low")
+    why = ", as in the import before" if orders else ""
+    report.notes.append(
+        f"a {word} {column!r} is taken as worse{why}: --deprivation-order {other}-is-worse "
+        "says otherwise"
+    )
+    return f"{word}-is-worse"
 
 
 def import_access_points(request: Request) -> None:
@@ -120,5 +148,7 @@ def known_city(session: Session) -> City:
     return City(Places(areas) if areas else None, Boroughs(area.borough for area in areas))
 
 
-def _finish(report: Report, source: Source, home: Path, request: Request) -> None:
-    finish(report, source, home, strict=request.strict, as_json=request.as_json)
+def _finish(
+    report: Report, source: Source, home: Path, request: Request, table: Source | None = None
+) -> None:
+    finish(report, source, home, strict=request.strict, as_json=request.as_json, table=table)

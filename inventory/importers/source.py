@@ -49,6 +49,8 @@ def check_kind(path: Path, encoding: str = "") -> str:
 
     Text in a named `encoding` is taken at its word.
     """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file in it")
     kind = (TABLES | LAYERS).get(path.suffix.lower())
     if kind is None:
         raise InputError(
@@ -58,8 +60,6 @@ def check_kind(path: Path, encoding: str = "") -> str:
     try:
         with path.open("rb") as file:
             head = file.read(4096)
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder: name a file in it") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if not head:

@@ -106,7 +106,7 @@ def store_areas(
 
 
 def _few(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:3]) + (" …" if len(ids) > 3 else "")  # noqa: PLR2004 - a few
+    return ", ".join(ids[:3]) + (" …" if len(ids) > 3 else "")
 
 
 def store_sites(
