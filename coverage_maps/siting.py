@@ -17,12 +17,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from coverage_maps.bounds import lagrangian
+from coverage_maps.bounds import knapsack, lagrangian
 from coverage_maps.projection import Floats
 from coverage_maps.swaps import improve
 from farola.errors import PlanningError
 
 Indices = NDArray[np.intp]
+GREEDY_SHARE = 0.5
+"""Of the time limit: when greedy takes more, it becomes less choosy."""
+HURRIED = 0.7
+"""Then a site is taken whose gain is at least this share of the best known ceiling."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +68,10 @@ def maximal_coverage(
         Built already: they cover, cost nothing and are not chosen again. What they cover is
         part of `covered` and of `upper_bound`.
     time_limit : float
-        Seconds for search and bound together. If the search runs out of it, the rest of the
-        budget is spent by the gains known then.
+        Seconds for search and bound together. Past them the budget is still spent, greedily
+        and less choosily, and the bound is the one that takes one look at each candidate: no
+        choice covers more than its sites one by one, nor more than all sites together. So much
+        (reading the matrix once, one greedy choice) is done however small the limit.
 
     Returns
     -------
@@ -77,7 +83,7 @@ def maximal_coverage(
     PlanningError
         Shapes that do not fit, a value that is nan or below 0, weights that are all 0.
     """
-    deadline = time.monotonic() + time_limit
+    began = time.monotonic()
     matrix, weight, cost = _checked(covers, weights, costs, budget)
     built = np.unique(np.asarray(fixed, dtype=np.intp))
     if len(built) and not 0 <= built[0] <= built[-1] < matrix.shape[0]:
@@ -90,32 +96,64 @@ def maximal_coverage(
         open_weight[_row(matrix, site)] = 0.0
     base = float(weight.sum() - open_weight.sum()) if len(built) else 0.0
 
-    usable = np.flatnonzero((cost <= budget) & (matrix @ open_weight > 0))
+    alone = matrix @ open_weight
+    usable = np.flatnonzero((cost <= budget) & (alone > 0))
     usable = usable[~np.isin(usable, built)]
     if not len(usable):
         return Siting(np.empty(0, dtype=np.intp), base, base, 0.0)
-    small = matrix[usable]
-    reachable = np.flatnonzero((small.sum(axis=0) > 0) & (open_weight > 0))
-    small = csr_array(small[:, reachable])
-    gain, price = open_weight[reachable], cost[usable]
+    small = matrix if len(usable) == matrix.shape[0] else matrix[usable]
+    met = np.bincount(small.indices, minlength=len(open_weight)) > 0
+    reachable = np.flatnonzero(met & (open_weight > 0))
+    if len(reachable) < small.shape[1]:
+        small = csr_array(small[:, reachable])
+    chosen, bound = _searched(
+        small, open_weight[reachable], cost[usable], budget,
+        alone=alone[usable], began=began, time_limit=time_limit,
+    )  # fmt: skip
+    value = union_weight(small, open_weight[reachable], chosen)
+    covered, upper = base + value, base + max(bound, value)
+    return Siting(usable[chosen], covered, upper, (upper - covered) / upper)
 
-    chosen = greedy(small, gain, price, budget, deadline)
-    value = union_weight(small, gain, chosen)
-    single = _best_single(small, gain)
-    if union_weight(small, gain, single) > value:
-        chosen, value = single, union_weight(small, gain, single)
+
+def _searched(
+    covers: csr_array,
+    weights: Floats,
+    costs: Floats,
+    budget: float,
+    *,
+    alone: Floats,
+    began: float,
+    time_limit: float,
+) -> tuple[Indices, float]:
+    """A choice in the order of gain, and an upper bound; `alone` is each candidate's own weight.
+
+    `began` is when the limit began to run; what was needed to read the matrix since then is
+    about what the last step, putting the choice in order, needs too.
+    """
+    deadline = began + time_limit - (time.monotonic() - began)
+    chosen = greedy(covers, weights, costs, budget, began + GREEDY_SHARE * time_limit)
+    value = union_weight(covers, weights, chosen)
+    # Beside greedy by ratio the one best site keeps a dear but great site from being lost.
+    single = np.array([np.argmax(alone)], dtype=np.intp)
+    if alone[single[0]] > value:
+        chosen, value = single, float(alone[single[0]])
+    bound = min(float(weights.sum()), knapsack(alone, costs, budget)[2])
+    if time.monotonic() >= deadline:
+        rest = chosen if len(chosen) > 1 else _completed(covers, weights, costs, budget, chosen)
+        return rest, bound
     # The choice that the bound suggests is often the better start: time is kept for both.
     third = (deadline - time.monotonic()) / 3
     early, late = time.monotonic() + third, deadline - third / 2
-    chosen = improve(small, gain, price, budget, chosen=chosen, deadline=early)
-    value = union_weight(small, gain, chosen)
-    bound, other = lagrangian(small, gain, price, budget, value=value, deadline=late)
-    other = improve(small, gain, price, budget, chosen=other, deadline=deadline)
-    both = [_completed(small, gain, price, budget, start=start) for start in (chosen, other)]
-    chosen = max(both, key=lambda sites: union_weight(small, gain, sites))
-    value = union_weight(small, gain, chosen)
-    covered, upper = base + value, base + max(bound, value)
-    return Siting(usable[chosen], covered, upper, (upper - covered) / upper)
+    chosen = improve(covers, weights, costs, budget, chosen=chosen, deadline=early)
+    value = union_weight(covers, weights, chosen)
+    proven, other = lagrangian(covers, weights, costs, budget, value=value, deadline=late)
+    other = improve(covers, weights, costs, budget, chosen=other, deadline=deadline)
+    starts = sorted((chosen, other), key=lambda sites: -union_weight(covers, weights, sites))
+    best = _completed(covers, weights, costs, budget, starts[0], deadline)
+    if time.monotonic() < deadline:
+        second = _completed(covers, weights, costs, budget, starts[1], deadline)
+        best = max(best, second, key=lambda sites: union_weight(covers, weights, sites))
+    return best, min(bound, proven)
 
 
 def greedy(
@@ -124,7 +162,8 @@ def greedy(
     """Take again and again what adds the most weight for its cost, while it can be paid.
 
     Gains only shrink as sites are added (the objective is submodular), so a gain computed
-    earlier is a ceiling and only the candidate on top of the heap needs a new look.
+    earlier is a ceiling and only the candidate on top of the heap needs a new look. After
+    `deadline` (time.monotonic) a candidate near the top is good enough, which needs fewer looks.
     """
     divisor = np.where(costs > 0, costs, 1e-12 * max(float(costs.max()), 1.0))
     left = weights.copy()
@@ -133,17 +172,18 @@ def greedy(
     chosen: list[int] = []
     # A hair of room: ten sites at 0.1 cost 1.
     money = budget * (1 + 1e-12)
-    hurried = False
+    enough = 1.0
     while heap and (money > 0 or costs[heap[0][1]] == 0):
         known, j = heapq.heappop(heap)
         if costs[j] > money:
             continue
         row = _row(covers, j)
         now = -float(left[row].sum()) / divisor[j]
-        hurried = hurried or time.monotonic() > deadline
         if now >= 0:
             continue
-        if heap and now > heap[0][0] and now > known and not hurried:
+        if enough == 1.0 and time.monotonic() > deadline:
+            enough = HURRIED
+        if heap and now > enough * heap[0][0] and now > known:
             heapq.heappush(heap, (now, j))
             continue
         chosen.append(j)
@@ -160,26 +200,27 @@ def union_weight(covers: csr_array, weights: Floats, chosen: Indices) -> float:
     return float(weights[reached].sum())
 
 
-def _best_single(covers: csr_array, weights: Floats) -> Indices:
-    """The one best site: beside greedy by ratio it keeps a dear but great site from being lost."""
-    return np.array([np.argmax(covers @ weights)], dtype=np.intp)
-
-
 def _completed(
     covers: csr_array,
     weights: Floats,
     costs: Floats,
     budget: float,
-    *,
     start: Indices,
+    deadline: float = -np.inf,
 ) -> Indices:
     """`start` in order of gain, then what the rest of the budget buys beside it."""
     ordered = start[greedy(csr_array(covers[start]), weights, np.zeros(len(start)), 0.0)]
+    rest = budget - float(costs[ordered].sum())
+    payable = costs <= rest * (1 + 1e-12)
+    payable[ordered] = False
+    others = np.flatnonzero(payable)
+    if not len(others):
+        return ordered
     left = weights.copy()
     for j in ordered:
         left[_row(covers, j)] = 0.0
-    rest = budget - float(costs[ordered].sum())
-    return np.concatenate((ordered, greedy(covers, left, costs, rest)))
+    more = greedy(csr_array(covers[others]), left, costs[others], rest, deadline)
+    return np.concatenate((ordered, others[more]))
 
 
 def _row(covers: csr_array, j: int) -> Indices:

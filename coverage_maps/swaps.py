@@ -30,6 +30,8 @@ def improve(
     kept up to date as sites go and come, so one trial touches only what the site covers. Ends
     when a whole round brings nothing, or at `deadline` (time.monotonic).
     """
+    if time.monotonic() > deadline:
+        return chosen
     points = csr_array(covers.T)
     times = np.zeros(len(weights), dtype=np.intp)
     for j in chosen:
