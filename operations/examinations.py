@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from farola.errors import SettingsError
+from farola.errors import FarolaError, SettingsError
 from farola.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -127,7 +127,10 @@ def key(settings: Settings) -> Check:
 
     path = key_path(settings.home)
     try:
-        Keyring(settings.home)
+        keyring = Keyring(settings.home)
+        stored = _any_secret(settings)
+        if stored is not None:
+            keyring.decrypt(stored)
     except SettingsError as error:
         return Check("key", False, str(error))
     if path.is_relative_to(settings.home):
@@ -136,6 +139,25 @@ def key(settings: Settings) -> Check:
             "move it out of the home and set FAROLA_KEY_FILE", required=False,
         )  # fmt: skip
     return Check("key", True, f"{path}, its owner's alone")
+
+
+def _any_secret(settings: Settings) -> bytes | None:
+    """One stored secret; None where there is none, or no inventory to look in."""
+    from sqlalchemy import select
+
+    from inventory.db import open_inventory
+    from inventory.models import Credential
+
+    if not settings.database_url and not (settings.home / "inventory.db").exists():
+        return None
+    opened = open_inventory(settings)
+    try:
+        with opened.session() as session:
+            return session.scalars(select(Credential.secrets).limit(1)).first()
+    except FarolaError:  # that the inventory cannot be read is another check's to tell
+        return None
+    finally:
+        opened.close()
 
 
 def inventory(settings: Settings) -> Check:

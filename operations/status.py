@@ -62,17 +62,19 @@ class Status:
 
 @click.command()
 @json_option
-def status(as_json: bool) -> None:
+def status(as_json: bool) -> int:
     """Show what is known of the city now.
 
-    A store that cannot be reached leaves devices unknown and is told; the rest is still shown.
+    A store that cannot be read leaves devices unknown and is told; the rest is still shown, and
+    the exit code is 1.
     """
     settings = load_settings()
     found = read_status(settings)
     if as_json:
         print_json(as_plain(found))
-        return
-    _print(found, settings)
+    else:
+        _print(found, settings)
+    return 0 if found.store["ok"] else 1
 
 
 def read_status(settings: Settings) -> Status:
@@ -185,6 +187,9 @@ def _print(found: Status, settings: Settings) -> None:
         ("last change", "none yet"),
         ("store", ("" if found.store["ok"] else "NOT WORKING: ") + found.store["detail"]),
     ]
+    if not found.store["ok"]:
+        rows[2] = ("devices", f"{counts['devices']:,}: their state cannot be read")
+        rows[3] = ("last poll", "cannot be read")
     if found.last_poll:
         poll = found.last_poll
         rows[3] = ("last poll", f"{local(poll.at)}, {poll.answered} of {poll.devices} answered")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from farola.keys import create_key
 from operations import doctor, examinations
 
 
@@ -62,6 +63,17 @@ def test_a_key_beside_its_secrets_is_advised_against(
     check = told(run)["key"]
     assert not check["ok"]
     assert not check["required"]
+
+
+def test_a_key_of_another_city_is_found_out(
+    home: Path, run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run("init")
+    run("device", "credential", "poles", "--username", "root", input="a secret\n")
+    assert told(run)["key"]["ok"]
+    monkeypatch.setenv("FAROLA_KEY_FILE", str(tmp_path / "other.key"))
+    create_key(home)
+    assert "another key" in told(run, code=1)["key"]["detail"]
 
 
 def test_an_inventory_of_another_version(home: Path, run: Any) -> None:

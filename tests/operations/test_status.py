@@ -88,15 +88,19 @@ def test_a_store_that_is_down_leaves_devices_unknown(home: Path, run: Any) -> No
     settings = load_settings(home)
     for path in (home / "series").glob("*.db*"):
         path.write_bytes(b"broken" * 1000)
-    found = json.loads(run("status", "--json").stdout)
+    found = json.loads(run("status", "--json", code=1).stdout)
     assert found["devices"] == {"up": 0, "down": 0, "unknown": 4}
     assert found["counts"]["devices"] == 4
     assert found["store"]["ok"] is False
     assert "not a database" in found["store"]["detail"]
 
+    told = run("status", code=1)
+    assert "their state cannot be read" in told.stdout
+    assert "none yet: run `farola collect" not in told.stdout
+
     path = write_settings(settings)
     path.write_text(path.read_text().replace('kind = "sqlite"', 'kind = "influx"'))
-    found = json.loads(run("status", "--json").stdout)
+    found = json.loads(run("status", "--json", code=1).stdout)
     assert "[store] url" in found["store"]["detail"]
 
 
