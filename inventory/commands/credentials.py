@@ -72,4 +72,6 @@ def _read_secret(field: str) -> str:
             f"the {field} is empty or too long: pipe it in, as in "
             f"`farola device credential NAME --field {field} < FILE`"
         )
+    if field != "private_key" and not secret.isprintable():
+        raise InputError(f"the {field} holds a line break or another control character")
     return str(secret)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
+SSID_BYTES = 32
+"""What 802.11 allows."""
+
+
 @click.command()
 @click.option("--name", help="The city's name.")
 @click.option("--timezone", help="The city's time zone, such as America/Mexico_City.")
@@ -62,6 +66,13 @@ def init(
         if not (country == "00" or (len(country) == 2 and country.isalpha())):
             raise SettingsError(f"--country {country}: use a code of two letters such as MX, or 00")
     city = {"name": name, "timezone": timezone, "ssid": ssid, "country": country}
+    if name is not None and not (name.strip() and name.isprintable()):
+        raise SettingsError("--name: give the city's name, on one line")
+    if ssid is not None and not (0 < len(ssid.encode()) <= SSID_BYTES and ssid.isprintable()):
+        raise SettingsError(
+            f"--ssid {ssid!r}: a network's name has 1 to {SSID_BYTES} bytes of UTF-8 and no control "
+            f"characters; this has {len(ssid.encode())}"
+        )
     store = {"api": api, "bucket": bucket, "org": org, "auth": auth, "credential": credential}
     given = {key: value for key, value in store.items() if value is not None}
     if url:

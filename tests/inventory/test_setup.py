@@ -119,3 +119,26 @@ def test_commands_before_init_say_what_to_do(cli, files) -> None:
     path = files.text("a.csv", "lat,lon\n1,2\n")
     assert "farola init" in cli("import", "sites", path, code=1).err
     assert "farola init" in cli("device", "credential", "x", stdin="y", code=1).err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--ssid", "x" * 33),
+        ("--ssid", "ñ" * 17),
+        ("--ssid", ""),
+        ("--ssid", "a\tb"),
+        ("--name", " "),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_before_anything_is_made(run, home, option, value):
+    done = run("init", option, value, code=1)
+    assert option in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not home.exists()
+
+
+def test_a_secret_of_two_lines_is_refused(run):
+    run("init")
+    done = run("device", "credential", "poles", "--field", "snmp_community", input="a\nb\n", code=1)
+    assert "line break" in done.stderr
