@@ -70,8 +70,8 @@ def init(
         raise SettingsError("--name: give the city's name, on one line")
     if ssid is not None and not (0 < len(ssid.encode()) <= SSID_BYTES and ssid.isprintable()):
         raise SettingsError(
-            f"--ssid {ssid!r}: a network's name has 1 to {SSID_BYTES} bytes of UTF-8 and no control "
-            f"characters; this has {len(ssid.encode())}"
+            f"--ssid {ssid!r}: a network's name has 1 to {SSID_BYTES} bytes of UTF-8 and no "
+            f"control characters; this has {len(ssid.encode())}"
         )
     store = {"api": api, "bucket": bucket, "org": org, "auth": auth, "credential": credential}
     given = {key: value for key, value in store.items() if value is not None}
