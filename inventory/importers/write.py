@@ -85,8 +85,9 @@ def store_areas(
         report.notes.append("polygons were rejected, so --replace removed nothing: mend them first")
     report.extra["removed" if replace else "kept"] = gone if replace else sorted(gone + spared)
     if spared:
+        whose = "row was" if len(spared) == 1 else "rows were"
         report.notes.append(
-            f"{counted(len(spared), 'neighbourhood')} whose rows were rejected stayed as before "
+            f"{counted(len(spared), 'neighbourhood')} whose {whose} rejected stayed as before "
             f"({_few(spared)})"
         )
     if gone and replace:
