@@ -85,6 +85,14 @@ def checked_where(measurement: Measurement, where: Mapping[str, str] | None) -> 
     return dict(where or {})
 
 
+def checked_query(
+    measurement: str, fields: Sequence[str], where: Mapping[str, str] | None
+) -> tuple[Measurement, list[str], dict[str, str]]:
+    """The measurement, the fields and the tags that a question names; StoreError if one is not."""
+    shape = measurement_named(measurement)
+    return shape, chosen_fields(shape, fields), checked_where(shape, where)
+
+
 def to_ms(instant: datetime) -> int:
     """Milliseconds since 1970, rounded up: right for a start that counts and an end that does not.
 

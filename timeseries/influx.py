@@ -14,9 +14,7 @@ from farola.settings import Settings, StoreSettings
 from timeseries.base import Batch, Health, Table
 from timeseries.checking import (
     checked,
-    checked_where,
-    chosen_fields,
-    measurement_named,
+    checked_query,
     to_ms,
 )
 from timeseries.influx_http import Server
@@ -54,9 +52,7 @@ class InfluxStore:
         where: Mapping[str, str] | None = None,
     ) -> Table:
         """For each combination of tags its newest row (not older than `since`), by tags."""
-        shape = measurement_named(measurement)
-        names = chosen_fields(shape, fields)
-        tags = checked_where(shape, where)
+        shape, names, tags = checked_query(measurement, fields, where)
         # All fields are asked for, as InfluxQL skips rows that have none of those named.
         statement = select(shape, list(shape.fields), tags, to_ms(since) if since else None)
         return to_table(shape, names, self._server.query(newest(statement)), by_time=False)
@@ -70,9 +66,7 @@ class InfluxStore:
         fields: Sequence[str] = (),
     ) -> Table:
         """Rows whose tags equal `where`, by time then tags."""
-        shape = measurement_named(measurement)
-        names = chosen_fields(shape, fields)
-        tags = checked_where(shape, where)
+        shape, names, tags = checked_query(measurement, fields, where)
         statement = select(shape, names, tags, to_ms(start), to_ms(end))
         return to_table(shape, names, self._server.query(statement), by_time=True)
 

@@ -25,9 +25,7 @@ from timeseries.base import Batch, Health, Measurement, Table
 from timeseries.checking import (
     Rows,
     checked,
-    checked_where,
-    chosen_fields,
-    measurement_named,
+    checked_query,
     to_ms,
 )
 
@@ -71,9 +69,7 @@ class SqliteStore:
         where: Mapping[str, str] | None = None,
     ) -> Table:
         """For each combination of tags its newest row (not older than `since`), by tags."""
-        shape = measurement_named(measurement)
-        names = chosen_fields(shape, fields)
-        tags = checked_where(shape, where)
+        shape, names, tags = checked_query(measurement, fields, where)
         found: list[tuple[object, ...]] = []
         with self._reading(self.folder / LATEST) as connection:
             if connection:
@@ -96,9 +92,7 @@ class SqliteStore:
         fields: Sequence[str] = (),
     ) -> Table:
         """Rows whose tags equal `where`, by time then tags."""
-        shape = measurement_named(measurement)
-        names = chosen_fields(shape, fields)
-        tags = checked_where(shape, where)
+        shape, names, tags = checked_query(measurement, fields, where)
         first, after = to_ms(start), to_ms(end)
         found: list[tuple[object, ...]] = []
         for day, path in self.days():
