@@ -139,8 +139,9 @@ def _searched(
         chosen, value = single, float(alone[single[0]])
     bound = min(float(weights.sum()), knapsack(alone, costs, budget)[2])
     if time.monotonic() >= deadline:
-        rest = chosen if len(chosen) > 1 else _completed(covers, weights, costs, budget, chosen)
-        return rest, bound
+        if len(chosen) == 1:
+            chosen = _completed(covers, weights, costs, budget, start=chosen, deadline=deadline)
+        return chosen, bound
     # The choice that the bound suggests is often the better start: time is kept for both.
     third = (deadline - time.monotonic()) / 3
     early, late = time.monotonic() + third, deadline - third / 2
@@ -149,9 +150,9 @@ def _searched(
     proven, other = lagrangian(covers, weights, costs, budget, value=value, deadline=late)
     other = improve(covers, weights, costs, budget, chosen=other, deadline=deadline)
     starts = sorted((chosen, other), key=lambda sites: -union_weight(covers, weights, sites))
-    best = _completed(covers, weights, costs, budget, starts[0], deadline)
+    best = _completed(covers, weights, costs, budget, start=starts[0], deadline=deadline)
     if time.monotonic() < deadline:
-        second = _completed(covers, weights, costs, budget, starts[1], deadline)
+        second = _completed(covers, weights, costs, budget, start=starts[1], deadline=deadline)
         best = max(best, second, key=lambda sites: union_weight(covers, weights, sites))
     return best, min(bound, proven)
 
@@ -205,8 +206,9 @@ def _completed(
     weights: Floats,
     costs: Floats,
     budget: float,
+    *,
     start: Indices,
-    deadline: float = -np.inf,
+    deadline: float,
 ) -> Indices:
     """`start` in order of gain, then what the rest of the budget buys beside it."""
     ordered = start[greedy(csr_array(covers[start]), weights, np.zeros(len(start)), 0.0)]
