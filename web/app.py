@@ -132,9 +132,15 @@ def _http_error(error: HTTPException) -> tuple[str, int] | HTTPException:
 
 
 def _trouble(error: Exception) -> tuple[str, int]:
-    """Inventory or store cannot be read: say what is stale and what is safe."""
+    """Inventory or store cannot be read: say what is stale and what is safe.
+
+    Which file or server it was is told to somebody who signed in; the log has it in any case.
+    """
+    LOG.error("%s: %s: %s", request.path, type(error).__name__, error)
+    first = next(iter(str(error).splitlines()), "") or type(error).__name__
+    what = first if g.get("person") else "The city's records do not answer; the reason is logged."
     return _page(
-        503, "Data cannot be read right now", str(error).splitlines()[0],
+        503, "Data cannot be read right now", what,
         "Access points keep working and nothing is lost: pages come back by themselves when the "
         "database does. `farola doctor` tells what is wrong.",
     )  # fmt: skip

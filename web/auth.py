@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, redirect, render_template, request, session, url_for
+from dataclasses import dataclass, field
+
+from flask import Blueprint, current_app, g, redirect, render_template, request, session, url_for
+from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response
 
 from inventory import events
@@ -12,8 +15,18 @@ from web.users import check_password
 
 pages = Blueprint("auth", __name__)
 
-PER_PERSON = Throttle(limit=5, window=300)
-PER_ADDRESS = Throttle(limit=50, window=300)
+
+@dataclass(frozen=True)
+class Throttles:
+    """How often a password may be tried, for one app."""
+
+    person: Throttle = field(default_factory=lambda: Throttle(limit=5, window=300))
+    address: Throttle = field(default_factory=lambda: Throttle(limit=50, window=300))
+
+
+@pages.record
+def _install(state: BlueprintSetupState) -> None:
+    state.app.extensions["farola.throttles"] = Throttles()
 
 
 @pages.get("/login")
@@ -34,7 +47,8 @@ def enter() -> tuple[str, int] | Response:
     address = request.remote_addr or ""
     # Keyed by name *and* address: a stranger's tries cannot lock an administrator out.
     key = f"{address} {name.casefold()}"
-    wait = max(PER_PERSON.wait(key), PER_ADDRESS.wait(address))
+    throttles: Throttles = current_app.extensions["farola.throttles"]
+    wait = max(throttles.person.wait(key), throttles.address.wait(address))
     if wait > 0:
         problem = f"Too many tries. Wait {wait / 60:.0f} min and try again." if wait > 90 else (
             f"Too many tries. Wait {wait:.0f} s and try again."
@@ -47,8 +61,8 @@ def enter() -> tuple[str, int] | Response:
                 database, "console.sign-in", f"{person.name} signed in", actor=person.name
             )
     if person is None:
-        PER_PERSON.fail(key)
-        PER_ADDRESS.fail(address)
+        throttles.person.fail(key)
+        throttles.address.fail(address)
         problem = "That name and password do not fit together."
         return render_template("login.html", target=target, name=name, problem=problem), 401
     sign_in(person)

@@ -10,8 +10,7 @@ import click
 from farola.errors import FarolaError, InputError
 from farola.output import json_option, note, print_json
 from farola.settings import load_settings
-
-ROLES = ("viewer", "operator", "planner", "engineer", "admin")  # web.users.ROLES, imported late
+from web.roles import ROLES
 
 
 @click.command()

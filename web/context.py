@@ -50,11 +50,6 @@ class Kept(Generic[T]):
             assert self._value is not None  # noqa: S101 - kept above
             return self._value
 
-    def drop(self) -> None:
-        """Forget the answer."""
-        with self._lock:
-            self._value = None
-
     def _renew(self) -> None:
         try:
             fresh = self._compute()
@@ -80,7 +75,7 @@ class Console:
         self.settings = settings
         self.inventory: Inventory = open_inventory(settings)
         self.coverage: CoverageCache = CoverageCache(self.inventory, settings.home)
-        self.fleet: Kept[Fleet] = Kept(lambda: load_fleet(self), seconds=10)
+        self.fleet: Kept[Fleet] = Kept(lambda: load_fleet(self.inventory, self.store), seconds=10)
         self._threads = threading.local()
 
     def has_users(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from web.geo import Bounds, bounds_of, points_geojson, polygons_geojson, simplif
 
 LOG = logging.getLogger("farola.web")
 DEFAULT_RADIUS = 80.0
+KEPT_PICTURES = 6
+"""Megabytes each, for a whole city."""
 RADII = (50.0, 80.0, 150.0)
 """Metres that the page offers: indoors through a wall, a street, an open square."""
 BUILT = ("live",)
@@ -110,21 +113,22 @@ class Failed:
 
 
 class CoverageCache:
-    """Keeps the newest picture for each radius."""
+    """Keeps the newest picture of each of the radii last asked for; one is computed at a time."""
 
     def __init__(self, inventory: Inventory, home: Path) -> None:
         self._inventory, self._folder = inventory, home / "cache"
         self._lock = threading.Lock()
-        self._done: dict[float, Picture | Failed] = {}
-        self._versions: dict[float, str] = {}
+        self._turn = threading.Lock()
+        self._done: OrderedDict[float, tuple[str, Picture | Failed]] = OrderedDict()
+        """By radius, with the version; the one asked for last stands last."""
         self._running: dict[tuple[float, str], threading.Thread] = {}
 
     def get(self, radius: float, patience: float = 1.5) -> Picture | Failed | Working:
         """The picture for `radius` metres, waiting at most `patience` seconds for a new one."""
         version = self.version()
         with self._lock:
-            if self._versions.get(radius) == version:
-                return self._done[radius]
+            if found := self._found(radius, version):
+                return found
             key = (radius, version)
             thread = self._running.get(key)
             if thread is None:
@@ -133,17 +137,26 @@ class CoverageCache:
                 thread.start()
         thread.join(patience)
         with self._lock:
-            return self._done[radius] if self._versions.get(radius) == version else Working()
+            return self._found(radius, version) or Working()
+
+    def _found(self, radius: float, version: str) -> Picture | Failed | None:
+        made, answer = self._done.get(radius, ("", None))
+        if answer is None or made != version:
+            return None
+        self._done.move_to_end(radius)
+        return answer
 
     def version(self) -> str:
-        """Fingerprint of what a picture is computed from; sums, so that no row is fetched."""
+        """Fingerprint of what a picture is made from; the database adds up, no row is fetched."""
         n, s = Neighbourhood, Site
+        names = (n.id, n.name, func.coalesce(n.borough, ""))
         with self._inventory.session() as session:
             neighbourhoods = session.execute(
                 select(
                     n.grade, n.high_is_worse, func.count(), func.sum(n.population),
                     func.sum(n.deprivation), func.sum(n.deprivation * n.population),
-                    func.sum(func.length(n.geometry)), func.min(n.id), func.max(n.id),
+                    func.sum(func.length(n.geometry)),
+                    *(func.aggregate_strings(text, "\n") for text in names),
                 ).group_by(n.grade, n.high_is_worse).order_by(n.grade, n.high_is_worse)
             ).all()  # fmt: skip
             sites = session.execute(
@@ -156,14 +169,18 @@ class CoverageCache:
     def _work(self, radius: float, version: str) -> None:
         answer: Picture | Failed
         try:
-            answer = self._compute(radius, version)
+            with self._turn:
+                answer = self._compute(radius, version)
         except FarolaError as error:
             answer = Failed(str(error))
         except Exception as error:
             LOG.exception("coverage failed")  # and the page tells, as no request sees this thread
             answer = Failed(f"coverage could not be computed: {error}; see `farola coverage`")
         with self._lock:
-            self._done[radius], self._versions[radius] = answer, version
+            self._done[radius] = (version, answer)
+            self._done.move_to_end(radius)
+            while len(self._done) > KEPT_PICTURES:
+                self._done.popitem(last=False)
             self._running.pop((radius, version), None)
 
     def _compute(self, radius: float, version: str) -> Picture:

@@ -13,8 +13,8 @@ from inventory import queries
 from inventory.records import DeviceRecord, SiteRecord
 
 if TYPE_CHECKING:
-    from timeseries.base import Table
-    from web.context import Console
+    from inventory.db import Inventory
+    from timeseries.base import Store, Table
 
 STATES = ("down", "unknown", "up")
 """Worst first, as the list is sorted."""
@@ -63,14 +63,17 @@ class Fleet:
         return sum(row.clients or 0 for row in self.rows if row.state == "up")
 
 
-def load_fleet(console: Console) -> Fleet:
-    """Read inventory and store; a store that is down leaves states unknown and says so."""
-    with console.inventory.session() as session:
+def load_fleet(inventory: Inventory, store: Callable[[], Store]) -> Fleet:
+    """Read inventory and store; a store that is down leaves states unknown and says so.
+
+    `store` is called in this thread, as SQLite's connections are not shared.
+    """
+    with inventory.session() as session:
         devices = queries.devices(session)
         sites = {site.id: site for site in queries.sites(session)}
     rows = [_row(device, sites.get(device.site_id or "")) for device in devices]
     try:
-        latest = console.store().latest("device", ("state", "answered", "clients", "rtt_ms"))
+        latest = store().latest("device", ("state", "answered", "clients", "rtt_ms"))
     except FarolaError as error:
         return Fleet(tuple(rows), None, datetime.now(UTC), str(error))
     return Fleet(tuple(join(rows, latest)), max(latest.times, default=None), datetime.now(UTC))

@@ -141,11 +141,6 @@ class Throttle:
                 for old in list(self._failures)[:5_000]:
                     del self._failures[old]
 
-    def reset(self) -> None:
-        """Forget all failures."""
-        with self._lock:
-            self._failures.clear()
-
     def _recent(self, key: str, now: float) -> deque[float]:
         recent = self._failures[key]
         while recent and recent[0] <= now - self.window:

@@ -13,9 +13,7 @@ from sqlalchemy.orm import Session
 
 from farola.errors import InputError
 from inventory.models import User
-
-ROLES = ("viewer", "operator", "planner", "engineer", "admin")
-"""From least to most; `viewer` is what a new person gets unless more is asked for."""
+from web.roles import ROLES
 
 SHORTEST = 10
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: read aloud without error

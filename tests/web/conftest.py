@@ -16,7 +16,6 @@ from farola.keys import create_key
 from farola.settings import Settings, write_settings
 from inventory.db import open_inventory, upgrade
 from tests.web.made_city import NAME, PASSWORD, city_settings, make_city
-from web import auth
 from web.app import create_app
 
 
@@ -70,9 +69,7 @@ def empty_app(empty_settings: Settings) -> Iterator[Flask]:
 
 
 def serve(settings: Settings) -> Iterator[Flask]:
-    """An app whose throttles start afresh."""
-    for throttle in (auth.PER_PERSON, auth.PER_ADDRESS):
-        throttle.reset()
+    """An app that is closed in the end."""
     app = create_app(settings)
     yield app
     app.extensions["farola"].close()

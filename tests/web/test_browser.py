@@ -22,7 +22,10 @@ from farola.keys import create_key
 from tests.conftest import ROOT, require
 from tests.web.made_city import NAME, PASSWORD
 
-playwright = pytest.importorskip("playwright.sync_api")
+try:
+    from playwright import sync_api as playwright
+except ImportError:
+    playwright = None
 pytestmark = pytest.mark.browser
 
 ARTIFACTS = ROOT / "test-artifacts"
@@ -86,6 +89,7 @@ def address(template_home: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser(needs_program: Callable[[str, str], str]) -> Iterator[playwright.Browser]:
     """Debian's chromium."""
+    require(playwright is not None, "playwright is missing: pip install playwright")
     program = needs_program("chromium", "chromium")
     with playwright.sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=program, args=FLAGS)

@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inventory.models import Site
+from inventory.models import Neighbourhood, Site
 from tests.conftest import Run
 from tests.web.conftest import settled
 from web.bivariate import cell, cells, thirds
-from web.coverage import Picture
+from web.coverage import KEPT_PICTURES, Picture
 from web.geo import bounds_of, simplify
 
 WEIGHTS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1e6)), min_size=1, max_size=60)
@@ -90,6 +90,39 @@ def test_the_picture_is_kept_until_a_site_is_built(app: Flask, client: FlaskClie
     assert after is not before
     assert after.sites == before.sites + 1
     assert after.total.covered > before.total.covered
+
+
+def test_a_neighbourhood_that_is_renamed_or_moved_is_told_at_once(app: Flask) -> None:
+    console = app.extensions["farola"]
+    for field, text in (("name", "Renamed"), ("borough", "Elsewhere")):
+        console.coverage.get(80.0, patience=60)
+        with console.inventory.session() as session:
+            setattr(session.get(Neighbourhood, "N44"), field, text)
+        found = console.coverage.get(80.0, patience=60)
+        assert getattr(found.areas["N44"], field) == text
+
+
+def test_only_the_radii_that_the_page_offers_are_worked_out(
+    app: Flask, client: FlaskClient
+) -> None:
+    settled(client, "/?radius=50")
+    for radius in (51, 52.5, 4999, "nan", "inf", -1):
+        settled(client, f"/?radius={radius}")
+        settled(client, f"/coverage?radius={radius}")
+        assert client.get(f"/map/sites.geojson?radius={radius}").status_code == 200
+    assert set(app.extensions["farola"].coverage._done) == {50.0, 80.0}
+
+
+def test_pictures_that_nobody_asks_for_are_forgotten(app: Flask) -> None:
+    coverage = app.extensions["farola"].coverage
+    first = coverage.get(30.0, patience=60)
+    for radius in range(31, 31 + KEPT_PICTURES - 1):
+        coverage.get(float(radius), patience=60)
+    assert coverage.get(30.0) is first
+    coverage.get(40.0, patience=60)
+    assert len(coverage._done) == KEPT_PICTURES
+    assert 30.0 in coverage._done
+    assert 31.0 not in coverage._done
 
 
 def test_shapes_are_small_once_and_then_free(client: FlaskClient) -> None:

@@ -11,10 +11,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from farola.errors import FarolaError
 from farola.settings import Settings
 from inventory import events, queries
 from inventory.models import Device, Neighbourhood, PlanRecord, Site
 from tests.web.conftest import settled, signed_in
+from web.app import create_app
 
 PAGES = ["/", "/coverage", "/plan", "/plan/1", "/devices", "/devices/ap-002", "/changes",
          "/changes/1", "/changes/2", "/events", "/?neighbourhood=N44", "/?site=site-007",
@@ -200,8 +202,9 @@ def test_without_measurements_the_pages_say_what_is_missing(
     assert "Measurements cannot be read" in client.get("/devices/ap-001").text
     assert client.get("/public").status_code == 200
     shutil.rmtree(settings.home / "series")
-    app.extensions["farola"].fleet.drop()
-    assert "Nothing was polled yet" in client.get("/devices").text
+    after = create_app(settings)
+    assert "Nothing was polled yet" in signed_in(after).get("/devices").text
+    after.extensions["farola"].close()
 
 
 def test_without_its_database_the_console_says_so(
@@ -215,7 +218,27 @@ def test_without_its_database_the_console_says_so(
         assert answer.status_code == 503, path
         assert "Access points keep working" in answer.text
         assert "Traceback" not in answer.text
+        # Who it is cannot be looked up: a stranger learns nothing of what lies behind.
+        assert not re.search(r"sqlite|no such table|inventory\.db", answer.text), path
     assert client.get("/healthz").json["inventory"] is False
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [("cannot open /srv/city/raw.db: damaged", "/srv/city/raw.db"), ("", "FarolaError")],
+)
+def test_details_of_a_trouble_are_for_those_who_signed_in(
+    app: Flask, client: FlaskClient, stranger: FlaskClient, said: str, shown: str
+) -> None:
+    def broken() -> str:
+        raise FarolaError(said)
+
+    app.view_functions["public.index"] = broken
+    inside, outside = client.get("/public"), stranger.get("/public")
+    assert inside.status_code == outside.status_code == 503
+    assert shown in inside.text
+    assert shown not in outside.text
+    assert "Access points keep working" in outside.text
 
 
 def test_a_fault_of_ours_is_a_page_not_a_traceback(app: Flask, client: FlaskClient) -> None:

@@ -23,11 +23,19 @@ pages = Blueprint("planner", __name__)
 
 
 def chosen_radius(plan: PlanView | None) -> float:
-    """From the address, else the newest plan's, else 80 m."""
+    """From the address, else the newest plan's, else 80 m.
+
+    Only what the page offers is worked out: each radius costs seconds and megabytes.
+    """
     given = request.args.get("radius", type=float)
-    if given is not None and 1 <= given <= 5000:
+    if given in offered(plan):
         return given
     return (plan.radius if plan else None) or DEFAULT_RADIUS
+
+
+def offered(plan: PlanView | None) -> list[float]:
+    """The radii to choose from, metres: three, and the plan's own."""
+    return sorted({*RADII, *((plan.radius,) if plan and plan.radius else ())})
 
 
 @pages.get("/")
@@ -48,7 +56,7 @@ def index() -> str:
             drawer=_drawer(picture, plan), top=plan.sites[:8] if plan else (),
         )  # fmt: skip
     return render_template(
-        "planner.html", plan=plan, radius=radius, radii=sorted({*RADII, radius}), picture=picture,
+        "planner.html", plan=plan, radius=radius, radii=offered(plan), picture=picture,
         ready=isinstance(picture, Picture), working=isinstance(picture, Working),
         failed=picture.reason if isinstance(picture, Failed) else "", **facts,
     )  # fmt: skip
