@@ -94,6 +94,13 @@ class _UnknownHostKey(paramiko.SSHException):
     """The device showed a key that is not in the known_hosts."""
 
 
+class WrongHostKey(ConnectionException):  # type: ignore[misc]  # napalm publishes no types
+    """The device showed another host key than the known one; nothing was sent."""
+
+    shown: str = ""
+    """The key that it showed, as `ssh-ed25519 SHA256:…`."""
+
+
 class _Refuse(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, client: Any, hostname: str, key: paramiko.PKey) -> None:
         del client, hostname
@@ -234,7 +241,11 @@ def _private_key(access: Access) -> paramiko.PKey | None:
 def _explained(access: Access, error: Exception) -> Exception:
     """`error` as NAPALM's exception for it, in one line that says what to do."""
     kind: type[Exception] = ConnectionException
-    if isinstance(error, paramiko.BadHostKeyException | _UnknownHostKey):
+    if isinstance(error, paramiko.BadHostKeyException):
+        wrong = WrongHostKey(f"{access.name}: {_about_host_key(access, error)}")
+        wrong.shown = f"{error.key.get_name()} {error.key.fingerprint}"
+        return wrong
+    if isinstance(error, _UnknownHostKey):
         text = _about_host_key(access, error)
     elif isinstance(error, paramiko.AuthenticationException):
         kind, text = ConnectAuthError, f"user {access.username!r} was refused: check its password"

@@ -8,8 +8,8 @@ is not the inventory's is another device: it is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from farola.errors import DeviceError, FarolaError, InputError
 from farola.output import json_option, note, print_json, print_table, progress
 from farola.settings import load_settings
 from inventory.records import DeviceRecord, Secrets
+from provisioning.host_keys import fingerprint, hosts_name, read_known_hosts, shown_key
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Adopted:
     device_id: str
     seen: Seen | None
     why: str = ""
+    credential: str | None = None
+    """Name of the credential that it was adopted with."""
 
 
 @click.command()
@@ -50,16 +53,22 @@ class Adopted:
               help="File in known_hosts format with the devices' true keys.")  # fmt: skip
 @click.option("--trust-on-first-use", is_flag=True,
               help="UNSAFE where others reach the network: believe the key shown.")  # fmt: skip
+@click.option("--credential", metavar="NAME",
+              help="Sign in with this stored credential, and keep it for the devices: for those "
+                   "named in any case, with --all for those that have none.")  # fmt: skip
 @json_option
 def adopt(
     devices: tuple[str, ...],
+    *,
     everything: bool,
     known_hosts: Path | None,
     trust_on_first_use: bool,
+    credential: str | None,
     as_json: bool,
 ) -> None:
     """Enrol DEVICES: check and keep their host keys, sign in, learn serial number and MAC."""
     from farola.keys import Keyring
+    from inventory import queries
     from inventory.db import open_inventory
     from provisioning.devices import choose, credentials, for_each
 
@@ -73,6 +82,13 @@ def adopt(
     inventory = open_inventory(settings)
     with inventory.session() as session:
         chosen = choose(session, devices, None, everything)
+        if credential:
+            queries.secrets(session, credential, keyring)
+            chosen = [
+                replace(device, credential_name=credential)
+                if devices or not device.credential_name else device
+                for device in chosen
+            ]  # fmt: skip
         secrets = credentials(session, chosen, keyring)
     keys = read_known_hosts(known_hosts, chosen) if known_hosts else {}
     if trust_on_first_use:
@@ -115,45 +131,6 @@ def _report(results: list[Adopted], as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
-def read_known_hosts(path: Path, devices: Iterable[DeviceRecord]) -> dict[str, list[str]]:
-    """Keys that the known_hosts file holds for each device, as `ssh-ed25519 AAAA…`, by id.
-
-    Hashed host names work too; a line that is no key is an error, as a key may hide behind it.
-    """
-    from paramiko.hostkeys import HostKeyEntry, HostKeys, InvalidHostKey
-    from paramiko.ssh_exception import SSHException
-
-    known = HostKeys()
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        try:
-            entry = HostKeyEntry.from_line(line.strip(), number)
-        except (InvalidHostKey, SSHException, ValueError):
-            entry = None
-        if entry is None or entry.key is None:
-            raise InputError(f"{path}: line {number} is no known_hosts line; correct or remove it")
-        for name in entry.hostnames:
-            known.add(name, entry.key.get_name(), entry.key)
-    found: dict[str, list[str]] = {}
-    for device in devices:
-        entries: Any = known.lookup(hosts_name(device)) or {}
-        # Ed25519 first: it is short, and every dropbear of today has it.
-        names = sorted(entries, key=lambda kind: (kind != "ssh-ed25519", kind))
-        found[device.id] = [f"{kind} {entries[kind].get_base64()}" for kind in names]
-    return found
-
-
-def hosts_name(device: DeviceRecord) -> str:
-    """The device's name in a known_hosts file."""
-    address = device.management_address or ""
-    return address if device.ssh_port == 22 else f"[{address}]:{device.ssh_port}"
-
-
 def adopt_one(
     device: DeviceRecord, secrets: Secrets | None, keys: list[str], *, trust: bool
 ) -> Adopted:
@@ -178,7 +155,7 @@ def adopt_one(
         check_identity(device, seen)
     except (FarolaError, NapalmException, OSError, ValueError) as error:
         return Adopted(device.id, None, why(error))
-    return Adopted(device.id, seen)
+    return Adopted(device.id, seen, credential=device.credential_name)
 
 
 def look(device: DeviceRecord, secrets: Secrets | None, keys: list[str]) -> Seen:
@@ -188,6 +165,7 @@ def look(device: DeviceRecord, secrets: Secrets | None, keys: list[str]) -> Seen
     """
     from napalm.base.exceptions import ConnectAuthError, ConnectionException, ConnectTimeoutError
 
+    from napalm_openwrt.session import WrongHostKey
     from provisioning.devices import driver_for
 
     for left, key in enumerate(keys, 1 - len(keys)):
@@ -198,6 +176,14 @@ def look(device: DeviceRecord, secrets: Secrets | None, keys: list[str]) -> Seen
             interfaces = driver.get_interfaces()
         except (ConnectAuthError, ConnectTimeoutError):
             raise
+        except WrongHostKey as error:
+            if left == 0:
+                raise DeviceError(
+                    f"{hosts_name(device)} shows the host key {error.shown}; the one vouched for "
+                    f"is {', '.join(map(fingerprint, keys))}; nothing was sent. Read the key's "
+                    "fingerprint on the device itself: correct the known_hosts line if it is the "
+                    "one shown, else find out who answers at that address"
+                ) from None
         except ConnectionException:
             if left == 0:
                 raise
@@ -230,26 +216,6 @@ def ranked_macs(interfaces: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
 
 def _platform(facts: Mapping[str, Any]) -> str:
     return "openwrt" if facts["vendor"] == "OpenWrt" and facts["os_version"] else ""
-
-
-def shown_key(device: DeviceRecord) -> str:
-    """The host key that the device shows before anybody signs in."""
-    import socket
-
-    import paramiko
-
-    address = device.management_address or ""
-    try:
-        with socket.create_connection((address, device.ssh_port), timeout=15) as connection:
-            transport = paramiko.Transport(connection)
-            try:
-                transport.start_client(timeout=15)
-                key = transport.get_remote_server_key()
-            finally:
-                transport.close()
-    except (OSError, paramiko.SSHException, EOFError) as error:
-        raise DeviceError(f"{hosts_name(device)} shows no host key: {error}") from None
-    return f"{key.get_name()} {key.get_base64()}"
 
 
 def check_identity(device: DeviceRecord, seen: Seen) -> None:
@@ -298,6 +264,7 @@ def store(session: Any, result: Adopted, *, trusted: bool) -> None:
     row = session.get(Device, result.device_id)
     seen = result.seen
     row.host_key = seen.host_key
+    row.credential_name = result.credential
     row.serial = row.serial or seen.serial or None
     if not row.mac and seen.macs:
         row.mac = seen.macs[0]

@@ -79,8 +79,8 @@ def driver_for(
         raise DeviceError(f"{device.id} has no management address: import it with one")
     if secrets is None:
         raise DeviceError(
-            f"{device.id} has no credential: store it with `farola device credential NAME` and "
-            "name it for the device"
+            f"{device.id} has no credential: store one with `farola device credential NAME`, then "
+            f"`farola device adopt {device.id} --credential NAME` with --known-hosts FILE"
         )
     key = host_key or device.host_key
     if not key:

@@ -16,8 +16,8 @@ from provisioning.adopt import (
     check_identity,
     normal_mac,
     ranked_macs,
-    read_known_hosts,
 )
+from provisioning.host_keys import fingerprint, read_known_hosts
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8cYQ4pUbV4bAkPxgkcGzYl3OOZ2pn9zsR1kzBrr3yK"
 
@@ -74,7 +74,11 @@ def test_who_fails_is_named_with_the_reason_and_the_rest_are_adopted(
     why = {one["device"]: one["why"] for one in found["failed"]}
     assert "02:ff:ff:ff:ff:ff" in why["ap1"]
     assert "ANOTHER" in why["ap2"]
-    assert "CHANGED" in why["ap3"]
+    # None was enrolled, so nothing "changed": both keys are named.
+    assert "CHANGED" not in why["ap3"]
+    assert "enrolled" not in why["ap3"]
+    assert fingerprint(KEY) in why["ap3"]
+    assert fingerprint(city.fleet.device("ap3").host_key) in why["ap3"]
     assert [row(home, name)["host_key"] for name in ("ap1", "ap2", "ap3")] == [None] * 3
     # What was unknown is learned.
     assert row(home, "full")["serial"] == "S-full"
@@ -100,6 +104,31 @@ def test_trust_on_first_use_must_be_asked_for_and_is_loud(city: Any, home: Path)
     again = city.run("device", "adopt", "ap1", "--trust-on-first-use", code=1)
     assert "enrolled earlier" in again.stderr
     assert row(home, "ap1")["host_key"] == KEY
+
+
+@pytest.mark.slow
+def test_a_device_imported_without_a_credential_gets_one(city: Any, home: Path) -> None:
+    city.change("ap1", credential_name=None)
+    city.run("device", "credential", "other", input="not-the-password")
+    known = ("--known-hosts", city.known_hosts)
+    done = city.run("device", "adopt", "ap1", *known, code=1)
+    assert "farola device adopt ap1 --credential NAME" in done.stderr
+    done = city.run("device", "adopt", "ap1", "--credential", "none such", *known, code=1)
+    assert "no credential 'none such'" in done.stderr
+    # With --all only the device without one gets it: the others are let in by theirs.
+    done = city.run("device", "adopt", "--all", "--credential", "other", *known, "--json", code=1)
+    found = json.loads(done.stdout)
+    assert [one["device"] for one in found["failed"]] == ["ap1"]
+    assert row(home, "ap1")["credential_name"] is None
+    assert row(home, "ap2")["credential_name"] == "ap"
+    city.run("device", "adopt", "ap1", "--credential", "ap", *known)
+    assert row(home, "ap1")["credential_name"] == "ap"
+    # Named, a device's credential is replaced, but not by one that it refuses.
+    city.run("device", "adopt", "ap1", "--credential", "other", *known, code=1)
+    assert row(home, "ap1")["credential_name"] == "ap"
+    city.run("device", "credential", "third", input="pretend-lamp-post")
+    city.run("device", "adopt", "ap1", "--credential", "third", *known)
+    assert row(home, "ap1")["credential_name"] == "third"
 
 
 def test_the_known_hosts_forms_that_ssh_writes_are_read(tmp_path: Path) -> None:
