@@ -1,0 +1,141 @@
+"""Mexico City as it is: exact coverage of 2,430 neighbourhoods by 27,489 positions, one site
+that moves, and a plan of 200 sites with its proof.
+
+The open data is read from FAROLA_TESTDATA (default: a folder `shared` beside the checkout) and
+imported through the command line into a temporary home. Without it the rows say so and nothing is
+measured. The design's targets stand as the peer; other programs come with issue 6.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+RADIUS, SITES, MOVES = 80.0, 200, 15
+TARGETS = {
+    "whole city, wall seconds": 10.0,
+    "whole city, CPU seconds": 10.0,
+    "one access point moved, milliseconds": 50.0,
+    f"plan of {SITES} sites, gap in percent": 0.1,
+    f"plan of {SITES} sites, search and bound, wall seconds": 5.0,
+}
+T = TypeVar("T")
+
+
+def measure() -> list[dict[str, Any]]:
+    """Rows of benchmarks/results.json."""
+    shared = Path(os.environ.get("FAROLA_TESTDATA") or ROOT.parent / "shared")
+    data = shared / "data" / "cdmx"
+    if not data.is_dir():
+        return [_row(metric, None, f"not measured: no {data}") for metric in TARGETS]
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder, "home")
+        import_city(home, data)
+        found = city(home)
+    return [_row(metric, found[metric]) for metric in TARGETS]
+
+
+def import_city(home: Path, data: Path) -> None:
+    """Neighbourhoods, access points and candidate sites, as the guide tells."""
+    variables = {
+        "FAROLA_HOME": str(home), "FAROLA_KEY_FILE": str(home.parent / "keys" / "key"),
+        "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    neighbourhoods = [
+        "import", "neighbourhoods", data / "ageb_urbana_09a.shp", "--id", "CVEGEO",
+        "--population", "POB_TOTAL", "--deprivation", "OVSINT", "--deprivation-order",
+        "high-is-worse", "--grade", "GM_2020", "--join", data / "imu_2020_ageb.csv",
+        "--join-key", "CVE_AGEB",
+    ]  # fmt: skip
+    access_points = [
+        "import", "access-points", data / "wifi_cdmx.xlsx", "--id", "id", "--lat", "latitud",
+        "--lon", "longitud", "--programme", "programa",
+    ]  # fmt: skip
+    start = ["init", "--name", "Ciudad de México", "--timezone", "America/Mexico_City"]
+    for words in (start, neighbourhoods, access_points):
+        subprocess.run(
+            [sys.executable, "-c", "from farola.cli import main; main()", *map(str, words)],
+            env={**os.environ, **variables}, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+
+def city(home: Path) -> dict[str, float]:
+    """The figures, by metric; nothing is read from a cache."""
+    from coverage_maps.coverage import Coverage, cover, move
+    from coverage_maps.ground import lay_out, positions
+    from farola.settings import Settings
+    from inventory import queries
+    from inventory.db import open_inventory
+
+    inventory = open_inventory(Settings(home=home))
+    with inventory.session() as session:
+        records = queries.neighbourhoods(session)
+        sites = queries.sites(session, ("live",))
+    inventory.close()
+    ground = lay_out(records)
+    xy = positions(ground, sites)
+    before, wall, cpu = timed(lambda: cover(ground, xy, RADIUS))
+
+    def moved(k: int) -> Callable[[], Coverage]:
+        place = before.positions[k : k + 1]
+        return lambda: move(ground, before, place, place + 40.0)
+
+    chosen = np.random.default_rng(1).choice(len(before.positions), MOVES, replace=False)
+    moves = [timed(moved(int(k)))[1] for k in chosen]
+    gap, seconds = _plan(ground, before)
+    values = (wall, cpu, 1000 * statistics.median(moves), 100 * gap, seconds)
+    return dict(zip(TARGETS, values, strict=True))
+
+
+def _plan(ground: Any, before: Any) -> tuple[float, float]:
+    """Gap and seconds of the search that `farola plan` makes, on generated candidates."""
+    from coverage_maps.candidates import choose_candidates
+    from coverage_maps.cells import covers_matrix, demand_points
+    from coverage_maps.planning import DEFAULT_EQUITY, SEARCH_SECONDS
+    from coverage_maps.plans import PlanRequest
+    from coverage_maps.siting import maximal_coverage
+    from coverage_maps.weights import resident_weights
+
+    request = PlanRequest(sites=SITES, radius=RADIUS, candidates="generated")
+    pool = choose_candidates(ground, before, (), request)
+    points = demand_points(ground, before, pool.xy, pool.grid)
+    covers = covers_matrix(pool.xy, points.xy, RADIUS)
+    weigh = resident_weights(ground, DEFAULT_EQUITY, np.ones(len(ground.records)))
+    answer, wall, _cpu = timed(
+        lambda: maximal_coverage(
+            covers, points.residents * weigh[points.owner], budget=SITES, time_limit=SEARCH_SECONDS
+        )
+    )
+    return answer.gap, wall
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float, float]:
+    """What `work` returns, its wall and its CPU seconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    answer = work()
+    return answer, time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _row(metric: str, ours: float | None, note: str | None = None) -> dict[str, Any]:
+    target = TARGETS[metric]
+    return {
+        "job": "city coverage", "metric": metric, "ours": None if ours is None else round(ours, 4),
+        "peer": "target", "peer_value": target,
+        "ratio": None if ours is None else round(ours / target, 3), "target": target,
+        "met": None if ours is None else ours <= target, "stretch": note,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(), indent=2))
