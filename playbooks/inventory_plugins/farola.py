@@ -7,9 +7,10 @@ from typing import Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.utils.vars import load_extra_vars
 from sqlalchemy import select
 
-from farola.errors import FarolaError
+from farola.errors import FarolaError, ProvisioningError
 from farola.settings import default_home, load_settings
 from inventory import queries
 from inventory.db import open_inventory
@@ -21,6 +22,7 @@ short_description: Devices of a Farola home
 description:
   - Every device that is not retired is a host, in a group for its role and one for its platform.
   - The devices of a change are in the group C(change_N); with FAROLA_CHANGE=N only they are read.
+  - With C(-e change=N) that change must exist and have a device that is not retired.
   - Hosts carry no credential. The action plugin decrypts those itself.
 options:
   plugin:
@@ -54,8 +56,17 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible pub
         home = Path(self.get_option("home") or default_home())
         try:
             self._fill(home, self.get_option("change"))
+            self._expect(load_extra_vars(loader).get("change"))
         except FarolaError as error:
             raise AnsibleParserError(str(error)) from None
+
+    def _expect(self, change: object) -> None:
+        """Refuse a change without hosts: Ansible skips such a play and calls that a success."""
+        if change is not None and f"change_{change}" not in self.inventory.groups:
+            raise ProvisioningError(
+                f"change {change} has no device here: `farola provision status` shows the newest "
+                "change; make one with `farola provision prepare`"
+            )
 
     def _fill(self, home: Path, change: int | None) -> None:
         farola = open_inventory(load_settings(home))

@@ -18,7 +18,7 @@ from inventory.db import open_inventory, upgrade
 from inventory.models import Change, ChangeDevice, Device
 
 PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
-INVENTORY = str(Path(sys.executable).parent / "ansible-inventory")
+BIN = Path(sys.executable).parent
 
 
 @pytest.fixture
@@ -47,18 +47,18 @@ def devices(home: Path) -> Path:
     return home
 
 
-def ansible_inventory(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+def ansible(program: str, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ, "PYTHONPATH": str(PLAYBOOKS.parent), "LC_ALL": "C.UTF-8", **extra,
     }  # fmt: skip
     return subprocess.run(
-        [INVENTORY, *arguments], cwd=PLAYBOOKS, env=environment, capture_output=True, text=True,
-        check=False,
+        [str(BIN / program), *arguments], cwd=PLAYBOOKS, env=environment, capture_output=True,
+        text=True, check=False,
     )  # fmt: skip
 
 
 def test_devices_are_hosts_in_groups_and_carry_no_secret(devices: Path) -> None:
-    done = ansible_inventory("--list")
+    done = ansible("ansible-inventory", "--list")
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     assert sorted(found["access_point"]["hosts"]) == ["ap 1", "{{ 1 }}"]
@@ -73,10 +73,35 @@ def test_devices_are_hosts_in_groups_and_carry_no_secret(devices: Path) -> None:
 
 
 def test_one_change_alone_can_be_read(devices: Path) -> None:
-    found = json.loads(ansible_inventory("--list", FAROLA_CHANGE="1").stdout)
+    found = json.loads(ansible("ansible-inventory", "--list", FAROLA_CHANGE="1").stdout)
     assert list(found["_meta"]["hostvars"]) == ["ap 1"]
 
 
 def test_a_home_that_was_never_made_is_told(tmp_path: Path) -> None:
-    done = ansible_inventory("--list", FAROLA_HOME=str(tmp_path / "nowhere"))
+    done = ansible("ansible-inventory", "--list", FAROLA_HOME=str(tmp_path / "nowhere"))
     assert "farola init" in done.stderr
+    assert done.returncode != 0
+
+
+@pytest.mark.parametrize("change", ["99", "none", "99999999999999999999"])
+@pytest.mark.parametrize("limit", [(), ("--limit", "ap 1")])
+def test_a_change_that_is_not_there_is_no_success(
+    devices: Path, change: str, limit: tuple[str, ...]
+) -> None:
+    done = ansible("ansible-playbook", "push.yml", "-e", f"change={change}", *limit)
+    assert done.returncode != 0
+    assert f"change {change} has no device here" in done.stderr
+
+
+def test_a_playbook_without_a_home_is_no_success(tmp_path: Path) -> None:
+    done = ansible(
+        "ansible-playbook", "push.yml", "-e", "change=1", FAROLA_HOME=str(tmp_path / "x")
+    )
+    assert done.returncode != 0
+    assert "farola init" in done.stderr
+
+
+def test_a_playbook_finds_the_devices_of_a_change(devices: Path) -> None:
+    done = ansible("ansible-playbook", "push.yml", "-e", "change=1", "--list-hosts")
+    assert done.returncode == 0, done.stderr
+    assert "ap 1" in done.stdout
