@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from provisioning.changes import ChangeRecord
 
 IDS_SHOWN = 4
+NUMBER = click.IntRange(1, 2**63 - 1)
+"""What a change's number can be: the inventory holds 64 bits."""
 
 
 def person() -> str:
@@ -99,7 +102,7 @@ def prepare(
 
 
 @click.command()
-@click.argument("change", type=int)
+@click.argument("change", type=NUMBER)
 @json_option
 def show(change: int, as_json: bool) -> None:
     """Show the frozen CHANGE: each device's diff, equal ones together."""
@@ -111,7 +114,7 @@ def show(change: int, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("change", type=int)
+@click.argument("change", type=NUMBER)
 @click.option("--forks", default=20, show_default=True, type=click.IntRange(1, 200),
               help="Devices at a time.")  # fmt: skip
 @json_option
@@ -127,13 +130,15 @@ def push(change: int, forks: int, as_json: bool) -> None:
         result = push_change(inventory, change, forks=forks, done=done)
     if as_json:
         print_json({
-            "change": result.change, "pushed": result.pushed, "unchanged": result.unchanged,
+            "change": result.change, "pushed": result.pushed,
+            "pushed_before": result.pushed_before, "unchanged": result.unchanged,
             "failed": [{"device": device, "why": why} for device, why in result.failed],
             "took_s": result.took_s,
         })  # fmt: skip
     else:
+        before = f" ({result.pushed_before} were pushed before)" if result.pushed_before else ""
         click.echo(
-            f"Change {change}: {result.pushed} pushed, {result.unchanged} unchanged, "
+            f"Change {change}: {result.pushed} pushed{before}, {result.unchanged} unchanged, "
             f"{len(result.failed)} failed, in {result.took_s:.1f} s"
         )
     for device, why in result.failed:
@@ -143,7 +148,7 @@ def push(change: int, forks: int, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("change", type=int, required=False)
+@click.argument("change", type=NUMBER, required=False)
 @json_option
 def status(change: int | None, as_json: bool) -> None:
     """Account for every device of CHANGE (default: the newest)."""
@@ -151,7 +156,12 @@ def status(change: int | None, as_json: bool) -> None:
     if as_json:
         print_json(_change_json(found, diffs=False))
         return
-    rows = [(d.device_id, d.status, d.message, f"{d.at:%Y-%m-%d %H:%M}") for d in found.devices]
+    zone = load_settings().city.zone
+
+    def local(at: datetime) -> str:
+        return at.replace(tzinfo=UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
+
+    rows = [(d.device_id, d.status, d.message, local(d.at)) for d in found.devices]
     print_table(f"Change {found.id}: {found.status}", ("device", "status", "why", "at"), rows)
     click.echo(_counts(found))
 
@@ -192,20 +202,25 @@ def _some(ids: Sequence[str]) -> str:
     return ", ".join(ids[:IDS_SHOWN]) + more
 
 
+def _utc(at: datetime) -> str:
+    """An instant of the inventory, which keeps them in UTC without saying so, as ISO 8601."""
+    return at.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
+
+
 def _change_json(change: ChangeRecord, *, diffs: bool = True) -> dict[str, Any]:
     return {
         "change": change.id,
         "status": change.status,
         "author": change.author,
         "reason": change.reason,
-        "created_at": change.created_at.isoformat(),
-        "pushed_at": change.pushed_at.isoformat() if change.pushed_at else None,
+        "created_at": _utc(change.created_at),
+        "pushed_at": _utc(change.pushed_at) if change.pushed_at else None,
         "devices": [
             {
                 "device": device.device_id,
                 "status": device.status,
                 "why": device.message,
-                "at": device.at.isoformat(),
+                "at": _utc(device.at),
                 **({"diff": device.diff} if diffs else {}),
             }
             for device in change.devices

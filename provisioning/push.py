@@ -30,6 +30,9 @@ class PushResult:
 
     change: int
     pushed: int
+    """By this push."""
+    pushed_before: int
+    """By an earlier push of the same change; these were left alone."""
     unchanged: int
     failed: tuple[tuple[str, str], ...]
     """(device, why)."""
@@ -96,17 +99,29 @@ def _push(
                 f"change {change_id}: Ansible did not run, nothing was pushed: {complaint}"
             )
         after = changes.end_push(session, change_id, reasons)
+    before = len(record.of("pushed"))
     return PushResult(
         change_id,
-        len(after.of("pushed")),
+        len(after.of("pushed")) - before,
+        before,
         len(after.of("unchanged")),
         tuple(
-            (device.device_id, device.message or device.status)
+            (device.device_id, _why(device))
             for device in after.devices
             if device.status not in changes.GOOD
         ),
         round(time.monotonic() - started, 2),
     )
+
+
+def _why(device: changes.DeviceChange) -> str:
+    """Why a device does not run the change, and for one that no push can help, what does."""
+    if device.status == "unreachable":
+        return (
+            f"not reached when the change was prepared, so the change holds nothing for it: "
+            f"prepare a new one for it ({device.message})"
+        )
+    return device.message or device.status
 
 
 def _run_playbook(

@@ -6,12 +6,15 @@ import json
 import sqlite3
 import subprocess
 import tempfile
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 pytestmark = pytest.mark.slow
+CITY = ZoneInfo("America/Mexico_City")
 SECRETS = ("pretend-lamp-post", "city's-own", "city'\\''s-own")
 
 
@@ -86,7 +89,7 @@ def test_a_device_that_failed_is_tried_again_and_the_others_left_alone(adopted: 
     adopted.edit("ap2", "system", "option timezone 'EST5'", "option timezone 'UTC'")
     adopted.edit("ap1", "system", "Plaza-1", "touched-by-hand")
     second = json.loads(adopted.run("provision", "push", change, "--json").stdout)
-    assert (second["pushed"], second["failed"]) == (2, [])
+    assert (second["pushed"], second["pushed_before"], second["failed"]) == (1, 1, [])
     assert "touched-by-hand" in adopted.config("ap1", "system")
     assert "Plaza-2" in adopted.config("ap2", "system")
 
@@ -106,6 +109,27 @@ def test_who_cannot_be_reached_is_named_and_the_rest_prepared(adopted: Any) -> N
     assert pushed["pushed"] == 1
     assert [f["device"] for f in pushed["failed"]] == ["ap2"]
     assert "cannot connect" in pushed["failed"][0]["why"]
+    assert "prepare a new one" in pushed["failed"][0]["why"]
+    again = adopted.run("provision", "push", 1, code=1)
+    assert "0 pushed (1 were pushed before), 0 unchanged, 1 failed" in again.stdout
+
+
+def test_instants_are_told_with_their_zone(adopted: Any) -> None:
+    change = prepare(adopted, "--device", "ap1")
+    assert datetime.fromisoformat(change["created_at"]).utcoffset() == timedelta(0)
+    assert change["created_at"].endswith("Z")
+    assert change["pushed_at"] is None
+    at = datetime.fromisoformat(change["devices"][0]["at"]).astimezone(CITY)
+    assert f"{at:%Y-%m-%d %H:%M} CST" in adopted.run("provision", "status").stdout
+
+
+@pytest.mark.parametrize("command", ["show", "push", "status"])
+@pytest.mark.parametrize("number", ["99999999999999999999", "0"])
+def test_a_number_that_no_change_can_have_is_refused(
+    adopted: Any, command: str, number: str
+) -> None:
+    done = adopted.run("provision", command, number, code=2)
+    assert "not in the range" in done.stderr
 
 
 def test_a_device_that_was_not_adopted_is_never_signed_in_to(city: Any) -> None:
