@@ -14,6 +14,7 @@ from farola.output import json_option, note, print_json, print_table, progress
 from farola.settings import load_settings
 
 if TYPE_CHECKING:
+    from inventory.db import Inventory
     from provisioning.changes import ChangeRecord
 
 IDS_SHOWN = 4
@@ -50,6 +51,7 @@ def render(device: str, as_json: bool) -> None:
     inventory = open_inventory(settings)
     with inventory.session() as session:
         found = choose(session, [device], None, False)
+    _tell_slips(inventory)
     context = read_context(inventory, found, Keyring(settings.home))
     site, secrets = context.of(found[0])
     intent = gather(
@@ -89,6 +91,7 @@ def prepare(
     inventory = open_inventory(load_settings())
     with inventory.session() as session:
         chosen = choose(session, devices, site, everything)
+    _tell_slips(inventory)
     with progress("Asking devices", len(chosen)) as done:
         change = prepare_change(inventory, chosen, author=person(), reason=reason, done=done)
     if as_json:
@@ -164,6 +167,16 @@ def status(change: int | None, as_json: bool) -> None:
     rows = [(d.device_id, d.status, d.message, local(d.at)) for d in found.devices]
     print_table(f"Change {found.id}: {found.status}", ("device", "status", "why", "at"), rows)
     click.echo(_counts(found))
+
+
+def _tell_slips(inventory: Inventory) -> None:
+    from provisioning.prepare import unknown_variables
+
+    if unknown := unknown_variables(inventory):
+        note(
+            f"WARNING: variables.yaml names what is not in the inventory: {_some(unknown)}: "
+            "correct the name, or take it out"
+        )
 
 
 def _load(change: int | None) -> ChangeRecord:

@@ -7,10 +7,8 @@ anything is rendered.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,11 @@ from farola.errors import ProvisioningError, SettingsError
 from farola.settings import Settings
 from inventory.records import DeviceRecord, SiteRecord
 from napalm_openwrt.uci_merge import SECRET_OPTION
+from provisioning.values import check, host_name, spelled
 
 VARIABLES_FILE = "variables.yaml"
 LEVELS = frozenset({"city", "boroughs", "sites", "devices"})
 SECRET_VARIABLES = frozenset({"snmp_community"})
-SSID_BYTES = 32
-"""IEEE 802.11, 9.4.2.2: an SSID is at most 32 octets."""
 CHANNELS_2G = (1, 6, 11)
 """The three that do not overlap."""
 CHANNELS_5G = (36, 40, 44, 48)
@@ -90,15 +87,22 @@ def gather(
     for source, given in _levels_of(levels or {}, device, site):
         for name, value in given.items():
             if isinstance(value, bool) or not isinstance(value, str | int):
+                shown = "" if is_secret(name) else f", not {value!r:.60}"
                 raise ProvisioningError(
-                    f"{VARIABLES_FILE}: {source}: {name} must be text or a whole number"
+                    f"{VARIABLES_FILE}: {source}: {name} must be text or a whole number{shown}"
                 )
-            values[str(name)] = Value(value, source)
+            values[name] = Value(spelled(name, value), source)
+    for name, found in values.items():
+        check(device.id, name, found.value, found.source, secret=is_secret(name))
     # The POSIX form that the device wants is derived from the zone's name, wherever that is set.
     zone = values["zonename"]
-    values.setdefault("timezone", Value(posix_timezone(str(zone.value)), zone.source))
-    for name, found in values.items():
-        _check(device.id, name, found)
+    if "timezone" not in values:
+        try:
+            values["timezone"] = Value(posix_timezone(str(zone.value)), zone.source)
+        except ProvisioningError as error:
+            raise ProvisioningError(
+                f"{device.id}: zonename (from {zone.source}): {error}"
+            ) from None
     return values
 
 
@@ -115,6 +119,23 @@ def _levels_of(
             part = part.get(key) if isinstance(part, Mapping) else None
         if isinstance(part, Mapping):
             yield (level if key is None else f"{level} {key}"), part
+
+
+def unknown_names(
+    levels: Mapping[str, Any], devices: Collection[str], sites: Collection[SiteRecord]
+) -> list[str]:
+    """What `variables.yaml` names that the inventory does not have, as `devices AP-9999`."""
+    known: dict[str, Collection[str | None]] = {
+        "boroughs": {site.borough for site in sites},
+        "sites": {site.id for site in sites},
+        "devices": devices,
+    }
+    return [
+        f"{level} {name}"
+        for level, names in known.items()
+        for name in levels.get(level) or {}
+        if name not in names
+    ]
 
 
 def read_levels(home: Path) -> dict[str, Any]:
@@ -171,12 +192,6 @@ def _checked_levels(path: Path, data: Any) -> dict[str, Any]:
     return levels
 
 
-def host_name(name: str) -> str:
-    """`name` as RFC 1123 allows it: ASCII letters, digits and hyphens, at most 63."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:63].strip("-") or "ap"
-
-
 def posix_timezone(name: str) -> str:
     """The POSIX TZ text of an IANA zone, from the last line of its tzfile (RFC 8536, 3.3)."""
     for folder in zoneinfo.TZPATH:
@@ -202,28 +217,3 @@ def posix_timezone(name: str) -> str:
 def is_secret(variable: str) -> bool:
     """Whether a variable's value must not be shown: its name is that of a secret option."""
     return variable in SECRET_VARIABLES or SECRET_OPTION.fullmatch(variable) is not None
-
-
-def _check(device_id: str, name: str, found: Value) -> None:
-    """Refuse what a device cannot hold, naming device and field, never a secret."""
-    value = found.value
-    if isinstance(value, int):
-        return
-    where = f"{device_id}: {name} (from {found.source})"
-    bad = next((c for c in value if unicodedata.category(c) in {"Cc", "Cs"}), None)
-    if bad is not None:
-        raise ProvisioningError(
-            f"{where} holds the control character U+{ord(bad):04X}: take it out"
-        )
-    if name == "ssid":
-        length = len(value.encode())
-        if not 1 <= length <= SSID_BYTES:
-            raise ProvisioningError(
-                f"{where} is {length} bytes long, 802.11 allows 1 to {SSID_BYTES}: shorten it"
-            )
-    elif name == "hostname" and host_name(value) != value:
-        raise ProvisioningError(
-            f"{where} is {value!r}: a host name has letters, digits and hyphens, at most 63"
-        )
-    elif name.startswith(("channel_", "tx_power_")):
-        raise ProvisioningError(f"{where} is {value!r}: give a whole number")

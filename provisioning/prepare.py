@@ -19,7 +19,7 @@ from inventory.records import DeviceRecord, Secrets, SiteRecord
 from provisioning import changes
 from provisioning.changes import Prepared
 from provisioning.devices import credentials, driver_for, for_each, why
-from provisioning.intent import gather, read_levels
+from provisioning.intent import gather, read_levels, unknown_names
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,18 @@ def read_context(
             credentials(session, devices, keyring),
             read_levels(inventory.settings.home),
         )
+
+
+def unknown_variables(inventory: Inventory) -> list[str]:
+    """What the home's variables name that the inventory does not have: a slip, most likely."""
+    from sqlalchemy import select
+
+    from inventory.models import Device
+
+    levels = read_levels(inventory.settings.home)
+    with inventory.session() as session:
+        known = set(session.scalars(select(Device.id))) if levels.get("devices") else set()
+        return unknown_names(levels, known, queries.sites(session))
 
 
 def rendered_for(context: Context, device: DeviceRecord) -> Any:

@@ -111,8 +111,9 @@ def _render_once(
     try:
         text = OpenWrt(put(data)).render(files=False)
     except ValidationError as error:
-        path = ".".join(str(part) for part in error.details.absolute_path)
-        reason = " ".join(str(error.details.message).split())
+        nearest = _nearest(error.details)
+        path = ".".join(str(part) for part in nearest.absolute_path)
+        reason = " ".join(str(nearest.message).split())
         # Enumerations print their hundreds of members.
         raise ProvisioningError(f"{name}: {path}: {reason[:160]}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -121,6 +122,18 @@ def _render_once(
         return parse(text)
     except UciSyntaxError as error:
         raise ProvisioningError(f"{name}: what it renders to is no UCI: {error}") from None
+
+
+def _nearest(error: Any) -> Any:
+    """Where all alternatives of a schema fail, the fault in the one that is nearest to right: the
+    error itself only dumps what it was given.
+    """
+    while error.context:
+        branches: dict[Any, list[Any]] = {}
+        for inner in error.context:
+            branches.setdefault(inner.schema_path[0], []).append(inner)
+        error = min(branches.values(), key=len)[0]
+    return error
 
 
 def _filled(package: Package, values: Mapping[int, str]) -> Package:

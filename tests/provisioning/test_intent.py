@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from farola.errors import ProvisioningError, SettingsError
 from farola.settings import City, Settings
 from inventory.records import DeviceRecord, SiteRecord
-from provisioning.intent import gather, host_name, is_secret, posix_timezone, read_levels
+from provisioning.intent import gather, is_secret, posix_timezone, read_levels, unknown_names
+from provisioning.values import channels, host_name
 
 SITE = SiteRecord("s1", "Plaza Niño", 19.4, -99.1, "fixed", "live", None, "Iztapalapa", None, "x")
 
@@ -174,3 +175,55 @@ def test_levels_may_be_empty_and_share_by_yamls_own_means(tmp_path: Path) -> Non
 )  # fmt: skip
 def test_which_variables_are_secret(variable: str, secret: bool) -> None:
     assert is_secret(variable) is secret
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("channel_2g", 36), ("channel_2g", 14), ("channel_5g", 999), ("channel_5g", 6),
+        ("channel_5g", "forty"), ("channel_6g", 36), ("tx_power_2g", 99), ("tx_power_5g", -50),
+        ("tx_power_5g", "20"), ("ssid", 12345), ("country", "XX"), ("country", 52),
+        ("network", 7), ("zonename", "Nowhere/Land"), ("ntp_server_1", 1), ("ssid", 1.5),
+    ],
+)  # fmt: skip
+def test_a_value_that_no_radio_takes_is_named_with_its_level(name: str, value: Any) -> None:
+    with pytest.raises(ProvisioningError) as caught:
+        values(levels={"sites": {"s1": {name: value}}})
+    for part in (name, "sites s1", str(value)):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "taken"),
+    [
+        ("channel_2g", "auto", 0), ("channel_5g", "AUTO", 0), ("channel_5g", 0, 0),
+        ("channel_2g", 13, 13), ("channel_5g", 149, 149), ("channel_6g", 37, 37),
+        ("tx_power_2g", 0, 0), ("tx_power_5g", 30, 30), ("country", "mx", "MX"),
+        ("lamp", 12345, 12345),
+    ],
+)  # fmt: skip
+def test_a_value_that_radios_take_is_kept(name: str, value: Any, taken: Any) -> None:
+    assert values(levels={"city": {name: value}})[name] == taken
+
+
+def test_a_secret_of_the_wrong_kind_is_not_shown() -> None:
+    with pytest.raises(ProvisioningError, match="snmp_community") as caught:
+        values(levels={"city": {"snmp_community": 8765309}})
+    assert "8765309" not in str(caught.value)
+
+
+def test_names_that_the_inventory_lacks_are_found() -> None:
+    levels = {
+        "city": {"ssid": "x"}, "boroughs": {"Iztapalapa": {}, "Atlantis": {}},
+        "sites": {"s1": {}, "s2": {}}, "devices": {"ap1": {}, "AP-9": {}},
+    }  # fmt: skip
+    found = unknown_names(levels, {"ap1"}, [SITE])
+    assert found == ["boroughs Atlantis", "sites s2", "devices AP-9"]
+    assert unknown_names({}, set(), [SITE]) == []
+
+
+def test_every_channel_that_is_spread_is_one_that_is_allowed() -> None:
+    for number in range(30):
+        found = gather(settings(), device(f"ap{number}"), None)
+        assert found["channel_2g"].value in channels("2")
+        assert found["channel_5g"].value in channels("5")

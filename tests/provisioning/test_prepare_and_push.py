@@ -243,3 +243,10 @@ def test_a_push_leaves_nothing_in_the_temporary_folder(
     change = prepare(adopted, "--device", "ap1")["change"]
     adopted.run("provision", "push", change)
     assert [path.name for path in left.iterdir() if "farola" in path.name] == []
+
+
+def test_a_slip_in_the_names_of_variables_is_told(adopted: Any, home: Path) -> None:
+    (home / "variables.yaml").write_text("devices: {AP-9: {ssid: x}, ap1: {ssid: y}}\n")
+    for command in (("render", "ap1"), ("prepare", "--device", "ap1")):
+        lines = adopted.run("provision", *command).stderr.splitlines()
+        assert [line for line in lines if "AP-9" in line and "variables.yaml" in line] == lines[:1]

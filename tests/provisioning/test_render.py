@@ -173,3 +173,15 @@ def test_a_preview_needs_no_device() -> None:
     rendered = render(TEMPLATE, intent())
     shown = fit(rendered, default_radios(rendered))["wireless"]
     assert [s.name for s in shown.of_type("wifi-device")] == ["radio0", "radio1"]
+
+
+def test_an_automatic_channel_is_rendered_so() -> None:
+    radios = candidate(channel_2g=0, channel_5g=0)["wireless"].of_type("wifi-device")
+    assert [radio.get("channel") for radio in radios] == ["auto", "auto"]
+
+
+def test_what_netjsonconfig_refuses_is_named_without_a_dump() -> None:
+    with pytest.raises(ProvisioningError) as caught:
+        render(TEMPLATE, intent(channel_5g=999))
+    assert "999" in str(caught.value)
+    assert "{" not in str(caught.value)
