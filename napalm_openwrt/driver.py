@@ -52,7 +52,7 @@ class OpenWrtDriver(NetworkDriver):  # type: ignore[misc]  # napalm publishes no
         self.hostname, self.username, self.timeout = hostname, username, timeout
         self.mask_secrets = bool(args.get("mask_secrets", False))
         self.access = Access(
-            host=hostname, port=int(args.get("port") or 22), username=username,
+            host=hostname, port=_port(args.get("port")), username=username,
             password=password or None, known_hosts=_path(args.get("known_hosts")),
             host_key=args.get("host_key"), key_file=_path(args.get("key_file")),
             private_key=args.get("private_key"), passphrase=args.get("passphrase"),
@@ -106,6 +106,8 @@ class OpenWrtDriver(NetworkDriver):  # type: ignore[misc]  # napalm publishes no
         self.discard_config()
         merging = fault is MergeConfigException
         where = filename or "candidate"
+        if config is not None and not isinstance(config, str):
+            raise fault(f"{where}: must be text, not {type(config).__name__}: decode it first")
         try:
             text = Path(filename).read_text(encoding="utf-8") if filename else config or ""
             candidate = parse(text, keep_empty=merging)
@@ -220,6 +222,9 @@ class OpenWrtDriver(NetworkDriver):  # type: ignore[misc]  # napalm publishes no
     def rollback(self) -> None:
         """Put back what the newest commit replaced; once more goes one commit further back.
 
+        The files are put back as they were before that commit, byte for byte: what anybody
+        changed in them since, by hand too, is lost. Look first, with `get_config`.
+
         Raises
         ------
         CommitError
@@ -276,6 +281,14 @@ class OpenWrtDriver(NetworkDriver):  # type: ignore[misc]  # napalm publishes no
                 raise CommandErrorException(f"{self.access.name}: no such command: {command}")
             answers[command] = output.stdout + output.stderr
         return answers
+
+
+def _port(value: object) -> int:
+    """A TCP port; 22 where none is given."""
+    text = str(value or 22)
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise ConnectionException(f"port {value!r} is no TCP port: give a number from 1 to 65535")
+    return int(text)
 
 
 def _path(value: object) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import paramiko
@@ -126,6 +127,7 @@ class Session:
         # A session must not hang for a minute before it says that nobody answers.
         patience = min(access.timeout, 15.0)
         key = _private_key(access)
+        _check_files(access)
         try:
             self._netmiko = _Exec(
                 device_type="linux", host=access.host, port=access.port, username=access.username,
@@ -236,6 +238,27 @@ def _private_key(access: Access) -> paramiko.PKey | None:
     raise ConnectAuthError(
         f"{access.name}: the private key cannot be read; store an Ed25519, RSA or ECDSA key"
     )
+
+
+def _check_files(access: Access) -> None:
+    """Read the files that we were given, so that one that cannot be used is named by its path."""
+    for path in filter(None, (access.key_file, access.known_hosts)):
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            if path == access.key_file:
+                raise ConnectionException(f"{access.name}: {path}: no such key file") from None
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise ConnectionException(f"{access.name}: {path}: cannot be read: {reason}") from None
+        for number, line in enumerate(lines if path == access.known_hosts else (), 1):
+            try:
+                HostKeyEntry.from_line(line.strip(), number)
+            except (paramiko.SSHException, ValueError):
+                raise ConnectionException(
+                    f"{access.name}: {path}: line {number} is no known_hosts line"
+                ) from None
 
 
 def _explained(access: Access, error: Exception) -> Exception:
