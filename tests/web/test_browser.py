@@ -241,6 +241,21 @@ class TestByHand:
         assert "q=10.20.0.8" in visitor.page.url
         assert visitor.wrong == []
 
+    @pytest.mark.parametrize("path", ["/devices", "/plan", "/coverage"])
+    def test_a_long_name_pushes_no_column_out_of_sight(self, visitor: Visitor, path: str) -> None:
+        visitor.enter()
+        visitor.visit(path)
+        over = visitor.page.evaluate(
+            """() => {
+                const [first, second] = document.querySelectorAll(".list tbody th");
+                (first.querySelector("a") ?? first).textContent = "x".repeat(150);
+                (second.querySelector("a") ?? second).textContent = "long names ".repeat(15);
+                const frame = first.closest(".scroll");
+                return frame.scrollWidth - frame.clientWidth;
+            }"""
+        )
+        assert over == 0
+
     def test_a_click_explains_and_the_address_remembers(self, visitor: Visitor) -> None:
         visitor.enter()
         visitor.visit("/", a_map=True)

@@ -168,6 +168,17 @@ def test_the_public_page_is_small_and_keeps_nothing(stranger: FlaskClient) -> No
     assert "No place matches" in stranger.get("/public?q=%25%25_").text
 
 
+def test_the_public_page_counts_nobody(app: Flask, stranger: FlaskClient) -> None:
+    """How many people are connected is for staff: residents learn whether a place works."""
+    fleet = app.extensions["farola"].fleet.get()
+    assert any(row.clients for row in fleet.rows)
+    text = stranger.get("/public").text
+    assert "works now" in text
+    for item in re.findall(r"<li><strong>.*?</li>", text):
+        told = re.sub(r"<strong>.*?</strong>|<[^>]*>|Open in a map app", " ", item)
+        assert not re.search(r"\d|client|people|connected", told), item
+
+
 def test_hostile_names_are_shown_harmless(app: Flask, client: FlaskClient) -> None:
     evil = "<script>alert(1)</script>\u202e\"'`{{7*7}}" + "x" * 10_000
     with app.extensions["farola"].inventory.session() as session:
