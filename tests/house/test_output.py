@@ -51,7 +51,8 @@ def test_an_error_holds_no_escape(run, home):
     name = "\x1b]0;gone\x07"
     done = run("import", "sites", f"/{name}.csv", code=1)
     assert "\x1b" not in done.stderr
-    run("init", "--name", name)
+    assert "\x1b" not in run("init", "--name", name, code=1).stderr
+    run("init")
     done = run("import", "sites", f"/{name}.csv", code=1)
     assert "\x1b" not in done.stderr
     assert "\\u001b]0;gone" in done.stderr
