@@ -33,15 +33,16 @@ def write_city(city: City, folder: Path) -> CityFiles:
         candidates=folder / "candidates.csv",
         usage=folder / "usage.csv",
     )
+    boroughs = {home.id: home.borough for home in city.neighbourhoods}
     files.neighbourhoods.write_text(_geojson(city), encoding="utf-8")
     _table(
         files.access_points,
-        "id name lat lon programme management_address ssh_port snmp_port mac serial platform"
-        " credential bssid mean_clients fault simulated",
+        "id name lat lon borough programme management_address ssh_port snmp_port mac serial"
+        " platform credential bssid mean_clients fault simulated",
         (
-            (p.id, p.name, p.lat, p.lon, f"pretend {p.kind}", p.management_address, p.ssh_port,
-             p.snmp_port, p.mac, p.serial, "openwrt", CREDENTIAL, f"{p.bssid_2g};{p.bssid_5g}",
-             f"{p.mean_clients:.2f}", "", "true")
+            (p.id, p.name, p.lat, p.lon, boroughs[p.neighbourhood], f"pretend {p.kind}",
+             p.management_address, p.ssh_port, p.snmp_port, p.mac, p.serial, "openwrt", CREDENTIAL,
+             f"{p.bssid_2g};{p.bssid_5g}", f"{p.mean_clients:.2f}", "", "true")
             for p in city.access_points
         ),
     )  # fmt: skip

@@ -107,7 +107,8 @@ def _run(loop: demo_home.Loop, aps: int, seed: int) -> tuple[Figures, list[str]]
                 "--borough", "borough", "--population", "population", "--grade", "grade",
                 "--deprivation", "deprivation", "--deprivation-order", "high-is-worse")  # fmt: skip
     loop.farola("import", "access-points", files.access_points, "--id", "id", "--name", "name",
-                "--programme", "programme", "--management-address", "management_address",
+                "--programme", "programme", "--borough", "borough",
+                "--management-address", "management_address",
                 "--ssh-port", "ssh_port", "--snmp-port", "snmp_port", "--mac", "mac",
                 "--serial", "serial", "--platform", "platform", "--credential", "credential",
                 "--bssid", "bssid", "--lat", "lat", "--lon", "lon")  # fmt: skip
