@@ -50,16 +50,23 @@ def make_home() -> Path:
     return home
 
 
-def free_network(seed: int) -> str:
-    """First two numbers of loopback addresses that no other fleet listens on now."""
+def reserve_network(seed: int) -> tuple[str, socket.socket]:
+    """First two numbers of loopback addresses that nobody uses, and a socket that keeps them.
+
+    Two demos that start at once both look before either fleet listens: the socket, held while the
+    demo runs, is what tells them apart.
+    """
     for step in range(200):
         network = f"127.{16 + (seed + step) % 200}"
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
+        held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            held.bind((f"{network}.255.254", SNMP_PORT))
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                 probe.bind((f"{network}.1.1", SNMP_PORT))
-            except OSError:
-                continue
-            return network
+        except OSError:
+            held.close()
+            continue
+        return network, held
     raise FarolaError("200 pretend cities are running on this machine: end one")
 
 
@@ -85,6 +92,7 @@ class Loop:
         self.env = {**os.environ, "FAROLA_HOME": str(home)}
         self.children: list[subprocess.Popen[Any]] = []
         self.fleet: Fleet | None = None
+        self.reserved: socket.socket | None = None
         self.trap_address = f"127.0.0.1:{free_udp_port()}"
 
     def __enter__(self) -> Loop:
@@ -108,6 +116,8 @@ class Loop:
                 child.wait()
         if self.fleet:
             self.fleet.stop()
+        if self.reserved:
+            self.reserved.close()
 
     def say(self, text: str) -> None:
         """Tell the person at the terminal; on stderr when stdout is for JSON."""
@@ -152,7 +162,8 @@ class Loop:
         from simulator.history import past_day
         from timeseries import open_store
 
-        city = make_city(seed, aps, network=free_network(seed), snmp_port=SNMP_PORT)
+        network, self.reserved = reserve_network(seed)
+        city = make_city(seed, aps, network=network, snmp_port=SNMP_PORT)
         files = write_city(city, self.home / "city")
         self.farola("init", "--name", city.name, "--timezone", city.timezone,
                     "--ssid", "Pretend Free WiFi")  # fmt: skip

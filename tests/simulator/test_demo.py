@@ -7,6 +7,8 @@ import socket
 
 import pytest
 
+from simulator.demo_home import reserve_network
+
 KEYS = {"devices", "pushed", "failed", "polled", "points", "usage_rows", "plan_sites", "took_s"}
 
 
@@ -47,3 +49,12 @@ def test_a_port_in_use_is_told_before_anything_starts(run, home):
         done = run("demo", "--port", taken.getsockname()[1], code=1)
     assert "--port" in done.stderr
     assert not home.exists()
+
+
+def test_two_demos_that_start_at_once_take_different_networks():
+    first, held = reserve_network(3)
+    second, other = reserve_network(3)
+    assert first != second
+    held.close()
+    assert reserve_network(3)[0] == first
+    other.close()
