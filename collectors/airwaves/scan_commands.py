@@ -110,12 +110,14 @@ def _scan_result(
 
 def _print_verdict(name: str, reports: Sequence[Report], verdict: Verdict, new: int) -> None:
     from collectors.airwaves.sighting import safe
+    from inventory.importers.names import counted
 
     shown = safe(name.encode())
     read = sum(report.read for report in reports)
     click.echo(
-        f"{read:,} readings in {len(reports)} files; {verdict.carriers:,} BSSIDs announce "
-        f"{shown!r}, {verdict.ours:,} of them are ours"
+        f"{counted(read, 'reading')} in {counted(len(reports), 'file')}; "
+        f"{counted(verdict.carriers, 'BSSID')} with the name '{shown}', "
+        f"{verdict.ours:,} of them ours"
     )
     for report in reports:
         if report.rejected:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from farola.output import plain
 from inventory.importers.report import BadCellError
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -69,8 +70,5 @@ def masked(bssid: str) -> str:
 
 
 def safe(ssid: bytes) -> str:
-    """`ssid` for a terminal or a page: what does not print (control characters, terminal
-    escapes, marks that turn the direction of text) is written as an escape.
-    """
-    text = ssid.decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    """`ssid` for a terminal or a page: what does not print or is not UTF-8 is an escape."""
+    return plain(ssid.decode("utf-8", "backslashreplace"))
