@@ -8,13 +8,16 @@ rows are keyed (time, tags), so a poll is appended and one device's day is a see
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from urllib.parse import quote
@@ -58,7 +61,7 @@ class SqliteStore:
         with self._lock:
             for day in sorted(days):
                 with self._named_faults(self._path(day)):
-                    self._write_day(day, days[day])
+                    _patiently(partial(self._write_day, day, days[day]))
         return sum(len(rows.times) for rows in kept)
 
     def latest(
@@ -205,6 +208,8 @@ class SqliteStore:
                 return
             uri = f"file:{quote(str(path))}?mode=ro"
             with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_WAIT_S)) as connection:
+                # The first look may meet a last writer that is closing; later ones cannot.
+                _patiently(lambda: connection.execute("SELECT 1 FROM sqlite_master").close())
                 yield connection
 
     @contextmanager
@@ -229,14 +234,31 @@ class SqliteStore:
             ) from None
 
 
+def _patiently(action: Callable[[], None]) -> None:
+    """Do `action`, again while another process holds the file.
+
+    SQLite's own time-out does not cover a file that becomes WAL, nor the moment in which its
+    last connection closes: there it says "locked" at once.
+    """
+    give_up = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= give_up:
+                raise
+            time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - only to fall out of step
+
+
 def _by_day(rows: Rows) -> list[tuple[int, Rows]]:
     """`rows` split by UTC day; a poll lies in one."""
     first, last = min(rows.times) // DAY_MS, max(rows.times) // DAY_MS
     if first == last:
         return [(first, rows)]
     members: dict[int, list[int]] = defaultdict(list)
-    for i, time in enumerate(rows.times):
-        members[time // DAY_MS].append(i)
+    for i, moment in enumerate(rows.times):
+        members[moment // DAY_MS].append(i)
     return [(day, rows.take(keep)) for day, keep in members.items()]
 
 

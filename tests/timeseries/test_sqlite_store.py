@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -10,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -123,6 +126,25 @@ def test_two_processes_may_write_at_once(tmp_path: Path) -> None:
         assert len(out.split()) == 15
     kept = SqliteStore(tmp_path).series("device", {"device": NAMES[0]}, START, END, ["clients"])
     assert kept.fields["clients"] == list(range(30))
+
+
+def _first_write(folder: Path, number: int, start: Barrier) -> None:
+    start.wait()
+    with closing(SqliteStore(folder)) as store:
+        store.write(poll(number))
+
+
+def test_processes_that_write_the_first_poll_together_all_succeed(tmp_path: Path) -> None:
+    """The file becomes WAL under them: SQLite says "locked" there without waiting."""
+    context = multiprocessing.get_context("fork")
+    for attempt in range(30):
+        folder, start = tmp_path / str(attempt), context.Barrier(4)
+        writers = [context.Process(target=_first_write, args=(folder, n, start)) for n in range(4)]
+        for process in writers:
+            process.start()
+        for process in writers:
+            process.join(60)
+        assert [process.exitcode for process in writers] == [0] * 4
 
 
 def test_threads_share_a_store(tmp_path: Path) -> None:
