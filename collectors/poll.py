@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from collectors.snmp.book import IDENTITY
 from collectors.snmp.memory import Past, recall
-from collectors.snmp.model import DeviceReading, Question, Target, VarBinds
+from collectors.snmp.model import DeviceReading, Question, Reply, Target
 from collectors.snmp.outcome import Outcome, settle
 from collectors.snmp.poller import Poller
 from collectors.snmp.read import Reader
@@ -130,7 +130,7 @@ class Collector:
         }
 
 
-def _identify(_target: Target) -> Generator[Question, VarBinds, None]:
+def _identify(_target: Target) -> Generator[Question, Reply, None]:
     yield Question(IDENTITY)
 
 

@@ -83,7 +83,10 @@ class Credential(Base):
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     username: Mapped[str] = mapped_column(default="")
     secrets: Mapped[bytes]
-    """Encrypted JSON: `password`, `private_key`, `snmp_community`, `token`, as they apply."""
+    """Encrypted JSON: `password`, `private_key`, `token`, `snmp_community`, `snmp_version` (1, 2c
+    or 3), `snmp_user`, `snmp_auth_protocol`, `snmp_auth_password`, `snmp_priv_protocol`,
+    `snmp_priv_password`, as they apply.
+    """
     changed_at: Mapped[datetime] = mapped_column(default=utcnow)
 
 
@@ -99,6 +102,10 @@ class Device(Base):
     management_address: Mapped[str | None]
     ssh_port: Mapped[int] = mapped_column(default=22)
     snmp_port: Mapped[int] = mapped_column(default=161)
+    snmp_answers_from: Mapped[str] = mapped_column(default="")
+    """Other addresses that its SNMP agent may answer from, with blanks between them."""
+    controller_id: Mapped[str | None] = mapped_column(ForeignKey("device.id"))
+    """The controller that reports it; such a device needs no management address."""
     mac: Mapped[str | None]
     serial: Mapped[str | None]
     credential_name: Mapped[str | None] = mapped_column(ForeignKey("credential.name"))
@@ -143,6 +150,71 @@ class Bssid(Base):
     """Lower case, with colons."""
     radio_id: Mapped[int] = mapped_column(ForeignKey("radio.id"), index=True)
     ssid: Mapped[str | None]
+
+
+class Uplink(Base):
+    """Which switch port a device hangs on, as LLDP or a person said: what it depends on."""
+
+    __tablename__ = "uplink"
+    device_id: Mapped[str] = mapped_column(ForeignKey("device.id"), primary_key=True)
+    upstream_id: Mapped[str] = mapped_column(ForeignKey("device.id"), index=True)
+    upstream_port: Mapped[str] = mapped_column(default="")
+    source: Mapped[str] = mapped_column(default="lldp")
+    """`lldp` or `manual`; LLDP never overwrites what a person said."""
+    seen_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class Discovered(Base):
+    """An SNMP agent that a search of the network found, or an access point that a controller told
+    of: a proposal, until a person accepts it into the inventory or ignores it.
+    """
+
+    __tablename__ = "discovered"
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """`address:port`, or `controller id/access point key`."""
+    address: Mapped[str] = mapped_column(default="")
+    port: Mapped[int] = mapped_column(default=161)
+    family: Mapped[str] = mapped_column(default="")
+    name: Mapped[str] = mapped_column(default="")
+    mac: Mapped[str] = mapped_column(default="")
+    serial: Mapped[str] = mapped_column(default="")
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What else it said: description, sysObjectID, model, radios."""
+    credential_name: Mapped[str | None]
+    controller_id: Mapped[str | None]
+    device_id: Mapped[str | None] = mapped_column(index=True)
+    """The inventory's device that it is; None while unknown."""
+    status: Mapped[str] = mapped_column(default="new", index=True)
+    """`new`, `known`, `accepted` or `ignored`."""
+    first_seen: Mapped[datetime] = mapped_column(default=utcnow)
+    last_seen: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class Lease(Base):
+    """Who does a job that only one may do, and until when unless it says so again."""
+
+    __tablename__ = "lease"
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    holder: Mapped[str]
+    term: Mapped[int] = mapped_column(default=1)
+    """Grows each time the holder changes."""
+    expires_at: Mapped[datetime]
+
+
+class Maintenance(Base):
+    """A time in which a device, a site or the whole city may be down without blame."""
+
+    __tablename__ = "maintenance"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scope: Mapped[str]
+    """`device`, `site` or `city`."""
+    place: Mapped[str] = mapped_column(default="", index=True)
+    """Id of the device or site; empty for the city."""
+    start: Mapped[datetime]
+    end: Mapped[datetime | None]
+    """None while it is open."""
+    reason: Mapped[str] = mapped_column(default="")
+    author: Mapped[str] = mapped_column(default="")
 
 
 class Event(Base):

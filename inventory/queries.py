@@ -77,7 +77,7 @@ def devices(
             Device.id, Device.name, Device.role, Device.platform, Device.management_address,
             Device.ssh_port, Device.snmp_port, Device.mac, Device.serial,
             Device.credential_name, Device.host_key, Device.status, Device.source,
-            Placement.site_id,
+            Placement.site_id, Device.snmp_answers_from, Device.controller_id,
         )
         .outerjoin(Placement, here)
         .where(Device.status != "retired")

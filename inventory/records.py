@@ -64,6 +64,8 @@ class DeviceRecord:
     status: str
     source: str
     site_id: str | None
+    snmp_answers_from: str = ""
+    controller_id: str | None = None
 
 
 @dataclass(frozen=True, repr=False)

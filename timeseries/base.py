@@ -47,8 +47,9 @@ SCHEMA: dict[str, Measurement] = {
         _measurement(
             "poll", "collector",
             devices=int, answered=int, timed_out=int, late=int, duration_s=float, cpu_s=float,
-            spooled=int,
+            spooled=int, lag_s=float, sent=int, received=int, retried=int, dropped=int,
         ),
+        _measurement("check", "device check", ok=bool, ms=float, reason=str),
     )
 }  # fmt: skip
 """Every measurement that a store keeps. A tag never holds a client, a session or free text."""

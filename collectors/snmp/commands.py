@@ -39,7 +39,7 @@ def probe(
     `public`.
     """
     from collectors.snmp.addresses import split_host_port
-    from collectors.snmp.model import Target
+    from collectors.snmp.model import DEADLINE_S, Target
     from collectors.snmp.poller import PysnmpPoller
     from collectors.snmp.probe import probe_json, read_one
 
@@ -50,7 +50,7 @@ def probe(
         _stored(credential) if credential else os.environ.get(COMMUNITY_VARIABLE, "public")
     )
     target = Target(
-        host, address, port, secret, timeout_s, deadline_s=max(Target.deadline_s, 10 * timeout_s)
+        host, address, port, secret, timeout_s, deadline_s=max(DEADLINE_S, 10 * timeout_s)
     )
     reading = asyncio.run(read_one(PysnmpPoller(in_flight=1), target))
     if not reading.answered:

@@ -12,12 +12,14 @@ from typing import Any
 from collectors.snmp.book import SYS_NAME, Field, Named, Profile, Rows, oid_of, oids_of, text_of
 from collectors.snmp.interfaces import read_interfaces
 from collectors.snmp.model import (
-    Answer,
     DeviceReading,
     Oid,
+    Question,
     RadioReading,
     RawValue,
+    Reply,
     SsidReading,
+    Target,
     VarBinds,
 )
 
@@ -38,9 +40,14 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 MAX_NAME = 64
 
 
-def decode(answer: Answer, profile: Profile) -> DeviceReading:
-    """The reading of a device of `profile`'s family."""
-    values = answer.values
+def decode(
+    target: Target, profile: Profile, reply: Reply, address_index: int | None = None
+) -> DeviceReading:
+    """The reading of a device of `profile`'s family, of its reply to `profile.question`.
+
+    `address_index` is the ifIndex of the interface that holds the management address, if known.
+    """
+    values = varbinds(profile.question, reply)
     tables = _tables(values, profile)
     radios = _radios(tables, profile)
     ssids = tuple(
@@ -55,10 +62,9 @@ def decode(answer: Answer, profile: Profile) -> DeviceReading:
     if not counted:
         counted = [ssid.clients for ssid in ssids if ssid.clients is not None]
     return DeviceReading(
-        device_id=answer.target.device_id,
-        answered=answer.answered,
-        rtt_ms=answer.rtt_ms,
-        error=answer.error,
+        device_id=target.device_id,
+        answered=True,
+        error=reply.error,
         family=profile.family,
         profile=profile.name,
         sys_name=text_of(values.get(SYS_NAME)),
@@ -70,10 +76,22 @@ def decode(answer: Answer, profile: Profile) -> DeviceReading:
         radios=radios,
         ssids=ssids,
         interfaces=read_interfaces(
-            tables.get("interfaces", {}), profile, answer.target.address, values,
-            {radio.name for radio in radios},
+            tables.get("interfaces", {}), profile, address_index, {radio.name for radio in radios}
         ),
     )  # fmt: skip
+
+
+def varbinds(question: Question, reply: Reply) -> dict[Oid, RawValue]:
+    """All values of a reply by OID."""
+    found = {
+        oid: value
+        for oid, value in zip(question.scalars, reply.scalars, strict=True)
+        if value is not None
+    }
+    for columns, table in zip(question.tables, reply.tables, strict=True):
+        for column, cells in zip(columns, table or (), strict=False):
+            found |= {(*column, *index): value for index, value in cells.items()}
+    return found
 
 
 def _tables(values: VarBinds, profile: Profile) -> dict[str, Table]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from collectors.snmp.book import ADDRESS_INTERFACE, Profile, text_of
-from collectors.snmp.model import InterfaceReading, Oid, RawValue, VarBinds
+from collectors.snmp.model import InterfaceReading, Oid, RawValue
 
 LOOPBACK, ETHERNET, IEEE80211 = 24, 6, 71  # IANAifType
 UP = 1  # ifOperStatus
@@ -22,8 +22,7 @@ def address_oid(address: str) -> Oid | None:
 def read_interfaces(
     table: Mapping[object, Mapping[str, RawValue]],
     profile: Profile,
-    address: str,
-    values: VarBinds,
+    address_index: int | None,
     radios: set[str],
 ) -> tuple[InterfaceReading, ...]:
     """The uplink and the radio interfaces that have counters, in the agent's order."""
@@ -31,7 +30,7 @@ def read_interfaces(
         index: text_of(row.get("name")) or text_of(row.get("description")) or ""
         for index, row in table.items()
     }
-    uplink = _uplink(table, names, profile, values.get(address_oid(address) or ()))
+    uplink = _uplink(table, names, profile, address_index)
     kept = []
     for index, row in table.items():
         name = names[index]
@@ -65,7 +64,7 @@ def _uplink(
     table: Mapping[object, Mapping[str, RawValue]],
     names: Mapping[object, str],
     profile: Profile,
-    address_index: RawValue | None,
+    address_index: int | None,
 ) -> object | None:
     """Index of the interface towards the network: see `uplink` in profiles/generic.yaml."""
     real = [index for index, row in table.items() if row.get("type") != LOOPBACK]

@@ -7,16 +7,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from collectors.snmp.model import Answer, Oid, Question, RawValue, Target, VarBinds
+from collectors.snmp.model import Answer, Oid, Question, RawValue, Reply, SweepFigures, Target
 from collectors.snmp.walk import Walk
 
 if TYPE_CHECKING:
     from collectors.snmp.dispatcher import CheckedDispatcher
 
-Conversation = Callable[[Target], Generator[Question, VarBinds, None]]
-"""What to ask a device, question by question: each `yield` gives back all that it said so far."""
+T = TypeVar("T")
+Conversation = Callable[[Target], Generator[Question, Reply, T]]
+"""What to ask a device: each `yield` of a Question gives back its Reply, and what the generator
+returns becomes the Answer's `result`. After a Reply with an error it may still ask, until the
+device's time is up.
+"""
 
 TOO_BIG, GENERAL_ERROR = 1, 5  # error-status of RFC 3416
 IN_FLIGHT = 64
@@ -25,7 +29,12 @@ IN_FLIGHT = 64
 class Poller(Protocol):
     """Asks many devices at once."""
 
-    def ask(self, targets: Iterable[Target], converse: Conversation) -> AsyncIterator[Answer]:
+    @property
+    def figures(self) -> SweepFigures:
+        """What the last `ask` sent and met."""
+        ...
+
+    def ask(self, targets: Iterable[Target], converse: Conversation[T]) -> AsyncIterator[Answer[T]]:
         """Hold a conversation with every target; yield one Answer each, the quick ones first.
 
         A device that does not answer delays no other, and none takes longer than its
@@ -43,13 +52,16 @@ class PysnmpPoller:
 
     def __init__(self, in_flight: int = IN_FLIGHT) -> None:
         self.in_flight = in_flight
+        self.figures = SweepFigures()
 
-    async def ask(self, targets: Iterable[Target], converse: Conversation) -> AsyncIterator[Answer]:
+    async def ask(
+        self, targets: Iterable[Target], converse: Conversation[T]
+    ) -> AsyncIterator[Answer[T]]:
         """See `Poller.ask`."""
         from collectors.snmp.dispatcher import CheckedDispatcher
 
         waiting = iter(targets)
-        answers: asyncio.Queue[Answer | None] = asyncio.Queue()
+        answers: asyncio.Queue[Answer[T] | None] = asyncio.Queue()
 
         async def work(dispatcher: CheckedDispatcher) -> None:
             try:
@@ -76,42 +88,56 @@ class PysnmpPoller:
 
 
 async def _converse(
-    dispatcher: CheckedDispatcher, target: Target, converse: Conversation
-) -> Answer:
+    dispatcher: CheckedDispatcher, target: Target, converse: Conversation[T]
+) -> Answer[T]:
     """Ask one device until there is nothing left to ask, it falls silent, or its time is up."""
-    values: dict[Oid, RawValue] = {}
+    channel, talk = _Channel(dispatcher, target), converse(target)
+    started = time.perf_counter()
     errors: list[str] = []
-    channel = _Channel(dispatcher, target)
-    talk = converse(target)
-    what = "its identity"
+    result: T | None = None
     try:
-        async with asyncio.timeout(target.deadline_s):
+        question = next(talk)
+        while True:
+            left = target.deadline_s - (time.perf_counter() - started)
+            reply = await _put(channel, question, left, bool(errors))
+            if reply.error:
+                errors.append(reply.error)
+            question = talk.send(reply)
+    except StopIteration as end:
+        result = end.value
+    answered = channel.first_rtt_ms is not None
+    return Answer(
+        target, answered, channel.first_rtt_ms, result if answered else None,
+        "; ".join(dict.fromkeys(errors)), time.perf_counter() - started,
+    )  # fmt: skip
+
+
+async def _put(channel: _Channel, question: Question, left_s: float, known: bool) -> Reply:
+    """The reply to one question; what is missing is None in it."""
+    found: dict[Oid, RawValue] = {}
+    tables: list[Sequence[dict[Oid, RawValue]] | None] = [None] * len(question.tables)
+    errors: list[str] = []
+    what = "its figures" if known else "its identity"
+    try:
+        async with asyncio.timeout(left_s):
             await channel.open()
-            question = next(talk, None)
-            while question is not None:
-                if question.scalars:
-                    values.update(await channel.get(question.scalars))
-                for columns in question.tables:
-                    what = f"table {'.'.join(map(str, columns[0][:-1]))}"
-                    walk = await channel.walk(columns)
-                    if walk.complete:
-                        values.update(walk.rows)
-                    else:
-                        errors.append(f"{what} broke off")
-                question, what = _next(talk, values), "its figures"
+            if question.scalars:
+                found = await channel.get(question.scalars)
+            for number, columns in enumerate(question.tables):
+                what = f"table {'.'.join(map(str, columns[0][:-1]))}"
+                walk = await channel.walk(columns)
+                if walk.complete:
+                    tables[number] = [
+                        {o[len(c) :]: v for o, v in walk.rows.items() if o[: len(c)] == c}
+                        for c in columns
+                    ]
+                else:
+                    errors.append(f"{what} broke off")
     except NoAnswerError as error:
         errors.append(str(error))
     except TimeoutError:
-        errors.append(f"given up after {target.deadline_s:g} s, at {what}")
-    rtt_ms = channel.first_rtt_ms
-    return Answer(target, rtt_ms is not None, rtt_ms, values, "; ".join(errors))
-
-
-def _next(talk: Generator[Question, VarBinds, None], values: VarBinds) -> Question | None:
-    try:
-        return talk.send(values)
-    except StopIteration:
-        return None
+        errors.append(f"given up after {channel.deadline_s:g} s, at {what}")
+    return Reply([found.get(oid) for oid in question.scalars], tables, "; ".join(errors))
 
 
 class _Channel:
@@ -122,6 +148,7 @@ class _Channel:
         self._target = target
         self._community: Any = None
         self._transport: Any = None
+        self.deadline_s = target.deadline_s
         self.first_rtt_ms: float | None = None
 
     async def open(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterable
+from collections.abc import AsyncIterator, Generator, Iterable, Mapping
+from dataclasses import dataclass
 
 from collectors.snmp.book import (
     IDENTITY,
@@ -12,10 +13,21 @@ from collectors.snmp.book import (
     ProfileBook,
     packaged,
 )
-from collectors.snmp.decode import decode
+from collectors.snmp.decode import decode, varbinds
 from collectors.snmp.interfaces import address_oid
-from collectors.snmp.model import DeviceReading, Question, Target, VarBinds
+from collectors.snmp.model import DeviceReading, Oid, Question, RawValue, Reply, Target
 from collectors.snmp.poller import Poller
+
+_IDENTIFY = Question(IDENTITY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is remembered of a device: its identity, family and the interface of its address."""
+
+    identity: tuple[object, object]
+    profile: Profile
+    address_index: int | None
 
 
 class Reader:
@@ -26,39 +38,50 @@ class Reader:
     def __init__(self, poller: Poller, book: ProfileBook | None = None) -> None:
         self._poller = poller
         self._book = book or packaged()
-        self._families: dict[str, tuple[object, Profile]] = {}
+        self._known: dict[str, _Known] = {}
 
     async def read(self, targets: Iterable[Target]) -> AsyncIterator[DeviceReading]:
         """One reading for every target, the quick ones first; a dead device is not `answered`."""
         async for answer in self._poller.ask(targets, self._conversation):
-            device_id = answer.target.device_id
-            if not answer.answered:
-                yield DeviceReading(device_id, False, error=answer.error)
-                continue
-            identity, profile = self._families.get(device_id, (None, None))
-            if profile is None or identity != _identity(answer.values):
-                profile = self._book.choose(answer.values)
-            yield decode(answer, profile)
+            reading = answer.result
+            if reading is None:
+                reading = DeviceReading(answer.target.device_id, answer.answered)
+            reading.rtt_ms, reading.took_s = answer.rtt_ms, answer.took_s
+            reading.error = answer.error
+            yield reading
 
-    def _conversation(self, target: Target) -> Generator[Question, VarBinds, None]:
-        identity, known = self._families.get(target.device_id, (None, None))
-        values = yield _all_of(known, target) if known else Question(IDENTITY)
-        if known and identity == _identity(values):
-            return
-        doubts = self._book.doubts(values)
-        if doubts:
-            values = yield Question(doubts)
-        profile = self._book.choose(values)
-        self._families[target.device_id] = (_identity(values), profile)
-        yield _all_of(profile, target)
+    def _conversation(self, target: Target) -> Generator[Question, Reply, DeviceReading | None]:
+        known = self._known.get(target.device_id)
+        if known is not None:
+            reply = yield known.profile.question
+            values = varbinds(known.profile.question, reply)
+            if known.identity == _identity(values) or SYS_OBJECT_ID not in values:
+                return decode(target, known.profile, reply, known.address_index)
+        known = yield from self._recognise(target)
+        if known is None:
+            return None
+        reply = yield known.profile.question
+        return decode(target, known.profile, reply, known.address_index)
+
+    def _recognise(self, target: Target) -> Generator[Question, Reply, _Known | None]:
+        reply = yield _IDENTIFY
+        values = varbinds(_IDENTIFY, reply)
+        if not values:
+            return None
+        index: RawValue | None = None
+        of_address = address_oid(target.address)
+        more: tuple[Oid, ...] = (*self._book.doubts(values), *([of_address] if of_address else ()))
+        if more:
+            question = Question(more)
+            reply = yield question
+            values |= varbinds(question, reply)
+            index = values.get(of_address) if of_address else None
+        known = _Known(
+            _identity(values), self._book.choose(values), index if isinstance(index, int) else None
+        )
+        self._known[target.device_id] = known
+        return known
 
 
-def _identity(values: VarBinds) -> tuple[object, object]:
+def _identity(values: Mapping[Oid, RawValue]) -> tuple[object, object]:
     return values.get(SYS_OBJECT_ID), values.get(SYS_DESCR)
-
-
-def _all_of(profile: Profile, target: Target) -> Question:
-    question = profile.question
-    of_address = address_oid(target.address)
-    scalars = (*question.scalars, of_address) if of_address else question.scalars
-    return Question(scalars, question.tables)
