@@ -4,24 +4,15 @@ counts only if it came from the address that was asked, and rubbish is dropped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from pyasn1.codec.ber import decoder  # type: ignore[import-untyped]  # publishes no types
-from pyasn1.error import PyAsn1Error  # type: ignore[import-untyped]
-from pyasn1.type import univ  # type: ignore[import-untyped]
 from pysnmp.hlapi.v1arch.asyncio import SnmpDispatcher
 from pysnmp.proto import api
-from pysnmp.proto.error import ProtocolError
 
-from collectors.snmp.model import Oid, RawValue
+from collectors.snmp.pysnmp_values import NOT_SNMP, plain_pairs
 
 V2C = 1
-NOT_SNMP = (
-    ProtocolError, PyAsn1Error, ValueError, IndexError, KeyError, TypeError, AttributeError,
-    OverflowError, RecursionError,
-)  # fmt: skip
-"""What pyasn1 and pysnmp raise on bytes that are not SNMP."""
 _messages = api.PROTOCOL_MODULES[V2C]
 
 
@@ -63,19 +54,3 @@ def decode_response(packet: bytes) -> tuple[int, Any] | None:
         return int(_messages.apiPDU.get_request_id(pdu)), pdu
     except NOT_SNMP:
         return None
-
-
-def plain_pairs(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[Oid, RawValue | None]]:
-    """pysnmp's varbinds as plain (OID, value); None for noSuchObject, noSuchInstance, end."""
-    return [(tuple(oid), plain_value(value)) for oid, value in pairs]
-
-
-def plain_value(value: Any) -> RawValue | None:
-    """An ASN.1 value as int, bytes or a tuple of ints; None for exceptions and NULL."""
-    if isinstance(value, univ.Null):  # the exceptions of RFC 3416 are Nulls too
-        return None
-    if isinstance(value, univ.ObjectIdentifier):
-        return tuple(value)
-    if isinstance(value, univ.OctetString):
-        return bytes(value)
-    return int(value)

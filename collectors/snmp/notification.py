@@ -10,11 +10,11 @@ from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]  #
 from pysnmp.proto import api
 from pysnmp.proto.proxy import rfc2576
 
-from collectors.snmp.dispatcher import NOT_SNMP, V2C, plain_pairs, plain_value
 from collectors.snmp.model import Oid, RawValue
+from collectors.snmp.pysnmp_values import NOT_SNMP, plain_pairs, plain_value
 
 MAX_PACKET = 8192
-V1 = 0
+V1, V2C = 0, 1
 TRAP_OID: Oid = (1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0)
 _v2c = api.PROTOCOL_MODULES[V2C]
 

@@ -212,7 +212,7 @@ class _Channel:
         from pysnmp.error import PySnmpError
         from pysnmp.proto.rfc1905 import unSpecified
 
-        from collectors.snmp.dispatcher import plain_pairs
+        from collectors.snmp.pysnmp_values import plain_pairs
 
         varbinds = [(oid, unSpecified) if isinstance(oid, tuple) else oid for oid in arguments]
         started = time.perf_counter()

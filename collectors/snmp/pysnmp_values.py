@@ -1,0 +1,34 @@
+"""pysnmp's values as plain ones, and what it raises on bytes that are not SNMP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pyasn1.error import PyAsn1Error  # type: ignore[import-untyped]  # publishes no types
+from pyasn1.type import univ  # type: ignore[import-untyped]
+from pysnmp.proto.error import ProtocolError
+
+from collectors.snmp.model import Oid, RawValue
+
+NOT_SNMP = (
+    ProtocolError, PyAsn1Error, ValueError, IndexError, KeyError, TypeError, AttributeError,
+    OverflowError, RecursionError,
+)  # fmt: skip
+"""What pyasn1 and pysnmp raise on bytes that are not SNMP."""
+
+
+def plain_pairs(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[Oid, RawValue | None]]:
+    """pysnmp's varbinds as plain (OID, value); None for noSuchObject, noSuchInstance, end."""
+    return [(tuple(oid), plain_value(value)) for oid, value in pairs]
+
+
+def plain_value(value: Any) -> RawValue | None:
+    """An ASN.1 value as int, bytes or a tuple of ints; None for exceptions and NULL."""
+    if isinstance(value, univ.Null):  # the exceptions of RFC 3416 are Nulls too
+        return None
+    if isinstance(value, univ.ObjectIdentifier):
+        return tuple(value)
+    if isinstance(value, univ.OctetString):
+        return bytes(value)
+    return int(value)
