@@ -1,0 +1,148 @@
+"""What hangs on what: a device's uplink is the switch port that LLDP or a person named. Alerts and
+availability lean on it: behind a switch that is down, an access point is not to blame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
+
+from farola.errors import InventoryError
+from inventory import events
+from inventory.models import Device, Uplink, utcnow
+
+LLDP, MANUAL = "lldp", "manual"
+
+
+@dataclass(frozen=True)
+class UplinkRecord:
+    """`device_id` hangs on port `upstream_port` of `upstream_id`; `seen_at` in UTC."""
+
+    device_id: str
+    upstream_id: str
+    upstream_port: str
+    source: str
+    seen_at: datetime
+
+
+def upstream_of(session: Session) -> dict[str, UplinkRecord]:
+    """Every device's uplink, by device id; retired devices have none and are nobody's."""
+    device, upstream = aliased(Device), aliased(Device)
+    query = (
+        select(
+            Uplink.device_id, Uplink.upstream_id, Uplink.upstream_port, Uplink.source,
+            Uplink.seen_at,
+        )
+        .join(device, device.id == Uplink.device_id)
+        .join(upstream, upstream.id == Uplink.upstream_id)
+        .where(device.status != "retired", upstream.status != "retired")
+    )  # fmt: skip
+    return {row.device_id: UplinkRecord(*tuple(row)) for row in session.execute(query)}
+
+
+def path_up(uplinks: Mapping[str, UplinkRecord], device_id: str) -> list[str]:
+    """The devices above `device_id`, the nearest first; ends where a circle would begin."""
+    path: list[str] = []
+    at = device_id
+    while at in uplinks and (up := uplinks[at].upstream_id) != device_id and up not in path:
+        path.append(up)
+        at = up
+    return path
+
+
+def closes_circle(uplinks: Mapping[str, UplinkRecord], device_id: str, upstream_id: str) -> bool:
+    """Whether `device_id` hanging on `upstream_id` would make something depend on itself."""
+    return device_id == upstream_id or device_id in path_up(uplinks, upstream_id)
+
+
+def set_by_hand(
+    session: Session, device_id: str, upstream_id: str, port: str = "", actor: str = "farola"
+) -> bool:
+    """Say that a device hangs on a port of another; False if that was said already.
+
+    Raises
+    ------
+    InventoryError
+        A device is not in the inventory, or the link would close a circle.
+    """
+    for one in (device_id, upstream_id):
+        found = session.get(Device, one)
+        if found is None or found.status == "retired":
+            raise InventoryError(
+                f"no device {one!r} in the inventory: correct the id, import or accept it"
+            )
+    if closes_circle(upstream_of(session), device_id, upstream_id):
+        raise InventoryError(
+            f"{device_id} cannot hang on {upstream_id}: that one hangs on it already; take that "
+            "link away with `farola device uplink DEVICE --remove`"
+        )
+    return _set(session, device_id, upstream_id, port, MANUAL, actor)
+
+
+def remove(session: Session, device_id: str, actor: str = "farola") -> bool:
+    """Forget a device's uplink, whoever said it; False if it has none. LLDP may name it again."""
+    row = session.get(Uplink, device_id)
+    if row is None:
+        return False
+    events.record(
+        session, "uplink.removed", f"{device_id} no longer hangs on {_place(row)}",
+        device_id=device_id, actor=actor, detail={"was": _place(row)},
+    )  # fmt: skip
+    session.delete(row)
+    session.flush()
+    return True
+
+
+def learn(session: Session, device_id: str, upstream_id: str, port: str) -> str:
+    """Take what LLDP says. Returns what became of it: `new`, `moved`, `seen` (known already),
+    `manual` (a person said otherwise, which stays) or `circle` (refused).
+    """
+    row = session.get(Uplink, device_id)
+    if row is not None and row.source == MANUAL:
+        if (row.upstream_id, row.upstream_port) == (upstream_id, port):
+            row.seen_at = utcnow()
+            return "seen"
+        return "manual"
+    if row is not None and (row.upstream_id, row.upstream_port) == (upstream_id, port):
+        row.seen_at = utcnow()
+        return "seen"
+    if closes_circle(upstream_of(session), device_id, upstream_id):
+        return "circle"
+    moved = row is not None
+    _set(session, device_id, upstream_id, port, LLDP, "lldp")
+    return "moved" if moved else "new"
+
+
+def _set(
+    session: Session, device_id: str, upstream_id: str, port: str, source: str, actor: str
+) -> bool:
+    row = session.get(Uplink, device_id)
+    if row is None:
+        row = Uplink(device_id=device_id)
+        session.add(row)
+        was = ""
+    else:
+        was = _place(row)
+        if (row.upstream_id, row.upstream_port, row.source) == (upstream_id, port, source):
+            row.seen_at = utcnow()
+            return False
+    row.upstream_id, row.upstream_port = upstream_id, port
+    row.source, row.seen_at = source, utcnow()
+    session.flush()
+    place = _place(row)
+    if was == place:
+        return True
+    events.record(
+        session, "uplink.moved" if was else "uplink.found",
+        f"{device_id} hangs on {place}" + (f", no longer on {was}" if was else ""),
+        device_id=device_id, actor=actor, detail={"now": place, **({"was": was} if was else {})},
+    )  # fmt: skip
+    return True
+
+
+def _place(row: Uplink) -> str:
+    return f"{row.upstream_id} port {row.upstream_port}" if row.upstream_port else row.upstream_id
