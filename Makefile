@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 APS    ?= 60
 PORT   ?= 8080
+JOBS   ?= auto
 
 .DEFAULT_GOAL := help
 
@@ -14,8 +15,8 @@ help: ## list the tasks
 demo: $(VENV)/.runtime ## install, run the whole loop on a pretend city, serve the console
 	$(BIN)/farola demo --aps $(APS) --port $(PORT)
 
-test: $(VENV)/.dev debian ## install all that the tests need and run every test
-	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+test: $(VENV)/.dev debian ## install all that the tests need and run every test, JOBS at a time
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not soak" $(ARGS)
 
 unit: $(VENV)/.dev ## only the tests that need no server, no browser, no real data
 	$(BIN)/python -m pytest -m "not service and not browser and not realdata and not slow and not soak" $(ARGS)
