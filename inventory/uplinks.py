@@ -41,7 +41,7 @@ def upstream_of(session: Session) -> dict[str, UplinkRecord]:
         .join(upstream, upstream.id == Uplink.upstream_id)
         .where(device.status != "retired", upstream.status != "retired")
     )  # fmt: skip
-    return {row.device_id: UplinkRecord(*tuple(row)) for row in session.execute(query)}
+    return {row.device_id: UplinkRecord(*row) for row in session.execute(query)}
 
 
 def path_up(uplinks: Mapping[str, UplinkRecord], device_id: str) -> list[str]:
@@ -80,7 +80,7 @@ def set_by_hand(
             f"{device_id} cannot hang on {upstream_id}: that one hangs on it already; take that "
             "link away with `farola device uplink DEVICE --remove`"
         )
-    return _set(session, device_id, upstream_id, port, MANUAL, actor)
+    return _set(session, device_id, upstream_id, port, source=MANUAL, actor=actor)
 
 
 def remove(session: Session, device_id: str, actor: str = "farola") -> bool:
@@ -113,12 +113,12 @@ def learn(session: Session, device_id: str, upstream_id: str, port: str) -> str:
     if closes_circle(upstream_of(session), device_id, upstream_id):
         return "circle"
     moved = row is not None
-    _set(session, device_id, upstream_id, port, LLDP, "lldp")
+    _set(session, device_id, upstream_id, port, source=LLDP, actor="lldp")
     return "moved" if moved else "new"
 
 
 def _set(
-    session: Session, device_id: str, upstream_id: str, port: str, source: str, actor: str
+    session: Session, device_id: str, upstream_id: str, port: str, *, source: str, actor: str
 ) -> bool:
     row = session.get(Uplink, device_id)
     if row is None:
