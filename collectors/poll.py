@@ -35,6 +35,7 @@ class Summary:
     duration_s: float
     cpu_s: float
     late: int
+    lag_s: float
     not_answered: tuple[str, ...]
     partial: tuple[str, ...]
     down: tuple[str, ...]
@@ -44,12 +45,28 @@ class Summary:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What the service tells a poll about its turn.
+
+    `lag_s` is how long after its due time it started. `before_write` is called right before the
+    store is, in the same thread; what it raises leaves the poll unwritten. Without `counters` no
+    interface is written: another collector adds up their differences.
+    """
+
+    lag_s: float = 0.0
+    before_write: Callable[[], None] = lambda: None
+    counters: bool = True
+
+
 class Collector:
     """Polls again and again and remembers the poll before; the store is its only memory that
     lasts, so another collector can go on where this one stopped.
     """
 
-    def __init__(self, poller: Poller, store: Store) -> None:
+    def __init__(self, poller: Poller, store: Store, name: str = "") -> None:
+        """`name` is the collector's in the series `poll`, the host's unless given."""
+        self._name = name or socket.gethostname()
         self._poller = poller
         self._reader = Reader(poller)
         self._store = store
@@ -61,6 +78,7 @@ class Collector:
         skipped: int = 0,
         late: int = 0,
         advance: Callable[[int], None] = lambda _n: None,
+        turn: Turn = Turn(),  # noqa: B008 - frozen
     ) -> Summary:
         """Poll `targets` once and write all series in one go, stamped with the poll's start.
 
@@ -98,10 +116,17 @@ class Collector:
             late=late,
             duration_s=round(time.monotonic() - started, 3),
             cpu_s=round(time.process_time() - cpu, 3),
+            lag_s=round(turn.lag_s, 3),
         )
-        points = await asyncio.to_thread(
-            self._store.write, batches(outcomes, figures, at_ms, socket.gethostname())
-        )
+        rows = batches(outcomes, figures, at_ms, self._name)
+        if not turn.counters:
+            rows = [batch for batch in rows if batch.measurement != "interface"]
+
+        def write() -> int:
+            turn.before_write()
+            return self._store.write(rows)
+
+        points = await asyncio.to_thread(write)
         self._past |= {outcome.reading.device_id: outcome.past for outcome in outcomes}
         return _summary(outcomes, figures, skipped, points)
 
@@ -146,6 +171,7 @@ def _summary(
         duration_s=figures.duration_s,
         cpu_s=figures.cpu_s,
         late=figures.late,
+        lag_s=figures.lag_s,
         not_answered=tuple(sorted(o.reading.device_id for o in outcomes if not o.reading.answered)),
         partial=tuple(
             sorted(o.reading.device_id for o in outcomes if o.reading.answered and o.reading.error)

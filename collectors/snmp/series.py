@@ -21,6 +21,8 @@ class PollFigures:
     late: int
     duration_s: float
     cpu_s: float
+    lag_s: float = 0.0
+    """How long after its due time the poll started."""
 
 
 def batches(
@@ -110,5 +112,6 @@ def _poll(figures: PollFigures) -> dict[str, Value]:
         "late": figures.late,
         "duration_s": figures.duration_s,
         "cpu_s": figures.cpu_s,
+        "lag_s": figures.lag_s,
         "spooled": 0,
     }
