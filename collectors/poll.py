@@ -78,7 +78,7 @@ class Collector:
         skipped: int = 0,
         late: int = 0,
         advance: Callable[[int], None] = lambda _n: None,
-        turn: Turn = Turn(),  # noqa: B008 - frozen
+        turn: Turn = Turn(),
     ) -> Summary:
         """Poll `targets` once and write all series in one go, stamped with the poll's start.
 
