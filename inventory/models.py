@@ -198,6 +198,8 @@ class Lease(Base):
     holder: Mapped[str]
     term: Mapped[int] = mapped_column(default=1)
     """Grows each time the holder changes."""
+    since: Mapped[datetime] = mapped_column(default=utcnow)
+    """When this term began."""
     expires_at: Mapped[datetime]
 
 
