@@ -1,0 +1,145 @@
+"""SNMPv3 behind the `Poller` seam: conversations with many devices at once, their sessions kept
+from poll to poll.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import TypeVar
+
+from collectors.snmp.model import (
+    Answer,
+    Column,
+    Oid,
+    Question,
+    RawValue,
+    Reply,
+    SweepFigures,
+    Target,
+    Usm,
+)
+from collectors.snmp.poller import Conversation, NoAnswerError
+from collectors.snmp.v3.channel import Channel
+from collectors.snmp.v3.session import Session
+from collectors.snmp.v3.usm import KeyRing
+from collectors.snmp.v3.wire import Wire
+
+T = TypeVar("T")
+IN_FLIGHT = 1000
+"""Devices at once: dead ones hold a place for their time-outs, and delay the others little."""
+SESSIONS = 100_000
+_Key = tuple[str, str, int, Usm]
+
+
+class V3Poller:
+    """Asks SNMPv3 devices through one unconnected socket for each IP version.
+
+    A device's engine id, clock and keys are kept (some 1 kB each, the longest unused given up
+    beyond `sessions`), and each password is hashed once, so that a poll costs no more than its
+    packets.
+    """
+
+    def __init__(self, in_flight: int = IN_FLIGHT, sessions: int = SESSIONS) -> None:
+        self.in_flight = in_flight
+        self.figures = SweepFigures()
+        self._most = sessions
+        self._sessions: OrderedDict[_Key, Session] = OrderedDict()
+        self._keys = KeyRing()
+
+    async def ask(
+        self, targets: Iterable[Target], converse: Conversation[T]
+    ) -> AsyncIterator[Answer[T]]:
+        """See `Poller.ask`."""
+        waiting = list(targets)
+        turns = iter(waiting)
+        answers: asyncio.Queue[Answer[T]] = asyncio.Queue()
+        wire = Wire(asyncio.get_running_loop())
+
+        async def work() -> None:
+            for target in turns:
+                answers.put_nowait(await self._converse(wire, target, converse))
+
+        workers = [asyncio.create_task(work()) for _ in range(min(self.in_flight, len(waiting)))]
+        try:
+            for _ in waiting:
+                yield await answers.get()
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            self.figures = wire.figures()
+            wire.close()
+
+    def _session(self, target: Target, usm: Usm) -> Session:
+        key = (target.device_id, target.address, target.port, usm)
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._sessions[key] = Session(usm)
+            if len(self._sessions) > self._most:
+                self._sessions.popitem(last=False)
+        self._sessions.move_to_end(key)
+        return session
+
+    async def _converse(self, wire: Wire, target: Target, converse: Conversation[T]) -> Answer[T]:
+        """Ask one device until there is nothing left to ask, or its time is up."""
+        started = time.perf_counter()
+        if target.usm is None:
+            return Answer(target, False, error="SNMPv3 without a user")
+        channel = Channel(wire, target, target.usm, self._session(target, target.usm), self._keys)
+        errors: list[str] = []
+        result: T | None = None
+        try:
+            talk = converse(target)
+            question = next(talk)
+            while True:
+                left = target.deadline_s - (time.perf_counter() - started)
+                reply = await _put(channel, question, left, target.deadline_s)
+                if reply.error:
+                    errors.append(reply.error)
+                question = talk.send(reply)
+        except StopIteration as end:
+            result = end.value
+        except Exception as fault:  # a conversation that fails costs only its own device
+            errors.append(f"what it said cannot be used: {type(fault).__name__}: {fault}")
+        return Answer(
+            target, channel.answered, channel.first_rtt_ms, result if channel.answered else None,
+            "; ".join(dict.fromkeys(errors)), time.perf_counter() - started,
+        )  # fmt: skip
+
+
+async def _put(channel: Channel, question: Question, left_s: float, deadline_s: float) -> Reply:
+    """The reply to one question; what is missing is None in it."""
+    found: dict[Oid, RawValue] = {}
+    tables: list[Sequence[Column] | None] = [None] * len(question.tables)
+    errors: list[str] = []
+    what = "its figures" if channel.answered else "its identity"
+    try:
+        async with asyncio.timeout(left_s):
+            if question.scalars:
+                found = await channel.get(question.scalars)
+            for number, columns in enumerate(question.tables):
+                what = f"table {'.'.join(map(str, columns[0][:-1]))}"
+                walk = await channel.walk(columns)
+                if walk.complete:
+                    tables[number] = _columns(walk.rows, columns)
+                else:
+                    errors.append(f"{what} broke off")
+    except NoAnswerError as error:
+        errors.append(str(error))
+    except TimeoutError:
+        errors.append(f"given up after {deadline_s:g} s, at {what}")
+    return Reply([found.get(oid) for oid in question.scalars], tables, "; ".join(errors))
+
+
+def _columns(rows: dict[Oid, RawValue], columns: Sequence[Oid]) -> list[Column]:
+    """The rows of a walk by column, each by its row index."""
+    split: dict[Oid, dict[Oid, RawValue]] = {column: {} for column in columns}
+    sizes = {len(column) for column in columns}
+    for oid, value in rows.items():
+        for size in sizes:
+            if (column := split.get(oid[:size])) is not None:
+                column[oid[size:]] = value
+    return [split[column] for column in columns]
