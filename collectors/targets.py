@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
@@ -27,6 +27,8 @@ class Targets:
     notes: tuple[str, ...]
     names: dict[str, str]
     """Device id by sysName (the device's name), where the name is its alone."""
+    macs: dict[str, str] = field(default_factory=dict)
+    """Device id by its own MAC address, lower case with colons."""
 
 
 def choose_targets(session: Session, keyring: Keyring) -> Targets:
@@ -63,6 +65,7 @@ def plan_targets(records: Iterable[DeviceRecord], values_of: ValuesOf) -> Target
         skipped=(*without_address, *(i for ids in without_community.values() for i in ids)),
         notes=tuple(_notes(len(without_address), without_community, without_credential)),
         names=_unique_names(live),
+        macs={one.mac.lower(): one.id for one in live if one.mac},
     )
 
 
