@@ -8,7 +8,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from collectors.snmp.traps import Senders, TrapCounts, TrapEvent, TrapFilter
+from collectors.snmp.notification_v3 import V3Ear
+from collectors.snmp.peers import Peers, save_peers, start_engine
+from collectors.snmp.senders import Senders
+from collectors.snmp.trap_kinds import TrapEvent
+from collectors.snmp.traps import TrapCounts, TrapFilter
 from collectors.targets import Targets
 from farola.errors import InventoryError, SettingsError
 from farola.output import note
@@ -17,6 +21,22 @@ from inventory.events import record
 
 FLUSH_EVERY_S = 0.2
 MOST_WAITING = 10_000
+SAVE_EVERY_S = 300.0
+"""How often the clocks of v3 engines are written down, besides at the end."""
+NAMED = 20
+"""Refused senders that are told, one line each; the counts go on."""
+
+
+REFUSED = {
+    "wrong_community": "its community is not that of the device's credential",
+    "wrong_user": "no device there has a credential with that SNMPv3 user",
+    "wrong_key": "signed or encrypted with another key than the credential's",
+    "weak_level": "not signed as the device's credential asks for, or at a level it has no key for",
+    "not_in_window": "older than its engine's clock: sent again by somebody, or the agent's "
+    "engineBoots did not grow when it started",
+}
+ANSWERED_AT_ONCE = frozenset({*REFUSED, "discovery"})
+"""What a report answers: nothing is stored first."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +65,19 @@ class TrapReceiver(asyncio.DatagramProtocol):
         self._closing = asyncio.Event()
         self._writing = asyncio.Lock()
         self._failed = False
+        self._home = inventory.settings.home
+        self._peers = Peers()
+        self._saved = time.monotonic()
+        self._told: set[tuple[str, str]] = set()
 
     async def listen(self, host: str, port: int) -> None:
-        """Open the socket; SettingsError if the address cannot be listened on."""
+        """Open the socket; SettingsError if the address cannot be listened on, or our own SNMPv3
+        engine cannot be kept.
+        """
         loop = asyncio.get_running_loop()
+        engine = await asyncio.to_thread(start_engine, self._home, time.monotonic())
+        await asyncio.to_thread(self._peers.load, self._home)
+        self._filter.ear = V3Ear(engine, self._peers)
         try:
             self._transport, _ = await loop.create_datagram_endpoint(
                 lambda: self, local_addr=(host, port)
@@ -61,18 +90,30 @@ class TrapReceiver(asyncio.DatagramProtocol):
         self._flusher = asyncio.create_task(self._flush_regularly())
 
     def know(self, targets: Targets) -> None:
-        """Accept traps of these devices, with their communities."""
-        self._filter.senders = Senders.of(targets.polled, targets.names)
+        """Accept traps of these devices, with their communities and users."""
+        self._filter.senders = Senders.of(targets.polled, targets.names, targets.macs)
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """Judge a packet. An event that finds no room is dropped, unacknowledged."""
         room = len(self._waiting) + self._under_way < self._most_waiting
-        verdict = self._filter.judge(data, str(addr[0]), time.monotonic(), room=room)
+        source = str(addr[0])
+        verdict = self._filter.judge(data, source, time.monotonic(), room=room, wall_s=time.time())
         self.counts.add("received")
         if verdict.event is None:
             self.counts.add(verdict.outcome)
-        if room and (verdict.event or verdict.reply):
+        if verdict.outcome in REFUSED:
+            self._tell(verdict.outcome, source)
+        if verdict.outcome in ANSWERED_AT_ONCE:
+            if verdict.reply is not None and self._transport is not None:
+                self._transport.sendto(verdict.reply, addr)
+        elif room and (verdict.event or verdict.reply):
             self._waiting.append(_Waiting(verdict.event, verdict.reply, addr))
+
+    def _tell(self, outcome: str, source: str) -> None:
+        """Name a sender that is refused, once: its device may be set up wrongly."""
+        if len(self._told) < NAMED and (outcome, source) not in self._told:
+            self._told.add((outcome, source))
+            note(f"farola: traps from {source} are refused: {REFUSED[outcome]}")
 
     async def flush(self) -> None:
         """Store what is waiting, then acknowledge the informs."""
@@ -98,13 +139,23 @@ class TrapReceiver(asyncio.DatagramProtocol):
         await self.flush()
         if self._waiting:
             note(f"farola: {len(self._waiting)} traps are lost: the inventory did not take them")
+        await self._save_peers()
         if self._transport is not None:
             self._transport.close()
+
+    async def _save_peers(self) -> None:
+        self._saved = time.monotonic()
+        try:
+            await asyncio.to_thread(save_peers, self._home, self._peers.rows())
+        except OSError as error:
+            note(f"farola: the clocks of SNMPv3 senders are not kept: {error.strerror}")
 
     async def _flush_regularly(self) -> None:
         while not self._closing.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), FLUSH_EVERY_S)
+            if time.monotonic() - self._saved >= SAVE_EVERY_S:
+                await self._save_peers()
             try:
                 await self.flush()
             except Exception as error:  # whatever it is, the next traps are still wanted

@@ -11,7 +11,8 @@ from pysnmp.proto import api
 from collectors.snmp.book import SYS_NAME
 from collectors.snmp.model import Target
 from collectors.snmp.notification import TRAP_OID, decode_notification
-from collectors.snmp.traps import TRAP_ADDRESS, Senders, TrapFilter
+from collectors.snmp.senders import TRAP_ADDRESS, Senders
+from collectors.snmp.traps import TrapFilter
 
 v1 = api.PROTOCOL_MODULES[api.SNMP_VERSION_1]
 v2c = api.PROTOCOL_MODULES[api.SNMP_VERSION_2C]

@@ -1,0 +1,100 @@
+"""Who may send traps: devices by address and name, with the communities and users they may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from collectors.snmp.book import SYS_NAME, text_of
+from collectors.snmp.model import Oid, Target, Usm
+from collectors.snmp.notification import Notification
+
+TRAP_ADDRESS: Oid = (1, 3, 6, 1, 6, 3, 18, 1, 3, 0)
+"""snmpTrapAddress: who sent a trap that came through a proxy."""
+
+
+@dataclass(frozen=True)
+class Senders:
+    """Devices by address and by name, and what proves that a notification is theirs.
+
+    A device whose credential is one of v3 is not believed by a community, unless its credential
+    holds one too.
+    """
+
+    by_address: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    by_name: Mapping[str, str] = field(default_factory=dict)
+    by_mac: Mapping[str, str] = field(default_factory=dict)
+    communities: Mapping[str, frozenset[bytes]] = field(default_factory=dict, repr=False)
+    """By address; the empty address holds all of them."""
+    users: Mapping[str, tuple[Usm, ...]] = field(default_factory=dict, repr=False)
+    """By address."""
+    users_by_name: Mapping[str, tuple[Usm, ...]] = field(default_factory=dict, repr=False)
+    """Of the whole city, for senders whose address is nobody's."""
+
+    @classmethod
+    def of(
+        cls,
+        targets: Iterable[Target],
+        by_name: Mapping[str, str],
+        by_mac: Mapping[str, str] | None = None,
+    ) -> Senders:
+        """The senders that the devices of a poll are."""
+        ids: dict[str, list[str]] = {}
+        communities: dict[str, set[bytes]] = {"": set()}
+        users: dict[str, dict[Usm, None]] = {}
+        named: dict[str, dict[Usm, None]] = {}
+        for target in targets:
+            # It may send from any address that it may answer from.
+            for address in {target.address, *target.answers_from}:
+                ids.setdefault(address, []).append(target.device_id)
+                known = communities.setdefault(address, set())
+                if target.community:
+                    known.add(target.community.encode())
+                    communities[""].add(target.community.encode())
+                if target.usm is not None:
+                    users.setdefault(address, {})[target.usm] = None
+                    named.setdefault(target.usm.user, {})[target.usm] = None
+        return cls(
+            {address: tuple(found) for address, found in ids.items()},
+            dict(by_name),
+            dict(by_mac or {}),
+            {address: frozenset(found) for address, found in communities.items()},
+            {address: tuple(found) for address, found in users.items()},
+            {name: tuple(found) for name, found in named.items()},
+        )
+
+    def trusts(self, notification: Notification, source: str) -> bool:
+        """Whether the community is one that the device at `source` (or, if none, any) has."""
+        return notification.community in self.communities.get(
+            source if source in self.by_address else "", frozenset()
+        )
+
+    def users_at(self, source: str) -> Callable[[bytes], Sequence[Usm]]:
+        """Who may sign messages from `source`, by name."""
+
+        def named(name: bytes) -> Sequence[Usm]:
+            user = name.decode("utf-8", "replace")
+            if source in self.by_address:
+                return [usm for usm in self.users.get(source, ()) if usm.user == user]
+            return self.users_by_name.get(user, ())
+
+        return named
+
+    def device_of(self, notification: Notification, source: str) -> str | None:
+        """The device that sent it: by address, else by sysName or the address it names itself."""
+        here = self.by_address.get(source, ())
+        if len(here) == 1:
+            return here[0]
+        named = self.by_name.get(text_of(notification.values.get(SYS_NAME)) or "")
+        if named is not None and (not here or named in here):
+            return named
+        told = notification.values.get(TRAP_ADDRESS)
+        if isinstance(told, bytes) and len(told) == 4:
+            there = self.by_address.get(".".join(map(str, told)), ())
+            if len(there) == 1:
+                return there[0]
+        return None
+
+    def access_point(self, told: Mapping[str, str]) -> str | None:
+        """The device that a controller speaks of, by its MAC, else by its name."""
+        return self.by_mac.get(told.get("mac", "")) or self.by_name.get(told.get("name", ""))
