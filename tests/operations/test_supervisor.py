@@ -53,7 +53,10 @@ def children(pid: int) -> dict[str, int]:
     """Child processes of `pid`: the farola command and its pid."""
     found = {}
     for task in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        words = Path(f"/proc/{task}/cmdline").read_bytes().decode().split("\0")
+        try:
+            words = Path(f"/proc/{task}/cmdline").read_bytes().decode().split("\0")
+        except FileNotFoundError:
+            continue  # it has just been killed and reaped
         if "collect" in words or "web" in words:
             found["collector" if "collect" in words else "console"] = int(task)
     return found
