@@ -95,6 +95,14 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         {
             "once": ("collectors.commands:once", "Poll every device once."),
             "run": ("collectors.commands:run", "Poll every device at an interval."),
+            "discover": (
+                "collectors.discovery.commands:discover",
+                "Find SNMP agents in a range of addresses.",
+            ),
+            "neighbours": (
+                "collectors.discovery.commands:neighbours",
+                "Learn which switch port each device hangs on.",
+            ),
         },
     ),
     "snmp": (
@@ -106,6 +114,22 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         {
             "adopt": ("provisioning.adopt:adopt", "Enrol a device: its host key and credential."),
             "credential": ("inventory.commands.credentials:credential", "Store a credential."),
+            "discovered": (
+                "collectors.discovery.device_commands:discovered",
+                "List what was found and is proposed.",
+            ),
+            "accept": (
+                "collectors.discovery.device_commands:accept",
+                "Take proposals into the inventory.",
+            ),
+            "ignore": (
+                "collectors.discovery.device_commands:ignore",
+                "Never propose these again.",
+            ),
+            "uplink": (
+                "collectors.discovery.device_commands:uplink",
+                "Say or show which switch port a device hangs on.",
+            ),
         },
     ),
     "user": (

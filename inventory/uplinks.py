@@ -4,7 +4,7 @@ availability lean on it: behind a switch that is down, an access point is not to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,18 +69,35 @@ def set_by_hand(
     InventoryError
         A device is not in the inventory, or the link would close a circle.
     """
-    for one in (device_id, upstream_id):
-        found = session.get(Device, one)
-        if found is None or found.status == "retired":
-            raise InventoryError(
-                f"no device {one!r} in the inventory: correct the id, import or accept it"
-            )
+    check_device(session, device_id)
+    check_device(session, upstream_id)
     if closes_circle(upstream_of(session), device_id, upstream_id):
         raise InventoryError(
             f"{device_id} cannot hang on {upstream_id}: that one hangs on it already; take that "
             "link away with `farola device uplink DEVICE --remove`"
         )
-    return _set(session, device_id, upstream_id, port, source=MANUAL, actor=actor)
+    row = session.get(Uplink, device_id)
+    was = _place(row) if row is not None else ""
+    if row is None:
+        row = Uplink(device_id=device_id)
+        session.add(row)
+    elif (row.upstream_id, row.upstream_port, row.source) == (upstream_id, port, MANUAL):
+        return False
+    row.upstream_id, row.upstream_port = upstream_id, port
+    row.source, row.seen_at = MANUAL, utcnow()
+    session.flush()
+    if was != _place(row):
+        _tell(session, device_id, was, _place(row), actor)
+    return True
+
+
+def check_device(session: Session, device_id: str) -> None:
+    """InventoryError unless `device_id` is in the inventory and not retired."""
+    found = session.get(Device, device_id)
+    if found is None or found.status == "retired":
+        raise InventoryError(
+            f"no device {device_id!r} in the inventory: correct the id, import or accept it"
+        )
 
 
 def remove(session: Session, device_id: str, actor: str = "farola") -> bool:
@@ -97,51 +114,51 @@ def remove(session: Session, device_id: str, actor: str = "farola") -> bool:
     return True
 
 
-def learn(session: Session, device_id: str, upstream_id: str, port: str) -> str:
-    """Take what LLDP says. Returns what became of it: `new`, `moved`, `seen` (known already),
-    `manual` (a person said otherwise, which stays) or `circle` (refused).
+def learn(session: Session, links: Iterable[tuple[str, str, str]]) -> dict[str, list[str]]:
+    """Take what LLDP says: device, upstream device, its port.
+
+    Returns the devices by what became of them: `new`, `moved` (told as an event), `seen` (known
+    already), `manual` (a person said otherwise, which stays), `circle` (refused).
     """
-    row = session.get(Uplink, device_id)
-    if row is not None and row.source == MANUAL:
-        if (row.upstream_id, row.upstream_port) == (upstream_id, port):
-            row.seen_at = utcnow()
-            return "seen"
-        return "manual"
-    if row is not None and (row.upstream_id, row.upstream_port) == (upstream_id, port):
-        row.seen_at = utcnow()
-        return "seen"
-    if closes_circle(upstream_of(session), device_id, upstream_id):
-        return "circle"
-    moved = row is not None
-    _set(session, device_id, upstream_id, port, source=LLDP, actor="lldp")
-    return "moved" if moved else "new"
-
-
-def _set(
-    session: Session, device_id: str, upstream_id: str, port: str, *, source: str, actor: str
-) -> bool:
-    row = session.get(Uplink, device_id)
-    if row is None:
-        row = Uplink(device_id=device_id)
-        session.add(row)
-        was = ""
-    else:
+    uplinks = upstream_of(session)
+    rows = {row.device_id: row for row in session.scalars(select(Uplink))}
+    now = utcnow()
+    became: dict[str, list[str]] = {
+        word: [] for word in ("new", "moved", "seen", "manual", "circle")
+    }
+    for device_id, upstream_id, port in links:
+        row = rows.get(device_id)
+        if row is not None and (row.upstream_id, row.upstream_port) == (upstream_id, port):
+            row.seen_at = now
+            became["seen"].append(device_id)
+            continue
+        if row is not None and row.source == MANUAL:
+            became["manual"].append(device_id)
+            continue
+        if closes_circle(uplinks, device_id, upstream_id):
+            became["circle"].append(device_id)
+            continue
+        uplinks[device_id] = UplinkRecord(device_id, upstream_id, port, LLDP, now)
+        became["new" if row is None else "moved"].append(device_id)
+        if row is None:
+            session.add(
+                Uplink(device_id=device_id, upstream_id=upstream_id, upstream_port=port,
+                       source=LLDP, seen_at=now)
+            )  # fmt: skip
+            continue
         was = _place(row)
-        if (row.upstream_id, row.upstream_port, row.source) == (upstream_id, port, source):
-            row.seen_at = utcnow()
-            return False
-    row.upstream_id, row.upstream_port = upstream_id, port
-    row.source, row.seen_at = source, utcnow()
+        row.upstream_id, row.upstream_port, row.seen_at = upstream_id, port, now
+        _tell(session, device_id, was, _place(row), "lldp")
     session.flush()
-    place = _place(row)
-    if was == place:
-        return True
+    return became
+
+
+def _tell(session: Session, device_id: str, was: str, now: str, actor: str) -> None:
     events.record(
-        session, "uplink.moved" if was else "uplink.found",
-        f"{device_id} hangs on {place}" + (f", no longer on {was}" if was else ""),
-        device_id=device_id, actor=actor, detail={"now": place, **({"was": was} if was else {})},
+        session, "uplink.moved" if was else "uplink.set",
+        f"{device_id} hangs on {now}" + (f", no longer on {was}" if was else ""),
+        device_id=device_id, actor=actor, detail={"now": now, **({"was": was} if was else {})},
     )  # fmt: skip
-    return True
 
 
 def _place(row: Uplink) -> str:

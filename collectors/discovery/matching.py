@@ -46,12 +46,16 @@ class Match:
 class Known:
     """The inventory's devices by everything that tells them apart."""
 
-    def __init__(self, devices: Iterable[DeviceRecord]) -> None:
+    def __init__(
+        self, devices: Iterable[DeviceRecord], more_macs: Mapping[str, Iterable[str]] | None = None
+    ) -> None:
+        """`more_macs` are further MAC addresses of devices, by their ids, as they told them."""
         self._devices = {one.id: one for one in devices}
         macs: dict[str, set[str]] = defaultdict(set)
         serials: dict[str, set[str]] = defaultdict(set)
         names: dict[str, set[str]] = defaultdict(set)
         addresses: dict[tuple[str, int], set[str]] = defaultdict(set)
+        hosts: dict[str, set[str]] = defaultdict(set)
         for one in self._devices.values():
             if one.mac:
                 macs[one.mac.lower()].add(one.id)
@@ -61,8 +65,14 @@ class Known:
                 names[name].add(one.id)
             if one.management_address:
                 addresses[one.management_address.lower(), one.snmp_port].add(one.id)
+                hosts[one.management_address.lower()].add(one.id)
+        for device_id, told in (more_macs or {}).items():
+            for mac in told:
+                if device_id in self._devices:
+                    macs[mac.lower()].add(device_id)
         self._macs, self._serials = _only(macs), _only(serials)
         self._names, self._addresses = _only(names), _only(addresses)
+        self._hosts = _only(hosts)
 
     def record(self, device_id: str) -> DeviceRecord | None:
         """The device `device_id`, or None."""
@@ -71,6 +81,10 @@ class Known:
     def at(self, address: str, port: int) -> str | None:
         """The one device that the inventory has at `address`:`port`."""
         return self._addresses.get((address.lower(), port))
+
+    def at_host(self, address: str) -> str | None:
+        """The one device that the inventory has at `address`, on any port."""
+        return self._hosts.get(address.lower())
 
     def with_mac(self, mac: str) -> str | None:
         """The one device with this MAC address."""

@@ -143,6 +143,8 @@ def _match(known: Known, one: Found, row: Discovered | None, name_is_unique: boo
 
 def _facts(one: Found, match: Match) -> dict[str, Any]:
     detail = dict(one.detail)
+    if len(one.macs) > 1:
+        detail["macs"] = sorted(one.macs)
     if match.by:
         detail["recognised_by"] = match.by
     if match.remark:
