@@ -1,4 +1,4 @@
-"""Which devices of the inventory are polled, and with which community."""
+"""Which devices of the inventory are polled, by which SNMP version and as whom."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from collectors.access import Access, AccessError, read_access
 from collectors.snmp.model import Target
 from farola.keys import Keyring
 from inventory.queries import devices, secrets
@@ -29,6 +30,8 @@ class Targets:
     """Device id by sysName (the device's name), where the name is its alone."""
     macs: dict[str, str] = field(default_factory=dict)
     """Device id by its own MAC address, lower case with colons."""
+    reported: tuple[str, ...] = ()
+    """Devices without an address of their own, of which their controllers tell."""
 
 
 def choose_targets(session: Session, keyring: Keyring) -> Targets:
@@ -39,48 +42,65 @@ def choose_targets(session: Session, keyring: Keyring) -> Targets:
 def plan_targets(records: Iterable[DeviceRecord], values_of: ValuesOf) -> Targets:
     """See `choose_targets`; `values_of` opens a credential by name."""
     polled: list[Target] = []
+    reported: list[str] = []
     without_address: list[str] = []
-    without_community: dict[str, list[str]] = {}
+    unusable: dict[str, list[str]] = {}
     without_credential = 0
-    opened: dict[str, str] = {}
+    opened: dict[str, Access] = {}
+    problems: dict[str, AccessError] = {}
     live = [one for one in records if one.status == "live" and one.role in POLLABLE_ROLES]
     for one in live:
         if not one.management_address:
-            without_address.append(one.id)
+            (reported if one.controller_id else without_address).append(one.id)
             continue
-        community = DEFAULT_COMMUNITY
-        if one.credential_name is None:
+        name = one.credential_name
+        if name is None:
             without_credential += 1
+            access = Access(community=DEFAULT_COMMUNITY)
         else:
-            if one.credential_name not in opened:
-                held = values_of(one.credential_name)
-                opened[one.credential_name] = held.get("snmp_community", "")
-            community = opened[one.credential_name]
-            if not community:
-                without_community.setdefault(one.credential_name, []).append(one.id)
+            if name not in opened and name not in problems:
+                try:
+                    opened[name] = read_access(values_of(name))
+                except AccessError as error:
+                    problems[name] = error
+            if name in problems:
+                unusable.setdefault(name, []).append(one.id)
                 continue
-        polled.append(Target(one.id, one.management_address, one.snmp_port, community))
+            access = opened[name]
+        polled.append(_target(one, one.management_address, access))
     return Targets(
         polled=tuple(polled),
-        skipped=(*without_address, *(i for ids in without_community.values() for i in ids)),
-        notes=tuple(_notes(len(without_address), without_community, without_credential)),
+        skipped=(*without_address, *(i for ids in unusable.values() for i in ids)),
+        notes=tuple(_notes(len(without_address), unusable, problems, without_credential)),
         names=_unique_names(live),
         macs={one.mac.lower(): one.id for one in live if one.mac},
+        reported=tuple(reported),
     )
 
 
+def _target(one: DeviceRecord, address: str, access: Access) -> Target:
+    return Target(
+        one.id, address, one.snmp_port, access.community,
+        version=access.version, usm=access.usm,
+        answers_from=frozenset(one.snmp_answers_from.split()),
+    )  # fmt: skip
+
+
 def _notes(
-    without_address: int, without_community: Mapping[str, Sequence[str]], without_credential: int
+    without_address: int,
+    unusable: Mapping[str, Sequence[str]],
+    problems: Mapping[str, AccessError],
+    without_credential: int,
 ) -> Iterator[str]:
     if without_address:
         yield (
             f"live devices skipped because they have no management address: {without_address}; "
             "adopt them with `farola device adopt`"
         )
-    for name, ids in without_community.items():
+    for name, ids in unusable.items():
         yield (
-            f"devices skipped because credential {name!r} holds no snmp_community: {len(ids)}; "
-            f"store it with `farola device credential {name} --field snmp_community`"
+            f"devices skipped because credential {name!r} {problems[name]}: {len(ids)}; "
+            f"store it with `farola device credential {name} --field {problems[name].field}`"
         )
     if without_credential:
         yield (

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 import click
 
+from collectors.access_options import AccessOptions, access_of, access_options
 from farola.errors import DeviceError, InputError
 from farola.output import json_option, print_json, print_table
-
-COMMUNITY_VARIABLE = "FAROLA_SNMP_COMMUNITY"
 
 
 @click.command()
 @click.argument("host", metavar="HOST[:PORT]")
-@click.option(
-    "--community",
-    help=f"Community; others on this machine can see it: prefer --credential or "
-    f"{COMMUNITY_VARIABLE}.",
-)
-@click.option("--credential", metavar="NAME", help="Take the community from this credential.")
+@access_options
 @click.option(
     "--timeout",
     "timeout_s",
@@ -30,32 +23,32 @@ COMMUNITY_VARIABLE = "FAROLA_SNMP_COMMUNITY"
     help="Seconds to wait for each answer, of which one is asked again.",
 )
 @json_option
-def probe(
-    host: str, community: str | None, credential: str | None, timeout_s: float, as_json: bool
-) -> None:
-    """Ask one device over SNMP v2c and show its family, radios and networks.
+def probe(host: str, how: AccessOptions, timeout_s: float, as_json: bool) -> None:
+    """Ask one device over SNMP v1, v2c or v3 and show its family, radios and networks.
 
-    Without --community and --credential the environment's FAROLA_SNMP_COMMUNITY is used, else
-    `public`.
+    Without --community, --credential and --user the environment's FAROLA_SNMP_COMMUNITY is used,
+    else `public`.
     """
+    from collectors.access import ICMP
+    from collectors.pollers import standard_poller
     from collectors.snmp.addresses import split_host_port
-    from collectors.snmp.model import DEADLINE_S, Target
-    from collectors.snmp.poller import PysnmpPoller
+    from collectors.snmp.model import DEADLINE_S, V3, Target
     from collectors.snmp.probe import probe_json, read_one
 
     address, port = split_host_port(host, 161)
-    if community and credential:
-        raise InputError("give --community or --credential, not both")
-    secret = community or (
-        _stored(credential) if credential else os.environ.get(COMMUNITY_VARIABLE, "public")
-    )
+    access = access_of(how)
+    if access.version == ICMP:
+        raise InputError(f"credential {how.credential!r} says that its devices speak no SNMP")
     target = Target(
-        host, address, port, secret, timeout_s, deadline_s=max(DEADLINE_S, 10 * timeout_s)
-    )
-    reading = asyncio.run(read_one(PysnmpPoller(in_flight=1), target))
+        host, address, port, access.community, timeout_s,
+        deadline_s=max(DEADLINE_S, 10 * timeout_s), version=access.version, usm=access.usm,
+    )  # fmt: skip
+    reading = asyncio.run(read_one(standard_poller(), target))
     if not reading.answered:
+        check = "the user" if access.version == V3 else "the community"
         raise DeviceError(
-            f"{host}: {reading.error}; check the address, that SNMP v2c is on, and the community"
+            f"{host}: {reading.error}; check the address, that SNMP v{access.version} is on, and "
+            f"{check}"
         )
     if reading.error:
         click.echo(f"{host}: {reading.error}", err=True)
@@ -79,21 +72,3 @@ def probe(
         print_table(
             "Networks", ["ssid", "clients"], [[s.name, s.clients] for s in reading.ssids], right=[1]
         )
-
-
-def _stored(name: str) -> str:
-    from farola.keys import Keyring
-    from farola.settings import load_settings
-    from inventory.db import open_inventory
-    from inventory.queries import secrets
-
-    settings = load_settings()
-    inventory = open_inventory(settings)
-    try:
-        with inventory.session() as session:
-            found = secrets(session, name, Keyring(settings.home)).values.get("snmp_community")
-    finally:
-        inventory.close()
-    if not found:
-        raise InputError(f"credential {name!r} holds no snmp_community")
-    return found

@@ -9,7 +9,20 @@ import click
 from farola.errors import InputError
 from farola.output import json_option, print_json
 
-FIELDS = ("password", "private_key", "passphrase", "snmp_community", "token")
+FIELDS = (
+    "password", "private_key", "passphrase", "snmp_community", "token", "snmp_version",
+    "snmp_user", "snmp_auth_protocol", "snmp_auth_password", "snmp_priv_protocol",
+    "snmp_priv_password",
+)  # fmt: skip
+CHOICES = {
+    "snmp_version": ("1", "2c", "3", "none"),
+    "snmp_auth_protocol": ("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
+    "snmp_priv_protocol": ("des", "aes128", "aes192", "aes256"),
+}
+ALIASES = {"v1": "1", "2": "2c", "v2c": "2c", "v3": "3", "sha": "sha1", "aes": "aes128"}
+"""As other programs write them."""
+SNMP_PASSWORD_CHARS = 8
+"""The least that SNMPv3 takes (RFC 3414, 11.2)."""
 MAX_SECRET_CHARS = 65536
 
 
@@ -22,7 +35,11 @@ MAX_SECRET_CHARS = 65536
 )  # fmt: skip
 @json_option
 def credential(name: str, username: str | None, field: str, as_json: bool) -> None:
-    """Store a secret under NAME, read from standard input or a hidden prompt."""
+    """Store a secret under NAME, read from standard input or a hidden prompt.
+
+    The fields of SNMP are stored the same way, one at a time: snmp_version is 1, 2c, 3, or none
+    for a device that is only pinged.
+    """
     from farola.keys import Keyring
     from farola.settings import load_settings
     from inventory import events, queries
@@ -33,7 +50,7 @@ def credential(name: str, username: str | None, field: str, as_json: bool) -> No
         raise InputError("a credential's name has 1 to 100 printable characters")
     settings = load_settings()
     keyring = Keyring(settings.home)
-    secret = _read_secret(field)
+    secret = checked(field, _read_secret(field))
     inventory = open_inventory(settings)
     with inventory.session() as session:
         known = session.get(Credential, name)
@@ -50,6 +67,21 @@ def credential(name: str, username: str | None, field: str, as_json: bool) -> No
         print_json({"name": name, "username": username or "", "fields": held})
     else:
         click.echo(f"credential {name}: {', '.join(held)} stored, encrypted")
+
+
+def checked(field: str, value: str) -> str:
+    """`value` as that field keeps it; InputError if the field cannot take it."""
+    if field in CHOICES:
+        plain = value.strip().lower()
+        plain = ALIASES.get(plain, plain.replace("-", ""))
+        if plain not in CHOICES[field]:
+            raise InputError(f"{field} must be one of {', '.join(CHOICES[field])}")
+        return plain
+    if field in {"snmp_auth_password", "snmp_priv_password"} and len(value) < SNMP_PASSWORD_CHARS:
+        raise InputError(f"an {field} has at least {SNMP_PASSWORD_CHARS} characters in SNMPv3")
+    if field == "snmp_user" and len(value.encode()) > 32:
+        raise InputError("an SNMPv3 user's name has at most 32 bytes")
+    return value
 
 
 def _read_secret(field: str) -> str:
