@@ -59,7 +59,8 @@ def read_access(values: Mapping[str, str]) -> Access:
             "holds privacy without authentication, which SNMPv3 does not have",
             "snmp_auth_protocol",
         )
-    return Access(V3, "", usm)
+    # Asked by its user alone; a community beside it is for the traps that it sends as v2c.
+    return Access(V3, values.get("snmp_community", ""), usm)
 
 
 def _half(values: Mapping[str, str], half: str, known: Mapping[str, object]) -> tuple[str, str]:
