@@ -1,108 +1,38 @@
 """Device families as data: reads `profiles/*.yaml` and tells which one fits a device, by the
-longest prefix of its sysObjectID first and its sysDescr second.
+longest prefix of its sysObjectID first and its sysDescr second. The format is in docs/profiles.md.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from collectors.snmp.model import Oid, Question, VarBinds
+from collectors.snmp.fields import ProfileError
+from collectors.snmp.model import Oid, VarBinds
+from collectors.snmp.profile import (
+    IDENTITY,
+    SYS_DESCR,
+    SYS_NAME,
+    SYS_OBJECT_ID,
+    SYS_UP_TIME,
+    Profile,
+    compile_profile,
+)
+from collectors.snmp.values import oid_of, text_of
 from farola.errors import InputError
 
+__all__ = [
+    "FOLDER", "IDENTITY", "SYS_DESCR", "SYS_NAME", "SYS_OBJECT_ID", "SYS_UP_TIME", "Profile",
+    "ProfileBook",
+    "oid_of", "packaged", "read_book", "text_of",
+]  # fmt: skip
+
 FOLDER = Path(__file__).parent / "profiles"
-
-SYS_DESCR: Oid = (1, 3, 6, 1, 2, 1, 1, 1, 0)
-SYS_OBJECT_ID: Oid = (1, 3, 6, 1, 2, 1, 1, 2, 0)
-SYS_UP_TIME: Oid = (1, 3, 6, 1, 2, 1, 1, 3, 0)
-SYS_NAME: Oid = (1, 3, 6, 1, 2, 1, 1, 5, 0)
-IDENTITY = (SYS_DESCR, SYS_OBJECT_ID, SYS_UP_TIME, SYS_NAME)
-ADDRESS_INTERFACE: Oid = (1, 3, 6, 1, 2, 1, 4, 20, 1, 2)
-"""ipAdEntIfIndex: which interface an IPv4 address is on."""
-
-_EXTEND: Oid = (1, 3, 6, 1, 4, 1, 8072, 1, 3, 2, 3, 1)
-"""nsExtendOutput1Table of NET-SNMP-EXTEND-MIB, indexed by the script's name."""
-_EXTEND_COLUMNS = {"extend_line": 1, "extend_text": 2}
-
-
-@dataclass(frozen=True)
-class Field:
-    """How a value becomes a field: from a scalar's OID or a table's column, scaled or mapped."""
-
-    oid: Oid = ()
-    column: str = ""
-    scale: float = 1.0
-    convert: str = ""
-    """`mhz`: a centre frequency in MHz, which tells channel and band."""
-    map: Mapping[str, str] = field(default_factory=dict)
-    combine: str = "sum"
-    """What rows with one key become: `sum`, `mean` or `first`."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A source of radios or networks: rows of `table`, one thing for each value of `key`."""
-
-    table: str
-    fields: Mapping[str, Field]
-    key: str = ""
-    """The column that names the thing; empty is the row's own index."""
-
-
-@dataclass(frozen=True)
-class Named:
-    """A table whose index is a counted string such as `clients-wlan0`: `split` turns it into the
-    row `wlan0` and its column `clients`.
-    """
-
-    column: Oid
-    split: re.Pattern[str]
-    listing: Oid = ()
-    """A scalar whose lines start with the names of the rows that count, up to a comma."""
-    require: str = ""
-    """Without the listing: the column that a row must have to count."""
-
-
-@dataclass(frozen=True)
-class Profile:
-    """One device family."""
-
-    name: str
-    family: str
-    title: str
-    verified: str
-    """`recording` or `snmpd`: what its figures were checked against; empty is unverified."""
-    prefixes: tuple[Oid, ...]
-    sys_descr: re.Pattern[str] | None
-    confirm: tuple[Oid, re.Pattern[str]] | None
-    """A scalar that proves the family where sysDescr leaves it open."""
-    device: Mapping[str, Mapping[str, Any]]
-    tables: Mapping[str, Mapping[str, Oid]]
-    named: Mapping[str, Named]
-    radios: tuple[Rows, ...]
-    ssids: tuple[Rows, ...]
-    uplink: tuple[re.Pattern[str], ...]
-    radio_interface: re.Pattern[str] | None
-
-    @cached_property
-    def question(self) -> Question:
-        """All that one poll asks a device of this family, its identity included."""
-        scalars = [
-            oid
-            for spec in self.device.values()
-            for key in ("oid", "total", "free")
-            for oid in oids_of(spec.get(key, ()))
-        ]
-        listings = [named.listing for named in self.named.values() if named.listing]
-        tables = [tuple(columns.values()) for columns in self.tables.values()]
-        tables += [(named.column,) for named in self.named.values()]
-        return Question(
-            scalars=tuple(dict.fromkeys((*IDENTITY, *scalars, *listings))), tables=tuple(tables)
-        )
+_OWN = ("tables", "device", "named", "interfaces")
+"""Sections that are laid over those of the profile that is extended, key by key."""
 
 
 class ProfileBook:
@@ -110,6 +40,10 @@ class ProfileBook:
 
     def __init__(self, profiles: Sequence[Profile]) -> None:
         self.profiles = tuple(profiles)
+
+    def named(self, name: str) -> Profile:
+        """The profile of that name; KeyError if there is none."""
+        return {profile.name: profile for profile in self.profiles}[name]
 
     def choose(self, values: VarBinds) -> Profile:
         """The family that fits `values`, which hold `IDENTITY` and the answers to `doubts`.
@@ -146,12 +80,14 @@ class ProfileBook:
         near = [p for p in self.profiles if any(x and object_id[: len(x)] == x for x in p.prefixes)]
         if any(p.sys_descr is not None and p.sys_descr.search(descr) for p in near):
             return ()
-        return tuple(p.confirm[0] for p in near if p.confirm is not None)
+        return tuple(dict.fromkeys(p.confirm[0] for p in near if p.confirm is not None))
 
 
 def _proved(confirm: tuple[Oid, re.Pattern[str]], values: VarBinds) -> bool:
     oid, pattern = confirm
-    return bool(pattern.search(text_of(values.get(oid)) or ""))
+    value = values.get(oid)
+    text = text_of(value) if isinstance(value, bytes) else "" if value is None else str(value)
+    return bool(pattern.search(text or ""))
 
 
 @lru_cache(maxsize=1)
@@ -161,97 +97,49 @@ def packaged() -> ProfileBook:
 
 
 def read_book(folder: Path) -> ProfileBook:
-    """Read every profile in `folder`; InputError names a file that cannot be used."""
+    """Read every profile in `folder`; InputError names a file and the key that cannot be used."""
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     raw: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob("*.yaml")):
         try:
-            raw[path.stem] = yaml.safe_load(path.read_text(encoding="utf-8"))
+            # A safe loader, in C where PyYAML has it.
+            data = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
         except (OSError, ValueError, yaml.YAMLError) as error:
-            raise InputError(f"{path}: not a profile: {error}") from None
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path}: not a profile: {reason}") from None
+        if not isinstance(data, dict):
+            raise InputError(f"{path}: not a profile: must be a mapping")
+        raw[path.stem] = data
     profiles = []
     for name, data in raw.items():
         try:
-            profiles.append(_profile(name, _extended(raw, data)))
-        except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
-            raise InputError(f"{folder / name}.yaml: not a profile: {error!r}") from None
+            profiles.append(compile_profile(name, _extended(raw, data, (name,))))
+        except ProfileError as error:
+            raise InputError(f"{folder / name}.yaml: not a profile: {error}") from None
     return ProfileBook(profiles)
 
 
-def _extended(raw: Mapping[str, dict[str, Any]], data: dict[str, Any]) -> dict[str, Any]:
-    """`data` laid over the profile that it extends; a null in `tables` or `device` removes."""
-    if "extends" not in data:
+def _extended(
+    raw: Mapping[str, dict[str, Any]], data: dict[str, Any], line: tuple[str, ...]
+) -> dict[str, Any]:
+    """`data` laid over the profile that it extends; a null in a section removes."""
+    base_name = data.get("extends")
+    if base_name is None:
         return data
-    base = _extended(raw, raw[data["extends"]])
+    if base_name not in raw:
+        raise ProfileError("extends", f"there is no profile {base_name!r}")
+    if base_name in line:
+        raise ProfileError("extends", f"goes in a circle: {' → '.join((*line, base_name))}")
+    base = _extended(raw, raw[base_name], (*line, base_name))
     # A family is only as verified as its own file says.
     merged = {**base, "verified": "", **data}
-    for section in ("device", "tables"):
-        both = {**base.get(section, {}), **data.get(section, {})}
-        merged[section] = {key: value for key, value in both.items() if value is not None}
+    for section in _OWN:
+        both = [base.get(section) or {}, data.get(section) or {}]
+        if not all(isinstance(one, dict) for one in both):
+            raise ProfileError(section, "must be a mapping")
+        merged[section] = {
+            key: value for key, value in {**both[0], **both[1]}.items() if value is not None
+        }
     return merged
-
-
-def _profile(name: str, data: Mapping[str, Any]) -> Profile:
-    match, interfaces = data["match"], data.get("interfaces", {})
-    confirm = match.get("confirm")
-    return Profile(
-        name=name,
-        family=data["family"],
-        title=data["title"],
-        verified=str(data.get("verified", "")),
-        prefixes=tuple(oid_of(prefix) for prefix in match["sys_object_id"]),
-        sys_descr=re.compile(match["sys_descr"]) if "sys_descr" in match else None,
-        confirm=(_scalar(confirm), re.compile(confirm["matches"])) if confirm else None,
-        device=data["device"],
-        tables={
-            table: {column: oid_of(oid) for column, oid in columns.items()}
-            for table, columns in data.get("tables", {}).items()
-        },
-        named={
-            table: Named(
-                column=oid_of(spec["column"]),
-                split=re.compile(spec["split"]),
-                listing=_scalar(spec["listing"]) if "listing" in spec else (),
-                require=spec.get("require", ""),
-            )
-            for table, spec in data.get("named", {}).items()
-        },
-        radios=tuple(_rows(spec) for spec in data.get("radios", ())),
-        ssids=tuple(_rows(spec) for spec in data.get("ssids", ())),
-        uplink=tuple(re.compile(pattern) for pattern in interfaces.get("uplink", ())),
-        radio_interface=re.compile(interfaces["radio"]) if "radio" in interfaces else None,
-    )
-
-
-def _rows(spec: Mapping[str, Any]) -> Rows:
-    fields = {name: Field(**value) for name, value in spec["fields"].items()}
-    return Rows(table=spec["table"], fields=fields, key=spec.get("key", ""))
-
-
-def _scalar(spec: Mapping[str, str]) -> Oid:
-    """`{oid: …}`, or a script of net-snmp: `{extend_line: NAME}` its first line, `{extend_text:
-    NAME}` its whole output.
-    """
-    for key, column in _EXTEND_COLUMNS.items():
-        if key in spec:
-            name = spec[key].encode()
-            return (*_EXTEND, column, len(name), *name)
-    return oid_of(spec["oid"])
-
-
-def oid_of(text: str) -> Oid:
-    """`1.3.6.1` as a tuple; empty text is the empty prefix."""
-    return tuple(int(part) for part in str(text).strip(".").split(".") if part)
-
-
-def oids_of(value: str | Sequence[str]) -> tuple[Oid, ...]:
-    """One OID or a list of them."""
-    return tuple(oid_of(one) for one in ([value] if isinstance(value, str) else value))
-
-
-def text_of(value: object) -> str | None:
-    """An octet string as text without quotes, NULs and blanks around it; None for anything else."""
-    if not isinstance(value, bytes):
-        return None
-    return value.decode("utf-8", "replace").strip(" \t\r\n\0\"'")

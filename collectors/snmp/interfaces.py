@@ -1,14 +1,35 @@
-"""Which interfaces of a device are kept, the uplink and the radios, and their raw counters."""
+"""Which interfaces of a device are kept, the uplink and the radios, and their raw counters.
+
+What is chosen depends on names, types and states, which hardly ever change and are the same on
+many devices of a model: each such set is looked at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
-from collectors.snmp.book import ADDRESS_INTERFACE, Profile, text_of
-from collectors.snmp.model import InterfaceReading, Oid, RawValue
+from collectors.snmp.expressions import rows_of
+from collectors.snmp.layout import Columns
+from collectors.snmp.model import Column, InterfaceReading, Oid
+from collectors.snmp.values import name_of
 
+TABLE = "interfaces"
+COLUMNS = (
+    "name", "description", "type", "status", "rx64", "tx64", "rx32", "tx32", "discontinuity",
+)  # fmt: skip
 LOOPBACK, ETHERNET, IEEE80211 = 24, 6, 71  # IANAifType
 UP = 1  # ifOperStatus
+ADDRESS_INTERFACE: Oid = (1, 3, 6, 1, 2, 1, 4, 20, 1, 2)
+"""ipAdEntIfIndex: which interface an IPv4 address is on."""
+_NONE: Column = {}
+
+Rows = tuple[tuple[Any, ...], ...]
+Kept = tuple[tuple[Any, str, str, bool], ...]
+"""Index, name, role, and whether it is up."""
 
 
 def address_oid(address: str) -> Oid | None:
@@ -19,71 +40,109 @@ def address_oid(address: str) -> Oid | None:
     return (*ADDRESS_INTERFACE, *(int(part) for part in parts))
 
 
-def read_interfaces(
-    table: Mapping[object, Mapping[str, RawValue]],
-    profile: Profile,
-    address_index: int | None,
-    radios: set[str],
-) -> tuple[InterfaceReading, ...]:
-    """The uplink and the radio interfaces that have counters, in the agent's order."""
-    names = {
-        index: text_of(row.get("name")) or text_of(row.get("description")) or ""
-        for index, row in table.items()
-    }
-    uplink = _uplink(table, names, profile, address_index)
-    kept = []
-    for index, row in table.items():
-        name = names[index]
-        radio = (
-            row.get("type") == IEEE80211
-            or name in radios
-            or (profile.radio_interface is not None and profile.radio_interface.match(name))
+@dataclass(frozen=True, slots=True, eq=False)
+class InterfacePlan:
+    """Where a profile's replies hold the interface table, and which interfaces it keeps."""
+
+    place: int | None
+    columns: Mapping[str, int]
+    uplink: tuple[re.Pattern[str], ...] = ()
+    radio: re.Pattern[str] | None = None
+    by_counters: tuple[tuple[int, int, int], ...] = field(init=False)
+    """Places of the received and sent octets and their bits, the preferred ones first."""
+
+    def __post_init__(self) -> None:
+        pairs = (("rx64", "tx64", 64), ("rx32", "tx32", 32))
+        object.__setattr__(
+            self, "by_counters",
+            tuple(
+                (self.columns[rx], self.columns[tx], 2**bits)
+                for rx, tx, bits in pairs
+                if rx in self.columns and tx in self.columns
+            ),
+        )  # fmt: skip
+
+    def read(
+        self, tables: Sequence[Columns | None], address_index: int | None, radios: frozenset[str]
+    ) -> tuple[InterfaceReading, ...]:
+        """The uplink and the radio interfaces that have counters, in the agent's order."""
+        table = tables[self.place] if self.place is not None else None
+        if not table:
+            return ()
+        described = [
+            table[self.columns[name]] if name in self.columns else _NONE
+            for name in ("name", "description", "type", "status")
+        ]
+        names, descriptions, types, states = described
+        rows = tuple(
+            (index, names.get(index), descriptions.get(index), types.get(index), states.get(index))
+            for index in rows_of(table)
         )
-        counters = _counters(row)
-        if not name or counters is None:
-            continue
-        rx, tx, bits = counters
-        # Drivers keep a dozen unused networks ready; they say nothing.
-        in_use = row.get("status", UP) == UP or rx or tx
-        if index == uplink or (radio and in_use):
-            since = row.get("discontinuity")
-            kept.append(
+        found = []
+        since_place = self.columns.get("discontinuity")
+        for index, name, role, is_up in _chosen(
+            rows, address_index, radios, self.uplink, self.radio
+        ):
+            counters = self._counters(table, index)
+            if counters is None:
+                continue
+            rx, tx, limit = counters
+            # Drivers keep a dozen unused networks ready; they say nothing.
+            if not (is_up or rx or tx or role == "uplink"):
+                continue
+            since = None if since_place is None else table[since_place].get(index)
+            found.append(
                 InterfaceReading(
-                    name=name[:64],
-                    role="uplink" if index == uplink else "radio",
-                    rx_bytes_total=rx,
-                    tx_bytes_total=tx,
-                    bits=bits,
-                    discontinuity_s=since / 100 if isinstance(since, int) else None,
+                    name, role, rx, tx, 64 if limit == 2**64 else 32,
+                    since / 100 if isinstance(since, int) and 0 <= since < 2**32 else None,
                 )
-            )
-    return tuple(kept)
+            )  # fmt: skip
+        return tuple(found)
+
+    def _counters(self, table: Columns, index: Any) -> tuple[int, int, int] | None:
+        for rx_place, tx_place, limit in self.by_counters:
+            rx, tx = table[rx_place].get(index), table[tx_place].get(index)
+            if isinstance(rx, int) and isinstance(tx, int) and 0 <= rx < limit and 0 <= tx < limit:
+                return rx, tx, limit
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _chosen(
+    rows: Rows, address_index: int | None, radios: frozenset[str],
+    patterns: tuple[re.Pattern[str], ...], radio: re.Pattern[str] | None,
+) -> Kept:  # fmt: skip
+    """The interfaces worth keeping; no name twice, since a series is known by it."""
+    named = [
+        (index, name_of(name) or name_of(description), kind, status is None or status == UP)
+        for index, name, description, kind, status in rows
+    ]
+    uplink = _uplink(named, address_index, patterns)
+    kept: dict[str, tuple[Any, str, str, bool]] = {}
+    for index, name, kind, is_up in named:
+        if not name:
+            continue
+        if index == uplink:
+            kept[name] = (index, name, "uplink", is_up)
+        elif name not in kept and (
+            kind == IEEE80211 or name in radios or (radio is not None and radio.match(name))
+        ):
+            kept[name] = (index, name, "radio", is_up)
+    return tuple(kept.values())
 
 
 def _uplink(
-    table: Mapping[object, Mapping[str, RawValue]],
-    names: Mapping[object, str],
-    profile: Profile,
+    named: list[tuple[Any, str, Any, bool]],
     address_index: int | None,
+    patterns: tuple[re.Pattern[str], ...],
 ) -> object | None:
-    """Index of the interface towards the network: see `uplink` in profiles/generic.yaml."""
-    real = [index for index, row in table.items() if row.get("type") != LOOPBACK]
-    if (address_index,) in real:
+    """Index of the interface towards the network: see docs/profiles.md."""
+    real = [one for one in named if one[2] != LOOPBACK]
+    if address_index is not None and any(index == (address_index,) for index, *_ in real):
         return (address_index,)
-    up = [index for index in real if table[index].get("status", UP) == UP]
-    for pattern in profile.uplink:
-        for index in up:
-            if pattern.search(names[index]):
+    up = [one for one in real if one[3]]
+    for pattern in patterns:
+        for index, name, *_ in up:
+            if pattern.search(name):
                 return index
-    for index in up:
-        if table[index].get("type") == ETHERNET:
-            return index
-    return None
-
-
-def _counters(row: Mapping[str, RawValue]) -> tuple[int, int, int] | None:
-    for rx_column, tx_column, bits in (("rx64", "tx64", 64), ("rx32", "tx32", 32)):
-        rx, tx = row.get(rx_column), row.get(tx_column)
-        if isinstance(rx, int) and isinstance(tx, int) and 0 <= rx < 2**bits and 0 <= tx < 2**bits:
-            return rx, tx, bits
-    return None
+    return next((index for index, _, kind, _ in up if kind == ETHERNET), None)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
-from collectors.snmp.model import DeviceReading, Target
+from collectors.snmp.model import (
+    AccessPointReading,
+    DeviceReading,
+    RadioReading,
+    SsidReading,
+    Target,
+)
 from collectors.snmp.poller import Poller
 from collectors.snmp.read import Reader
 
@@ -26,19 +34,8 @@ def probe_json(reading: DeviceReading) -> dict[str, Any]:
         "clients": reading.clients,
         "cpu_pct": reading.cpu_pct,
         "mem_pct": reading.mem_pct,
-        "radios": [
-            {
-                "name": radio.name,
-                "band": radio.band,
-                "channel": radio.channel,
-                "clients": radio.clients,
-                "utilization_pct": radio.utilization_pct,
-                "noise_dbm": radio.noise_dbm,
-                "tx_power_dbm": radio.tx_power_dbm,
-            }
-            for radio in reading.radios
-        ],
-        "ssids": [{"name": ssid.name, "clients": ssid.clients} for ssid in reading.ssids],
+        "radios": _radios(reading.radios),
+        "ssids": _ssids(reading.ssids),
         "interfaces": [
             {
                 "name": interface.name,
@@ -48,5 +45,20 @@ def probe_json(reading: DeviceReading) -> dict[str, Any]:
             }
             for interface in reading.interfaces
         ],
-        "access_points": [],
+        "access_points": [_access_point(one) for one in reading.access_points],
     }
+
+
+def _radios(radios: Iterable[RadioReading]) -> list[dict[str, Any]]:
+    keys = (
+        "name", "band", "channel", "clients", "utilization_pct", "noise_dbm", "tx_power_dbm"
+    )  # fmt: skip
+    return [{key: getattr(radio, key) for key in keys} for radio in radios]
+
+
+def _ssids(ssids: Iterable[SsidReading]) -> list[dict[str, Any]]:
+    return [{"name": ssid.name, "clients": ssid.clients} for ssid in ssids]
+
+
+def _access_point(one: AccessPointReading) -> dict[str, Any]:
+    return asdict(one) | {"radios": _radios(one.radios), "ssids": _ssids(one.ssids)}

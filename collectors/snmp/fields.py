@@ -1,0 +1,246 @@
+"""What a profile's fields may be, and how a raw value becomes one: `extract`, `unknown`, `map`,
+`to`, `scale`, `offset`, `at_most`, and the limits of the field, compiled to one function.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from collectors.snmp.values import (
+    address_of,
+    band_of,
+    band_of_channel,
+    mac_of,
+    name_of,
+    number_of,
+    seconds_of,
+    shown,
+)
+
+Value = int | float | str | bytes | tuple[int, ...] | None
+"""A raw value on its way to a field, or a finished one."""
+Finish = Callable[[Value], Any]
+
+NUMBER, WHOLE, TEXT, MAC, ADDRESS, BAND, FLAG = (
+    "number", "whole", "text", "mac", "address", "band", "flag"
+)  # fmt: skip
+TO = ("text", "number", "mac", "address", "band", "seconds", "hex")
+FINISH_KEYS = frozenset({"extract", "unknown", "map", "to", "scale", "offset", "at_most"})
+
+
+class ProfileError(ValueError):
+    """A profile cannot be used: the place in the file and what is wrong there."""
+
+    def __init__(self, at: str, what: str) -> None:
+        super().__init__(f"{at}: {what}" if at else what)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a field holds; numbers outside `low` to `high` are not known."""
+
+    name: str
+    to: str
+    low: float = -1e30
+    high: float = 1e30
+    combine: str = "first"
+
+
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "clients": (0, 100_000),
+    "channel": (1, 253),
+    "frequency_mhz": (1, 1_000_000),
+    "utilization_pct": (0, 100),
+    "noise_dbm": (-130, 0),
+    "tx_power_dbm": (-40, 60),
+    "cpu_pct": (0, 100),
+    "mem_pct": (0, 100),
+    "uptime_s": (0, 2**32),
+    "agent_uptime_s": (0, 2**32),
+}
+_WHOLE = ("clients", "channel")
+
+
+def _number(name: str) -> Kind:
+    to = WHOLE if name in _WHOLE else NUMBER
+    return Kind(name, to, *LIMITS[name], combine="sum" if name == "clients" else "first")
+
+
+DEVICE = {
+    name: _number(name) for name in ("uptime_s", "agent_uptime_s", "cpu_pct", "mem_pct", "clients")
+}
+RADIO = {
+    **{name: _number(name) for name in ("clients", "channel", "frequency_mhz")},
+    "band": Kind("band", BAND),
+    **{name: _number(name) for name in ("utilization_pct", "noise_dbm", "tx_power_dbm")},
+}
+SSID = {"clients": _number("clients")}
+ACCESS_POINT = {
+    "name": Kind("name", TEXT),
+    "mac": Kind("mac", MAC),
+    "serial": Kind("serial", TEXT),
+    "model": Kind("model", TEXT),
+    "address": Kind("address", ADDRESS),
+    "up": Kind("up", FLAG),
+    "uptime_s": _number("uptime_s"),
+    "clients": _number("clients"),
+}
+PLAIN_NUMBER = Kind("number", NUMBER)
+NAME = Kind("name", TEXT)
+
+
+def finish_of(spec: Mapping[str, Any], kind: Kind, at: str) -> Finish:
+    """One function for all that `spec` says happens to a raw value of a field of `kind`."""
+    steps: list[Finish] = []
+    if "extract" in spec:
+        steps.append(_extract(regex(spec["extract"], f"{at}.extract")))
+    if "unknown" in spec:
+        steps.append(_unknown(spec["unknown"], f"{at}.unknown"))
+    if "map" in spec:
+        steps.append(_map(spec["map"], kind, f"{at}.map"))
+    elif kind.to == FLAG:
+        raise ProfileError(at, "needs a map to true and false")
+    to = spec.get("to", "")
+    if to and to not in TO:
+        raise ProfileError(f"{at}.to", f"{to!r} is not one of {', '.join(TO)}")
+    if to in _CONVERT:
+        steps.append(_CONVERT[to])
+    steps.append(_last(spec, kind, at))
+    if len(steps) == 1:
+        return steps[0]
+
+    def finish(value: Value) -> Any:
+        for step in steps:
+            if value is None:
+                return None
+            value = step(value)
+        return value
+
+    return finish
+
+
+def _band_of_channel(value: Value) -> str | None:
+    number = number_of(value)
+    return None if number is None else band_of_channel(number)
+
+
+def _hex(value: Value) -> str | None:
+    return value.hex() if isinstance(value, bytes) else None
+
+
+_CONVERT: Mapping[str, Finish] = {
+    "text": shown, "number": number_of, "mac": mac_of, "address": address_of,
+    "band": _band_of_channel, "seconds": seconds_of, "hex": _hex,
+}  # fmt: skip
+_ENDS: Mapping[str, Finish] = {TEXT: name_of, MAC: mac_of, ADDRESS: address_of, BAND: band_of}
+
+
+def _last(spec: Mapping[str, Any], kind: Kind, at: str) -> Finish:
+    numeric = {"scale", "offset", "at_most"} & set(spec)
+    if kind.to in _ENDS:
+        if numeric:
+            raise ProfileError(at, f"{', '.join(sorted(numeric))} is for numbers")
+        end = _ENDS[kind.to]
+        return lambda value: end(value) or None
+    if kind.to == FLAG:
+        return lambda value: value if isinstance(value, bool) else None
+    scale = number(spec.get("scale", 1), f"{at}.scale")
+    offset = number(spec.get("offset", 0), f"{at}.offset")
+    most = number(spec["at_most"], f"{at}.at_most") if "at_most" in spec else None
+    low, high, whole = kind.low, kind.high, kind.to == WHOLE
+    as_it_is = scale == 1 and offset == 0 and most is None
+
+    def finish(value: Value) -> float | None:
+        known = value if value.__class__ is int else number_of(value)
+        if known is None:
+            return None
+        if not as_it_is:
+            # Ten digits are all that a float out of a scale such as 0.01 is good for.
+            known = number_of(known)  # type: ignore[arg-type]  # an int or a float here
+            if known is None:
+                return None
+            known = round(known * scale + offset, 10)
+            if most is not None and known > most:
+                known = most
+        if not low <= known <= high:  # type: ignore[operator]  # likewise
+            return None
+        return round(known) if whole else float(known)  # type: ignore[arg-type]
+
+    return finish
+
+
+def _extract(pattern: re.Pattern[str]) -> Finish:
+    def extract(value: Value) -> str | None:
+        match = pattern.search(shown(value))
+        return None if match is None else match[1 if pattern.groups else 0]
+
+    return extract
+
+
+def _unknown(values: Any, at: str) -> Finish:
+    if not isinstance(values, list) or not values:
+        raise ProfileError(at, "must be a list of values")
+    none = same_as(values, at)
+    return lambda value: None if none(value) else value
+
+
+def _map(mapping: Any, kind: Kind, at: str) -> Finish:
+    if not isinstance(mapping, dict) or not mapping:
+        raise ProfileError(at, "must be {raw value: value, …}")
+    table: dict[Value, Any] = {}
+    for raw, value in mapping.items():
+        if kind.to == FLAG and not isinstance(value, bool):
+            raise ProfileError(f"{at}.{raw}", "must be true or false")
+        if kind.to == BAND and value != "" and not band_of(value):
+            raise ProfileError(f"{at}.{raw}", f"{value!r} is no band in GHz")
+        for key in _forms(raw, at):
+            table[key] = value
+    other = mapping.get("*")
+
+    def mapped(value: Value) -> Any:
+        if value in table:
+            return table[value]
+        return table.get(shown(value), other)
+
+    return mapped
+
+
+def same_as(values: list[Any], at: str) -> Callable[[Value], bool]:
+    """Whether a raw value is one of `values`, as a number or as text."""
+    known = {form for value in values for form in _forms(value, at)}
+    return lambda value: value in known or (value is not None and shown(value) in known)
+
+
+def _forms(value: Any, at: str) -> tuple[Value, ...]:
+    """A value of a profile as agents may send it: number, text, octets."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ProfileError(at, f"{value!r} must be a number or text (in quotes)")
+    return (value, str(value), str(value).encode())
+
+
+def regex(value: Any, at: str) -> re.Pattern[str]:
+    """A regular expression of a profile."""
+    try:
+        return re.compile(value)
+    except (re.error, TypeError):
+        raise ProfileError(at, f"{value!r} is not a regular expression") from None
+
+
+def number(value: Any, at: str) -> float:
+    """A number of a profile."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ProfileError(at, f"{value!r} is not a number")
+    return value
+
+
+def known_keys(spec: Any, allowed: frozenset[str] | set[str], at: str) -> Mapping[str, Any]:
+    """`spec` if it is a mapping with no other keys than `allowed`."""
+    if not isinstance(spec, dict):
+        raise ProfileError(at, f"must be a mapping, not {spec!r}")
+    for key in spec:
+        if key not in allowed:
+            raise ProfileError(at, f"unknown key {key!r}; known are {', '.join(sorted(allowed))}")
+    return spec

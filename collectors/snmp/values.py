@@ -1,0 +1,136 @@
+"""Raw SNMP values as numbers, text, names and addresses; channels of frequencies. All pure, and
+whatever a device sends, nothing here raises.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+
+from collectors.snmp.model import Oid
+
+MAX_NAME = 64
+MAX_NUMBER = 2**64
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(?![\w.])", re.ASCII)
+_CLOCK = re.compile(r"(?:^|\s)(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?(?:\s|$)", re.ASCII)
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.ASCII)
+_UNITS = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
+_WORDS = {"week": "w", "day": "d", "hour": "h", "hr": "h", "minute": "m", "min": "m",
+          "second": "s", "sec": "s"}  # fmt: skip
+_BAND = re.compile(r"\d{1,2}(\.\d)?", re.ASCII)
+BANDS = (  # MHz from, to, channel 0, MHz a channel, band (IEEE 802.11-2020 annex E, 802.11ay)
+    (2412, 2472, 2407, 5, "2.4"),
+    (5005, 5925, 5000, 5, "5"),
+    (5955, 7115, 5950, 5, "6"),
+    (58_320, 69_120, 56_160, 2160, "60"),
+)
+
+
+def oid_of(text: str) -> Oid:
+    """`1.3.6.1` as a tuple; empty text is the empty prefix. ValueError for anything else."""
+    return tuple(int(part) for part in str(text).strip(".").split(".") if part)
+
+
+@lru_cache(maxsize=4096)
+def _decoded(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip(" \t\r\n\0\"'")
+
+
+def text_of(value: object) -> str | None:
+    """An octet string as text without quotes, NULs and blanks around it; None for anything else."""
+    return _decoded(value) if isinstance(value, bytes) else None
+
+
+def shown(value: object) -> str:
+    """Any value as text: an OID with dots, a number in digits, nothing as the empty text."""
+    if isinstance(value, bytes):
+        return _decoded(value)
+    if isinstance(value, tuple):
+        return ".".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def number_of(value: object) -> float | None:
+    """A number from an integer, or from text that starts with one, such as `20.00 dBm`."""
+    if isinstance(value, int | float):
+        return value if -MAX_NUMBER <= value <= MAX_NUMBER else None
+    text = value if isinstance(value, str) else text_of(value)
+    match = _NUMBER.match(text) if text else None
+    return number_of(float(match[0])) if match else None
+
+
+@lru_cache(maxsize=16_384)
+def name_of(value: object) -> str:
+    """A name fit to be a tag: printable and short; empty if nothing of it is."""
+    text = "".join(c for c in shown(value) if c.isprintable()).strip()
+    return text[:MAX_NAME].strip()
+
+
+@lru_cache(maxsize=16_384)
+def mac_of(value: object) -> str:
+    """A MAC address in lower case with colons, from six octets or from text; else empty."""
+    if isinstance(value, bytes) and len(value) == 6:
+        return value.hex(":")
+    digits = re.sub(r"[-:. ]", "", shown(value)).lower()
+    return ":".join(re.findall("..", digits)) if re.fullmatch(r"[0-9a-f]{12}", digits) else ""
+
+
+@lru_cache(maxsize=16_384)
+def address_of(value: object) -> str:
+    """An IP address as text, from its octets or from text; empty for none and for 0.0.0.0."""
+    try:
+        if isinstance(value, bytes) and len(value) in (4, 16) and not _looks_written(value):
+            address = ipaddress.ip_address(value)
+        else:
+            address = ipaddress.ip_address(shown(value))
+    except ValueError:
+        return ""
+    return "" if address.is_unspecified else str(address)
+
+
+def _looks_written(value: bytes) -> bool:
+    return len(value) == 16 and all(byte in b"0123456789abcdefABCDEF.:" for byte in value)
+
+
+def seconds_of(value: object) -> float | None:
+    """Seconds in text such as `3 days, 04:05:06`, `1w2d3h`, `5 hours 2 minutes` or `42`."""
+    if isinstance(value, int | float):
+        return number_of(value)
+    text = shown(value).lower().replace(",", " ")
+    total, found = 0.0, False
+    clock = _CLOCK.search(text)
+    if clock:
+        hours, minutes, seconds = clock.groups()
+        total, found = int(hours) * 3600 + int(minutes) * 60 + float(seconds or 0), True
+        text = text[: clock.start()]
+    for amount, unit in _SPAN.findall(text):
+        unit = _WORDS.get(unit.removesuffix("s"), unit)
+        if unit not in _UNITS:
+            return None
+        total, found = total + float(amount) * _UNITS[unit], True
+    return number_of(total) if found else number_of(text)
+
+
+def band_of(value: object) -> str:
+    """A band in GHz such as `2.4`, from what a map or a device says; else empty."""
+    text = shown(value)
+    return text if _BAND.fullmatch(text) else ""
+
+
+def band_of_channel(channel: float) -> str:
+    """The band of a channel number that is not of 6 GHz, whose numbers repeat the others'."""
+    if 1 <= channel <= 14:
+        return "2.4"
+    return "5" if 32 <= channel <= 177 else ""
+
+
+@lru_cache(maxsize=1024)
+def channel_of(mhz: float) -> tuple[int | None, str]:
+    """Channel and band of a centre frequency in MHz."""
+    if mhz == 2484:
+        return 14, "2.4"
+    for low, high, start, step, band in BANDS:
+        if low <= mhz <= high:
+            return round((mhz - start) / step), band
+    return None, ""
