@@ -9,7 +9,8 @@ import pytest
 from collectors.commands import once, run
 from collectors.snmp.book import packaged
 from collectors.snmp.commands import probe
-from collectors.snmp.traps import TrapCounts, known_traps
+from collectors.snmp.trap_kinds import known_traps
+from collectors.snmp.traps import TrapCounts
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "collecting.md").read_text()
 COMMANDS = {"farola collect once": once, "farola collect run": run, "farola snmp probe": probe}
@@ -32,7 +33,7 @@ def test_each_family_stands_in_the_table():
 
 
 def test_each_kind_of_trap_and_count_is_told():
-    for kind, _ in known_traps().values():
-        assert f"`trap.{kind}`" in TEXT
+    for known in known_traps().values():
+        assert f"`trap.{known.kind}`" in TEXT
     for name in TrapCounts.NAMES:
         assert f"`{name}`" in TEXT
