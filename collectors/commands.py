@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import click
 
+from farola.errors import InputError
 from farola.output import json_option, note, print_json
 from farola.settings import load_settings
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collectors.snmp.traps import TrapCounts
 
 
+_NAME = re.compile(r"[\w.-]{1,60}")
 NAMED = 20
 """So many devices are named in a line."""
 
@@ -29,6 +32,26 @@ def _listen_address(
     return split_host_port(value, 162)
 
 
+def _metrics_address(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[str, int] | None:
+    if value is None:
+        return None
+    from collectors.snmp.addresses import split_host_port
+
+    port_alone = value.removeprefix(":")
+    if port_alone.isascii() and port_alone.isdigit():
+        value = f"127.0.0.1:{port_alone}"
+    return split_host_port(value, METRICS_PORT)
+
+
+METRICS_PORT = 9161
+metrics_option = click.option(
+    "--metrics",
+    metavar="HOST:PORT",
+    callback=_metrics_address,
+    help="Serve the collector's own health for Prometheus there (PORT alone: on 127.0.0.1).",
+)
 traps_option = click.option(
     "--traps",
     metavar="HOST:PORT",
@@ -79,12 +102,23 @@ def once(traps: tuple[str, int] | None, linger_s: float, as_json: bool) -> None:
 )
 @click.option("--count", type=click.IntRange(1), help="Stop after so many polls.")
 @traps_option
-def run(interval_s: float, count: int | None, traps: tuple[str, int] | None) -> None:
+@metrics_option
+@click.option(
+    "--name", default="", help="Name of this collector in the series.  [default: the host's name]"
+)
+def run(
+    interval_s: float,
+    count: int | None,
+    traps: tuple[str, int] | None,
+    metrics: tuple[str, int] | None,
+    name: str,
+) -> None:
     """Poll at a fixed rate until stopped (SIGTERM, Ctrl-C): the poll under way is still written.
 
-    The inventory is read again before each poll. Each poll prints one line.
+    Of several collectors of a city one polls, the others stand by. The inventory is looked at
+    again before each poll, the settings on SIGHUP. Each poll prints one line.
     """
-    from collectors.service import Schedule, collect_run
+    from collectors.service import Plan, collect_run
 
     settings = load_settings()
 
@@ -92,7 +126,12 @@ def run(interval_s: float, count: int | None, traps: tuple[str, int] | None) -> 
         note(_line(summary))
         _note_partial(summary)
 
-    counts = asyncio.run(collect_run(settings, Schedule(interval_s, count), traps, report))
+    if name and not _NAME.fullmatch(name):
+        raise InputError(
+            f"--name {name!r}: a collector's name has up to 60 letters, digits, dots, dashes"
+        )
+    plan = Plan(interval_s, count, traps, metrics, name)
+    counts = asyncio.run(collect_run(settings, plan, report))
     if counts:
         note(_trap_line(counts))
 

@@ -1,5 +1,5 @@
 """Runs the collector: one poll, or polls at a fixed rate until told to stop, with traps received
-meanwhile. The inventory is read again before every poll.
+meanwhile. Of several collectors of a city one is active, the others stand by.
 """
 
 from __future__ import annotations
@@ -7,135 +7,246 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
+from collectors.active import Active
+from collectors.lease import read_lease
+from collectors.lease_keeper import LeaseKeeper
+from collectors.metrics import Gauges, serve_metrics
+from collectors.one_poll import one_poll_at_a_time
 from collectors.poll import Collector, Summary
-from collectors.snmp.poller import PysnmpPoller
+from collectors.pollers import standard_poller
+from collectors.roster import Roster
+from collectors.schedule import wait_until
 from collectors.snmp.trap_receiver import TrapReceiver
 from collectors.snmp.traps import TrapCounts
-from collectors.targets import Targets, choose_targets
-from farola.errors import InventoryError, StoreError
-from farola.keys import Keyring
+from farola.errors import FarolaError, InventoryError, StoreError
 from farola.output import note, progress
-from farola.settings import Settings
+from farola.settings import Settings, load_settings
 from inventory.db import Inventory, open_inventory
+from inventory.events import record
+from timeseries.base import Store
 from timeseries.opening import open_store
+
+Where = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """Poll every `interval_s`, `count` times (None: until stopped)."""
+class Plan:
+    """How a long-lived collector runs: a poll every `interval_s` seconds, `count` of them (None:
+    until stopped), traps and metrics at these addresses, under the name `name`.
+    """
 
     interval_s: float
     count: int | None = None
-
-
-def ticks_passed(elapsed_s: float, interval_s: float) -> int:
-    """How many whole intervals have passed: the next poll starts at the one after."""
-    return int(elapsed_s // interval_s)
+    traps: Where | None = None
+    metrics: Where | None = None
+    name: str = ""
 
 
 async def collect_once(
-    settings: Settings, traps: tuple[str, int] | None, linger_s: float
+    settings: Settings, traps: Where | None, linger_s: float
 ) -> tuple[Summary, TrapCounts | None]:
-    """Poll once; with `traps`, listen there during the poll and `linger_s` seconds after it."""
-    async with _opened(settings, traps) as (inventory, collector, receiver):
-        targets = await _targets(inventory, settings, receiver, frozenset())
-        with progress("Polling", len(targets.polled)) as advance:
-            summary = await collector.poll(
-                targets.polled, skipped=len(targets.skipped), advance=advance
-            )
-        if receiver is not None:
-            await asyncio.sleep(linger_s)
-            await receiver.flush()
-        return summary, receiver.counts if receiver else None
+    """Poll once; with `traps`, listen there during the poll and `linger_s` seconds after it.
+
+    Beside an active collector it is allowed, and told.
+    """
+    async with _opened(settings) as (inventory, store):
+        receiver = TrapReceiver(inventory) if traps else None
+        try:
+            if receiver and traps:
+                await receiver.listen(*traps)
+            roster = Roster(inventory, settings)
+            listed = await roster.listed()
+            targets = listed.targets
+            if receiver:
+                receiver.know(targets)
+            await asyncio.to_thread(_tell_of_another, inventory)
+            collector = Collector(
+                standard_poller(), store, identify=roster.identify,
+                alone=partial(one_poll_at_a_time, settings.home),
+            )  # fmt: skip
+            with progress("Polling", len(targets.polled)) as advance:
+                summary = await collector.poll(
+                    targets.polled, skipped=len(targets.skipped), advance=advance,
+                    looked_after=listed.looked_after,
+                )  # fmt: skip
+            if receiver is not None:
+                await asyncio.sleep(linger_s)
+                await receiver.flush()
+            return summary, receiver.counts if receiver else None
+        finally:
+            if receiver is not None:
+                await receiver.close()
 
 
 async def collect_run(
-    settings: Settings,
-    schedule: Schedule,
-    traps: tuple[str, int] | None,
-    report: Callable[[Summary], None],
+    settings: Settings, plan: Plan, report: Callable[[Summary], None]
 ) -> TrapCounts | None:
     """Poll at a fixed rate until SIGTERM or SIGINT, which let the poll under way be written.
 
-    A poll that takes longer than the interval makes the next ones late: they are left out and
-    counted, never piled up. A store or an inventory that fails (a long import may hold it) costs
-    its poll and is told; the next one tries again. Raises StoreError or InventoryError if the
-    last poll was lost.
+    SIGHUP reads the settings again. A poll that takes longer than the interval makes the next
+    ones late: they are left out and counted, never piled up. A store or an inventory that fails
+    (a long import may hold it) costs its poll and is told; the next one tries again. Raises
+    StoreError or InventoryError if the last poll was lost, or if nothing ever worked.
     """
-    stop = asyncio.Event()
+    gauges = Gauges()
+    service = _Service(settings, plan, report, gauges)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    told: frozenset[str] = frozenset()
-    failure: StoreError | InventoryError | None = None
-    async with _opened(settings, traps) as (inventory, collector, receiver):
-        start = loop.time()
-        tick, late, done = 0, 0, 0
-        while not stop.is_set():
+        loop.add_signal_handler(number, service.stop)
+    loop.add_signal_handler(signal.SIGHUP, service.reload)
+    with serve_metrics(gauges, plan.metrics):
+        return await service.run()
+
+
+class _Service:
+    """One collector, standing by or active, through changes of its settings."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        plan: Plan,
+        report: Callable[[Summary], None],
+        gauges: Gauges,
+    ) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._name = plan.name or socket.gethostname()
+        self._report = report
+        self._gauges = gauges
+        self._poller = standard_poller()  # kept: so are the sessions of SNMPv3
+        self._wake = asyncio.Event()
+        self._stopped = False
+        self._polled = 0
+        self._failure: StoreError | InventoryError | None = None
+        self._counts: TrapCounts | None = None
+        self._started = False
+
+    def stop(self) -> None:
+        """End after the poll under way."""
+        self._stopped = True
+        self._wake.set()
+
+    def reload(self) -> None:
+        """Go on with the settings as they are now, after the poll under way."""
+        try:
+            settings = load_settings(self._settings.home)
+        except FarolaError as error:
+            note(f"farola: settings not reloaded: {error}")
+            return
+        if settings == self._settings:
+            note("settings read again: nothing in them changed")
+            return
+        note("settings read again: they changed, starting over with them")
+        self._settings = settings
+        self._wake.set()
+
+    async def run(self) -> TrapCounts | None:
+        """See `collect_run`."""
+        while not self._done():
+            self._wake.clear()
+            async with _opened(self._settings) as (inventory, store):
+                keeper = LeaseKeeper(inventory, self._name, self._plan.interval_s)
+                try:
+                    while not self._wake.is_set() and not self._done():
+                        if await self._stand_by(keeper):
+                            await self._be_active(inventory, store, keeper)
+                finally:
+                    self._gauges.active.set(0)
+                    await keeper.release()
+        if self._failure is not None:
+            raise self._failure
+        return self._counts
+
+    def _done(self) -> bool:
+        return self._stopped or self._polled == self._plan.count
+
+    async def _stand_by(self, keeper: LeaseKeeper) -> bool:
+        """Wait for the lease; False if something else woke this collector up."""
+        loop = asyncio.get_running_loop()
+        told = ""
+        self._gauges.active.set(0)
+        while not self._wake.is_set():
             try:
-                targets = await _targets(inventory, settings, receiver, told)
-                told |= frozenset(targets.notes)
-                report(await collector.poll(targets.polled, len(targets.skipped), late))
-                failure = None
-            except StoreError as error:
-                failure = error
-                note(f"farola: poll not stored: {error}")
+                if await keeper.take():
+                    return True
+                if (other := await keeper.other()) and other.holder != told:
+                    told = other.holder
+                    since = other.since.astimezone(self._settings.city.zone)
+                    note(f"standing by: {told} polls this city since {since:%Y-%m-%d %H:%M:%S %Z}")
             except InventoryError as error:
-                failure = error
-                note(f"farola: poll left out: {error}")
-            done += 1
-            if done == schedule.count:
-                break
-            now = ticks_passed(loop.time() - start, schedule.interval_s)
-            late, tick = max(0, now - tick), max(tick, now) + 1
-            with contextlib.suppress(TimeoutError):
-                wait_s = start + tick * schedule.interval_s - loop.time()
-                await asyncio.wait_for(stop.wait(), max(0.0, wait_s))
-        if receiver is not None:
-            await receiver.flush()
-        if failure is not None:
-            raise failure
-        return receiver.counts if receiver else None
+                if not self._started:
+                    raise
+                if str(error) != told:
+                    note(f"farola: standing by, the lease cannot be read: {error}")
+                told = str(error)
+            self._started = True
+            await wait_until(loop.time() + keeper.check_s, self._wake)
+        return False
+
+    async def _be_active(self, inventory: Inventory, store: Store, keeper: LeaseKeeper) -> None:
+        """Poll until stopped or until the lease is lost."""
+        await asyncio.to_thread(_tell_active, inventory, self._name, keeper)
+        self._gauges.active.set(1)
+        roster = Roster(inventory, self._settings)
+        receiver = TrapReceiver(inventory) if self._plan.traps else None
+        left = None if self._plan.count is None else self._plan.count - self._polled
+        active = Active(
+            settings=self._settings, interval_s=self._plan.interval_s, count=left,
+            name=self._name, poller=self._poller, store=store, keeper=keeper, roster=roster,
+            receiver=receiver, traps=self._plan.traps, gauges=self._gauges, report=self._report,
+            wake=self._wake,
+        )  # fmt: skip
+        # The first time a port that is taken is a mistake to mend; a standby that takes over
+        # polls without traps rather than not at all.
+        await active.listen(strict=not self._started)
+        self._started = True
+        try:
+            lost = await active.run()
+        finally:
+            self._polled += active.polled
+            self._failure = active.failure
+            self._counts = receiver.counts if receiver else None
+            if receiver is not None:
+                await receiver.close()
+        if lost:
+            note(f"farola: {lost}: standing by; what was being read is not stored")
+            keeper.term = None
 
 
 @contextlib.asynccontextmanager
-async def _opened(
-    settings: Settings, traps: tuple[str, int] | None
-) -> AsyncIterator[tuple[Inventory, Collector, TrapReceiver | None]]:
+async def _opened(settings: Settings) -> AsyncIterator[tuple[Inventory, Store]]:
     inventory = open_inventory(settings)
-    store = open_store(settings)
-    receiver = None
     try:
-        if traps is not None:
-            receiver = TrapReceiver(inventory)
-            await receiver.listen(*traps)
-        yield inventory, Collector(PysnmpPoller(), store), receiver
+        store = open_store(settings)
+        try:
+            yield inventory, store
+        finally:
+            store.close()
     finally:
-        if receiver is not None:
-            await receiver.close()
-        store.close()
         inventory.close()
 
 
-async def _targets(
-    inventory: Inventory,
-    settings: Settings,
-    receiver: TrapReceiver | None,
-    told: frozenset[str],
-) -> Targets:
-    """The devices to poll now; what is odd about them is told once."""
+def _tell_of_another(inventory: Inventory) -> None:
+    with inventory.session() as session:
+        held = read_lease(session)
+    if held is not None and held.valid:
+        note(f"{held.holder} polls this city too: this poll comes beside its own")
 
-    def read() -> Targets:
-        with inventory.session() as session:
-            return choose_targets(session, Keyring(settings.home))
 
-    targets = await asyncio.to_thread(read)  # may wait for a lock, and traps must not
-    for line in targets.notes:
-        if line not in told:
-            note(line)
-    if receiver is not None:
-        receiver.know(targets)
-    return targets
+def _tell_active(inventory: Inventory, name: str, keeper: LeaseKeeper) -> None:
+    """An event, where a collector took over from another one."""
+    before = keeper.before
+    if before is None:
+        return
+    text = f"collector {name} is active, term {keeper.term}; before it was {before.holder}"
+    note(text)
+    with contextlib.suppress(InventoryError), inventory.session() as session:
+        record(
+            session, "collector.active", text,
+            detail={"holder": keeper.holder, "term": keeper.term, "before": before.holder},
+        )  # fmt: skip
