@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import click
 
+from collectors.access_options import COMMUNITY_VARIABLE
 from farola.errors import InputError
 from farola.output import json_option, print_json, progress
 from farola.settings import load_settings
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from collectors.discovery.search import Manner, Search
     from inventory.db import Inventory
 
-COMMUNITY_VARIABLE = "FAROLA_SNMP_COMMUNITY"
 KEPT_AT_ONCE = 100
 """Finds are written down in bunches, so that a search that is stopped loses few."""
 
@@ -123,11 +125,13 @@ def neighbours(as_json: bool) -> None:
 async def _search(
     inventory: Inventory, given: Ranges, logins: Logins, manner: Manner
 ) -> tuple[list[tuple[Found, Match]], Search]:
-    from collectors.discovery.asking import make_poller
     from collectors.discovery.proposals import propose
-    from collectors.discovery.search import Search
+    from collectors.discovery.search import MOST_BUNCHES, Search
+    from collectors.pollers import standard_poller
 
-    search = Search(make_poller, manner, logins.at)
+    # The sweep works in threads: one for each bunch that waits for answers.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(MOST_BUNCHES))
+    search = Search(standard_poller, manner, logins.at)
     most = len(logins.everywhere)
     done: list[tuple[Found, Match]] = []
     waiting: list[Found] = []
@@ -147,14 +151,15 @@ async def _search(
                         keep()
         finally:
             keep()
+    done.sort(key=lambda pair: (":" in pair[0].address, ip_address(pair[0].address)))
     return done, search
 
 
 async def _hear(inventory: Inventory, only: set[str] | None) -> Report:
-    from collectors.discovery.asking import make_poller
     from collectors.discovery.neighbours import refresh_uplinks
+    from collectors.pollers import standard_poller
     from farola.keys import Keyring
 
     keyring = Keyring(inventory.settings.home)
     with progress("neighbours", None) as advance:
-        return await refresh_uplinks(inventory, keyring, make_poller(), only, advance)
+        return await refresh_uplinks(inventory, keyring, standard_poller(), only, advance)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from collectors.access import ICMP, Access, AccessError, read_access
 from collectors.discovery.search import Login
-from collectors.snmp.model import V2C, V3, Usm
 from farola.errors import InputError
 from farola.keys import Keyring
 from inventory.models import Credential
@@ -40,19 +40,15 @@ class Logins:
 
 
 def login_of(name: str | None, values: Mapping[str, str]) -> Login | None:
-    """The login that a credential's fields make; None if they are not SNMP's."""
-    if values.get("snmp_user") and values.get("snmp_version", V3) == V3:
-        return Login(
-            name, "", V3,
-            Usm(
-                values["snmp_user"],
-                values.get("snmp_auth_protocol", ""), values.get("snmp_auth_password", ""),
-                values.get("snmp_priv_protocol", ""), values.get("snmp_priv_password", ""),
-            ),
-        )  # fmt: skip
-    if values.get("snmp_community"):
-        return Login(name, values["snmp_community"], values.get("snmp_version", V2C))
-    return None
+    """The login that a credential's fields make; None if its devices speak no SNMP.
+
+    Raises
+    ------
+    AccessError
+        The fields are not those of SNMP, or contradict each other.
+    """
+    access = read_access(values)
+    return None if access.version == ICMP else Login(name, access)
 
 
 def choose_logins(
@@ -69,17 +65,22 @@ def choose_logins(
         There is no such credential.
     """
     if community is not None:
-        return Logins((Login(None, community),), {})
+        return Logins((Login(None, Access(community=community)),), {})
     found: dict[str, Login] = {}
     for name in names or session.scalars(select(Credential.name).order_by(Credential.name)):
-        login = login_of(name, secrets(session, name, keyring).values)
+        try:
+            login = login_of(name, secrets(session, name, keyring).values)
+        except AccessError as error:
+            if names:
+                raise InputError(
+                    f"credential {name!r} {error}: store it with `farola device credential "
+                    f"{name} --field {error.field}`"
+                ) from None
+            continue
         if login is not None:
             found[name] = login
         elif names:
-            raise InputError(
-                f"credential {name!r} holds no snmp_community and no snmp_user: store one with "
-                f"`farola device credential {name} --field snmp_community`"
-            )
+            raise InputError(f"credential {name!r} says that its devices speak no SNMP")
     if not found:
         return Logins((Login(None),), {})
     own = _own(session, found)

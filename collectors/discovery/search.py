@@ -19,11 +19,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
+from collectors.access import Access
 from collectors.discovery.identity import closer_question, found_of
 from collectors.discovery.matching import Found
 from collectors.discovery.pace import Pace
 from collectors.snmp.book import IDENTITY, ProfileBook, packaged
-from collectors.snmp.model import V3, Answer, Oid, Question, RawValue, Reply, Target, Usm, VarBinds
+from collectors.snmp.model import V3, Answer, Oid, Question, RawValue, Reply, Target, VarBinds
 from collectors.snmp.poller import Conversation, Poller
 
 T = TypeVar("T")
@@ -46,15 +47,13 @@ class Login:
     """
 
     credential: str | None
-    community: str = field(default="public", repr=False)
-    version: str = "2c"
-    usm: Usm | None = None
+    access: Access = field(default_factory=Access)
 
     def target(self, address: str, port: int, timeout_s: float, retries: int) -> Target:
         """`address`:`port` asked with this login."""
         return Target(
-            address, address, port, self.community, timeout_s, retries,
-            version=self.version, usm=self.usm,
+            address, address, port, self.access.community, timeout_s, retries,
+            version=self.access.version, usm=self.access.usm,
         )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def note_logins(logins: Logins, tries: int) -> None:
     names = [one.credential for one in logins.everywhere if one.credential]
     if names:
         what = ("credentials " if len(names) > 1 else "credential ") + ", ".join(names)
-    elif logins.everywhere[0].community == "public":
+    elif logins.everywhere[0].access.community == "public":
         what = "the community 'public'"
     else:
         what = "the given community"
