@@ -29,8 +29,8 @@ from collectors.snmp.decode import decode  # noqa: E402
 from collectors.snmp.memory import Past  # noqa: E402
 from collectors.snmp.model import Answer, Question, Target  # noqa: E402
 from collectors.snmp.outcome import settle  # noqa: E402
-from collectors.snmp.poller import PysnmpPoller  # noqa: E402
 from collectors.snmp.series import PollFigures, batches  # noqa: E402
+from collectors.snmp.sweep import SweepPoller  # noqa: E402
 
 TWELVE = [
     "1.3.6.1.2.1.1.1.0", "1.3.6.1.2.1.1.2.0", "1.3.6.1.2.1.1.3.0", "1.3.6.1.2.1.1.4.0",
@@ -59,7 +59,7 @@ def ours(port: int) -> float:
         yield question
 
     async def poll() -> list[Answer]:
-        return [answer async for answer in PysnmpPoller().ask(targets, converse)]
+        return [answer async for answer in SweepPoller().ask(targets, converse)]
 
     before = time.process_time()
     answers = asyncio.run(poll())

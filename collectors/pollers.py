@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 def standard_poller() -> Poller:
     """What Farola polls with."""
-    from collectors.snmp.poller import PysnmpPoller
+    from collectors.snmp.sweep import SweepPoller
     from collectors.snmp.v3.poller import V3Poller
 
-    community = PysnmpPoller()
+    community = SweepPoller()
     return CompositePoller({V1: community, V2C: community, V3: V3Poller()})
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from collectors.snmp.book import IDENTITY
 from collectors.snmp.model import Answer, Question, Target
-from collectors.snmp.poller import PysnmpPoller
+from collectors.snmp.sweep import SweepPoller
 
 OPENWRT = """
 sysDescr Linux ap-0042 5.15.134 #0 SMP armv7l
@@ -50,7 +50,7 @@ def ask(*targets: Target) -> list[Answer]:
         yield Question(IDENTITY)
 
     async def collect() -> list[Answer]:
-        return [answer async for answer in PysnmpPoller().ask(targets, identify)]
+        return [answer async for answer in SweepPoller().ask(targets, identify)]
 
     return asyncio.run(collect())
 

@@ -10,8 +10,8 @@ import pytest
 
 from collectors.snmp.decode import channel_of
 from collectors.snmp.model import DeviceReading, Target
-from collectors.snmp.poller import PysnmpPoller
 from collectors.snmp.probe import read_one
+from collectors.snmp.sweep import SweepPoller
 
 pytestmark = [pytest.mark.service, pytest.mark.realdata]
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.service, pytest.mark.realdata]
 def read(replay: int):
     def one(recording: str) -> DeviceReading:
         target = Target(recording, "127.0.0.1", replay, recording, timeout_s=5)
-        return asyncio.run(read_one(PysnmpPoller(), target))
+        return asyncio.run(read_one(SweepPoller(), target))
 
     return one
 

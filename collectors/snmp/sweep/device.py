@@ -1,0 +1,54 @@
+"""A device while it is being asked."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from collectors.snmp.model import Target
+from collectors.snmp.sweep.conversation import Session, Steps
+from collectors.snmp.sweep.requests import Request
+from collectors.snmp.sweep.sockets import SocketAddress
+
+
+class Device:
+    """`request` is open while `request_id` is not empty; `older` are earlier sendings of it, which
+    may still be answered. `young` while it counts as on its way, `queued` while it waits for the
+    kernel, `done` when it has its answer.
+    """
+
+    __slots__ = (
+        "address", "also", "deadline", "done", "fault", "head", "older", "queued", "request",
+        "request_id", "rtt_s", "sent_at", "session", "sock", "started", "steps", "target",
+        "tries", "young",
+    )  # fmt: skip
+
+    request: Request
+
+    def __init__(
+        self,
+        target: Target,
+        sock: socket.socket,
+        address: SocketAddress,
+        *,
+        head: bytes,
+        steps: Steps[Any],
+        session: Session,
+        also: frozenset[SocketAddress] | None = None,
+    ) -> None:
+        """`also` are other socket addresses that it may answer from."""
+        self.target = target
+        self.sock = sock
+        self.address = address
+        self.head = head
+        self.steps = steps
+        self.session = session
+        self.also = also
+        self.request_id = b""
+        self.sent_at = 0.0
+        self.older: list[tuple[bytes, float]] = []
+        self.tries = 0
+        self.young = self.queued = self.done = False
+        self.rtt_s: float | None = None
+        self.started = self.deadline = 0.0
+        self.fault = ""

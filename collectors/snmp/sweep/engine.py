@@ -1,0 +1,419 @@
+"""The sweep's loop: sends what conversations want to know, reads replies, judges time-outs.
+
+No future, task or timer per request: a reply finds its device by request-id in one dict, and
+requests of one time-out wait in one queue, oldest first. No request is judged before everything
+that arrived until its time was up has been read, and time in which this process did not run (or
+the whole machine) does not count: a loop held up by load must not take the living for dead.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import os
+import random
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from collectors.snmp.model import Answer
+from collectors.snmp.sweep.ber import decode_response
+from collectors.snmp.sweep.conversation import SilentError, TimeUpError
+from collectors.snmp.sweep.device import Device
+from collectors.snmp.sweep.fast import open_envelope
+from collectors.snmp.sweep.figures import Counters
+from collectors.snmp.sweep.pacing import BURST, REVIEW_S, Pace, Window
+from collectors.snmp.sweep.sockets import SocketAddress, granted, kernel_drops
+
+_CHUNK = 256
+"""Replies read before new devices get their turn."""
+_MOST_WAIT_S = 0.05
+_MOST_STEP_S = 0.1
+"""More time than this between two looks at the sockets counts as this much."""
+_SMALLEST_PACKET = 512
+"""Bytes of buffer that the kernel counts for the smallest packet."""
+_JITTER = 0.1
+"""Of the time-out: a request is sent again up to this much later."""
+_FULL = (errno.EAGAIN, errno.ENOBUFS, errno.EINTR)
+_IDS = 1024
+_ID_MASK = int.from_bytes(b"\x3f\xff\xff\xff" * _IDS, "big")
+_ID_SET = int.from_bytes(b"\x40\x00\x00\x00" * _IDS, "big")
+_random = random.SystemRandom().random
+_HAND_OVER = 256
+_HAND_OVER_S = 0.02
+
+
+class Engine:
+    """One sweep; `run` in a thread of its own."""
+
+    def __init__(
+        self,
+        devices: Iterator[Device],
+        sockets: list[socket.socket],
+        counters: Counters,
+        hand_over: Callable[[list[Answer[Any]]], None],
+    ) -> None:
+        """`hand_over` is given lists of answers; it must not wait."""
+        self.stopped = False
+        self._devices: Iterator[Device] | None = devices
+        self._sockets = {sock.fileno(): sock for sock in sockets}
+        self._counters = counters
+        self._hand_over = hand_over
+        self._pending: dict[bytes, Device] = {}
+        self._waiting: dict[float, deque[tuple[float, bytes, Device]]] = {}
+        self._sent: deque[tuple[float, bytes, Device]] = deque()
+        self._later: list[tuple[float, int, bytes, Device]] = []
+        self._ready: deque[Device] = deque()
+        self._open = self._young = self._number = 0
+        self._answers: list[Answer[Any]] = []
+        smallest = min((granted(sock) for sock in sockets), default=0)
+        self._window = Window(smallest)
+        self._enough = max(_CHUNK, smallest // _SMALLEST_PACKET)
+        self._real = time.monotonic()
+        self._now = 0.0
+        self._pace = Pace(self._real)
+        self._mark = 0.0
+        self._since_mark = 0
+        self._marked = False
+        self._ids = b""
+        self._id_at = 0
+
+    def run(self) -> None:
+        """Ask all devices until each has its answer, or `stopped` is set."""
+        handed = reviewed = self._real
+        with select.epoll(max(1, len(self._sockets))) as epoll:
+            for number in self._sockets:
+                epoll.register(number, select.EPOLLIN)
+            while not self.stopped:
+                self._send_waiting()
+                if not self._open and self._devices is None:
+                    break
+                events = epoll.poll(self._wait_s())
+                self._tick()
+                self._judge(self._read([self._sockets[number] for number, _ in events]))
+                if self._real - reviewed > REVIEW_S:
+                    reviewed = self._real
+                    self._review()
+                if self._answers and self._real - handed > _HAND_OVER_S:
+                    handed = self._real
+                    self._flush()
+        self._review()
+        self._flush()
+
+    # Time
+
+    def _tick(self) -> None:
+        real = time.monotonic()
+        self._now += min(real - self._real, _MOST_STEP_S)
+        self._real = real
+
+    def _wait_s(self) -> float:
+        if self._ready or (self._devices is not None and self._young < self._window.size):
+            return 0.001 if self._pace.allowed(self._real) < 1 else 0.0
+        return _MOST_WAIT_S if self._young == 0 and not self._later else 0.01
+
+    def _review(self) -> None:
+        drops = sum(map(kernel_drops, self._sockets.values()))
+        self._window.review(drops - self._counters.kernel_drops)
+        self._counters.kernel_drops = drops
+
+    # Sending
+
+    def _send_waiting(self) -> None:
+        """Send what is due, then begin with new devices while there is room."""
+        allowed = min(BURST, self._pace.allowed(self._real))
+        spent = 0
+        while self._ready and spent < allowed:
+            device = self._ready[0]
+            if not device.done and not self._send(device):
+                allowed = 0  # the kernel's buffer is full
+                break
+            device.queued = False
+            self._ready.popleft()
+            spent += 1
+        while self._devices is not None and spent < allowed and self._young < self._window.size:
+            fresh = next(self._devices, None)
+            if fresh is None:
+                self._devices = None
+                break
+            self._open += 1
+            spent += 1
+            fresh.started = self._real
+            fresh.deadline = self._now + fresh.target.deadline_s
+            self._step(fresh, None)
+        self._pace.spend(spent)
+
+    def _send(self, device: Device) -> bool:
+        """Send the device's request; False if the kernel takes no more at the moment."""
+        request_id = self._new_id()
+        try:
+            device.sock.sendto(device.request.packet(device.head, request_id), device.address)
+        except OSError as error:
+            if error.errno in _FULL:
+                return False
+            # No route, a firewall of our own: like a packet that was lost, and told at the end.
+            device.fault = error.strerror or type(error).__name__
+        counters, now = self._counters, self._now
+        counters.sent += 1
+        if device.request_id:
+            device.older.append((device.request_id, device.sent_at))
+            counters.retried += 1
+        device.tries += 1
+        device.request_id = request_id
+        device.sent_at = time.monotonic()
+        if not device.young:
+            device.young = True
+            self._young += 1
+        self._pending[request_id] = device
+        counters.in_flight = max(counters.in_flight, len(self._pending))
+        due = now + device.target.timeout_s
+        if due < device.deadline:
+            queue = self._waiting.get(device.target.timeout_s)
+            if queue is None:
+                queue = self._waiting[device.target.timeout_s] = deque()
+            queue.append((due, request_id, device))
+        else:
+            self._at(device.deadline, device)
+        self._sent.append((now, request_id, device))
+        return True
+
+    def _send_or_queue(self, device: Device) -> None:
+        if not device.queued and (self._ready or not self._send(device)):
+            device.queued = True
+            self._ready.append(device)
+
+    def _at(self, due: float, device: Device) -> None:
+        """Look at the device's request then, if it is still open."""
+        self._number += 1
+        heapq.heappush(self._later, (due, self._number, device.request_id, device))
+
+    def _new_id(self) -> bytes:
+        """Four octets that nobody can guess, a positive INTEGER in its shortest form."""
+        while True:
+            at = self._id_at
+            if at == len(self._ids):
+                some = int.from_bytes(os.urandom(4 * _IDS), "big") & _ID_MASK | _ID_SET
+                self._ids = some.to_bytes(4 * _IDS, "big")
+                at = 0
+            self._id_at = at + 4
+            found = self._ids[at : at + 4]
+            if found not in self._pending:
+                return found
+
+    # Reading
+
+    def _read(self, readable: list[socket.socket]) -> float | None:
+        """Read what has arrived; returns the time until which all that came has been read, None
+        if there may be more of before.
+        """
+        if not self._marked:
+            self._marked, self._mark, self._since_mark = True, self._now, 0
+        drained = True
+        for sock in readable:
+            drained &= self._read_some(sock)
+        if not drained and self._since_mark < self._enough:
+            return None
+        self._marked = False
+        return self._mark
+
+    def _read_some(self, sock: socket.socket) -> bool:
+        """Read replies of one socket; True if none is left there."""
+        counters, pending, take = self._counters, self._pending, self._take
+        receive = sock.recvfrom
+        for count in range(_CHUNK):
+            try:
+                data, address = receive(65535)
+            except BlockingIOError:
+                self._since_mark += count
+                return True
+            except OSError:  # an ICMP error of some earlier packet: nothing was read
+                continue
+            counters.received += 1
+            envelope = open_envelope(data)
+            if envelope is None:
+                self._look_closer(data, address)
+                continue
+            device = pending.get(envelope[1])
+            if device is None:
+                counters.unmatched += 1
+            elif (
+                device.address != address
+                or device.head != envelope[0]
+                or (found := device.request.read(data, envelope[2])) is None
+            ):
+                self._look_closer(data, address)
+            else:
+                take(device, envelope[1], found)
+        self._since_mark += _CHUNK
+        return False
+
+    def _look_closer(self, data: bytes, address: SocketAddress) -> None:
+        """A packet that is no plain reply: an error, an unusual encoding, rubbish or a forgery."""
+        counters = self._counters
+        message = decode_response(data)
+        if message is None:
+            counters.malformed += 1
+            return
+        number = message.request_id
+        request_id = number.to_bytes(4, "big") if number >= 0 else b""
+        device = self._pending.get(request_id)
+        if device is None:
+            counters.unmatched += 1
+            return
+        if message.version != device.head[2] or len(message.pairs) > device.request.most_pairs:
+            counters.malformed += 1
+            return
+        if message.community != device.target.community.encode():
+            counters.unmatched += 1
+            return
+        if address != device.address and (device.also is None or address not in device.also):
+            counters.unmatched += 1
+            if address[0] != device.address[0]:
+                counters.elsewhere[device.target.device_id] = None
+            return
+        self._take(device, request_id, message)
+
+    def _take(self, device: Device, request_id: bytes, found: Any) -> None:
+        """The answer to the device's open request, or to an earlier sending of it."""
+        now = time.monotonic()
+        sent_at = device.sent_at
+        if device.older:
+            sent_at = dict(device.older).get(request_id, sent_at)
+            self._window.lost()
+        else:
+            self._window.answered(now - sent_at)
+        self._forget(device)
+        if device.rtt_s is None:
+            device.rtt_s = now - sent_at
+        self._step(device, found)
+
+    def _forget(self, device: Device) -> None:
+        """Its request is no longer open, in any of its sendings."""
+        self._pending.pop(device.request_id, None)
+        if device.older:
+            for older, _ in device.older:
+                self._pending.pop(older, None)
+            device.older.clear()
+        device.request_id = b""
+        device.tries = 0
+        self._grow_old(device)
+
+    def _grow_old(self, device: Device) -> None:
+        if device.young:
+            device.young = False
+            self._young -= 1
+
+    def _step(self, device: Device, found: Any) -> None:
+        """Give the conversation a reading; send what it asks next, or end it."""
+        try:
+            device.request = device.steps.send(found)
+        except StopIteration as end:
+            self._finish(device, end.value)
+        except Exception as error:  # the code of one conversation: it costs that device alone
+            self._fail(device, error)
+        else:
+            if self._now < device.deadline:
+                self._send_or_queue(device)
+            else:
+                self._tell(device, TimeUpError())
+
+    def _tell(self, device: Device, fault: Exception) -> None:
+        """Tell the conversation that its request will not be answered."""
+        before = device.request
+        try:
+            device.request = device.steps.throw(fault)
+        except StopIteration as end:
+            self._finish(device, end.value)
+        except Exception as error:
+            self._fail(device, error)
+        else:
+            if device.request is not before:
+                self._forget(device)
+            self._send_or_queue(device)
+
+    # Time-outs
+
+    def _judge(self, read_until: float | None) -> None:
+        """Judge the requests whose time was up before `read_until`."""
+        old = self._now - self._window.young_s
+        sent = self._sent
+        while sent and sent[0][0] < old:
+            _, request_id, device = sent.popleft()
+            if device.request_id is request_id:
+                self._grow_old(device)
+        if read_until is None:
+            return
+        for queue in self._waiting.values():
+            while queue and queue[0][0] <= read_until:
+                _, request_id, device = queue.popleft()
+                if device.request_id is request_id:
+                    self._timed_out(device)
+        later = self._later
+        while later and later[0][0] <= read_until:
+            _, _, request_id, device = heapq.heappop(later)
+            if device.request_id is not request_id or device.queued:
+                continue
+            if device.deadline <= read_until:
+                self._silent(device, TimeUpError())
+            else:
+                self._send_or_queue(device)
+
+    def _timed_out(self, device: Device) -> None:
+        """Nothing came in time: once more, or the conversation is told."""
+        self._grow_old(device)
+        if device.tries <= device.target.retries and (
+            device.request.patient or device.rtt_s is None
+        ):
+            again = self._now + _JITTER * _random() * device.target.timeout_s
+            self._at(min(again, device.deadline), device)
+            return
+        error = f"cannot be asked: {device.fault}" if device.fault else "no answer"
+        self._silent(device, SilentError(error))
+
+    def _silent(self, device: Device, fault: Exception) -> None:
+        """No more is waited for."""
+        if device.rtt_s is None:
+            device.session.errors.append(str(fault) or "no answer")
+            self._close(device)
+            self._finish(device, None)
+        else:
+            device.tries = 0
+            self._tell(device, fault)
+
+    # The end of a conversation
+
+    def _finish(self, device: Device, result: Any) -> None:
+        self._forget(device)
+        device.done = True
+        self._open -= 1
+        answered = device.rtt_s is not None
+        self._answers.append(
+            Answer(
+                device.target,
+                answered,
+                device.rtt_s * 1000 if device.rtt_s is not None else None,
+                result if answered else None,
+                "; ".join(dict.fromkeys(device.session.errors)),
+                time.monotonic() - device.started,
+            )
+        )
+        if len(self._answers) >= _HAND_OVER:
+            self._flush()
+
+    def _fail(self, device: Device, error: Exception) -> None:
+        device.session.errors.append(f"the conversation failed: {type(error).__name__}")
+        self._finish(device, None)
+
+    def _close(self, device: Device) -> None:
+        try:
+            device.steps.close()
+        except Exception as error:
+            device.session.errors.append(f"the conversation failed: {type(error).__name__}")
+
+    def _flush(self) -> None:
+        if self._answers:
+            self._hand_over(self._answers)
+            self._answers = []

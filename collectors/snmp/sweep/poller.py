@@ -1,0 +1,157 @@
+"""`SweepPoller`: the sweep behind Farola's `Poller` protocol. The loop runs in a thread of its own
+and hands answers over in batches, so that the event loop has time for traps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from collectors.snmp.model import V1, V2C, Answer, SweepFigures, Target
+from collectors.snmp.poller import Conversation
+from collectors.snmp.sweep.conversation import Session, hold
+from collectors.snmp.sweep.device import Device
+from collectors.snmp.sweep.engine import Engine
+from collectors.snmp.sweep.figures import Counters
+from collectors.snmp.sweep.requests import Plans, head_of
+from collectors.snmp.sweep.sockets import BUFFER, SocketAddress, numeric, open_socket
+
+T = TypeVar("T")
+_VERSIONS = {V1: 0, V2C: 1}
+_REMEMBERED = 500_000
+_RESOLVE_S = 5.0
+_Place = tuple[Target, int, SocketAddress]
+
+
+class SweepPoller:
+    """Asks any number of devices at once over SNMP v1 and v2c."""
+
+    def __init__(self, receive_buffer: int = BUFFER) -> None:
+        """`receive_buffer` in bytes is asked of the kernel for each socket."""
+        self._receive_buffer = receive_buffer
+        self._counters = Counters()
+        self._plans = Plans()
+        self._learned: dict[str, dict[str, int]] = {}
+
+    @property
+    def figures(self) -> SweepFigures:
+        """See `Poller.figures`."""
+        return self._counters.figures()
+
+    async def ask(
+        self, targets: Iterable[Target], converse: Conversation[T]
+    ) -> AsyncIterator[Answer[T]]:
+        """See `Poller.ask`."""
+        self._counters = counters = Counters()
+        places, refused = await _places(targets)
+        for answer in refused:
+            yield answer
+        sockets, unspoken = self._open(places)
+        for target, family, _ in places:
+            if family in unspoken:
+                yield Answer(target, False, error=f"cannot be asked: {unspoken[family]}")
+        loop = asyncio.get_running_loop()
+        batches: asyncio.Queue[list[Answer[Any]] | None] = asyncio.Queue()
+
+        def hand_over(batch: list[Answer[Any]] | None) -> None:
+            loop.call_soon_threadsafe(batches.put_nowait, batch)
+
+        def run() -> None:
+            try:
+                engine.run()
+            finally:
+                hand_over(None)
+
+        try:
+            devices = self._devices(places, sockets, converse)
+            engine = Engine(devices, list(sockets.values()), counters, hand_over)
+            running = loop.run_in_executor(None, run)
+            try:
+                while (batch := await batches.get()) is not None:
+                    for answer in batch:
+                        yield answer
+            finally:
+                engine.stopped = True
+                await asyncio.shield(running)
+        finally:
+            for sock in sockets.values():
+                sock.close()
+
+    def _open(self, places: Iterable[_Place]) -> tuple[dict[int, socket.socket], dict[int, str]]:
+        """Sockets by family, and why there is none."""
+        sockets, unspoken = {}, {}
+        for family in dict.fromkeys(family for _, family, _ in places):
+            try:
+                sockets[family] = open_socket(family, self._receive_buffer)
+            except OSError as error:
+                unspoken[family] = error.strerror or type(error).__name__
+        return sockets, unspoken
+
+    def _devices(
+        self,
+        places: Iterable[_Place],
+        sockets: Mapping[int, socket.socket],
+        converse: Conversation[T],
+    ) -> Iterator[Device]:
+        heads: dict[tuple[str, str], bytes] = {}
+        if len(self._learned) > _REMEMBERED:
+            self._learned.clear()
+        for target, family, address in places:
+            if family not in sockets:
+                continue
+            secret = target.version, target.community
+            head = heads.get(secret)
+            if head is None:
+                head = heads[secret] = head_of(_VERSIONS[target.version], target.community)
+            learned = self._learned.get(target.device_id)
+            if learned is None:
+                learned = self._learned[target.device_id] = {}
+            session = Session(self._plans, learned, target.version == V1, target.deadline_s)
+            also = None
+            if target.answers_from:
+                also = frozenset(
+                    place[1]
+                    for other in target.answers_from
+                    if (place := numeric(other, target.port)) is not None
+                )
+            yield Device(
+                target, sockets[family], address, head=head,
+                steps=hold(target, converse, session), session=session, also=also,
+            )  # fmt: skip
+
+
+async def _places(targets: Iterable[Target]) -> tuple[list[_Place], list[Answer[Any]]]:
+    """Where the targets are, and answers for those that are nowhere."""
+    places: list[_Place] = []
+    refused: list[Answer[Any]] = []
+    named: list[Target] = []
+    for target in targets:
+        if target.version not in _VERSIONS:
+            refused.append(
+                Answer(target, False, error=f"SNMP version {target.version} is not v1 or v2c")
+            )
+        elif not 0 < target.port < 65536:
+            refused.append(Answer(target, False, error=f"{target.port} is not a port"))
+        elif (place := numeric(target.address, target.port)) is not None:
+            places.append((target, *place))
+        else:
+            named.append(target)
+    found = await asyncio.gather(*map(_resolve, named))
+    for target, place in zip(named, found, strict=True):
+        if place is None:
+            refused.append(Answer(target, False, error=f"{target.address!r} is not an address"))
+        else:
+            places.append((target, *place))
+    return places, refused
+
+
+async def _resolve(target: Target) -> tuple[int, SocketAddress] | None:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_RESOLVE_S):
+            found = await loop.getaddrinfo(target.address, target.port, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError, TimeoutError):
+        return None
+    return next(((family, address) for family, _, _, _, address in found), None)
