@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collectors.snmp.model import Oid, RawValue, Target, Usm
-from collectors.snmp.poller import GENERAL_ERROR, TOO_BIG, NoAnswerError
 from collectors.snmp.v3.message import AUTH, GET, GETBULK, PRIV, REPORT, Message, Pdu, encode_pdu
 from collectors.snmp.v3.session import (
     LEVELS,
@@ -23,13 +22,17 @@ from collectors.snmp.v3.session import (
     unseal,
 )
 from collectors.snmp.v3.usm import KeyRing, has_two_forms
+from collectors.snmp.v3.walk import Walk
 from collectors.snmp.v3.wire import Address, Letter, Wire
-from collectors.snmp.walk import Walk
 
-AUTHORIZATION_ERROR = 16
+TOO_BIG, GENERAL_ERROR, AUTHORIZATION_ERROR = 1, 5, 16  # error-status of RFC 3416
 MOST_OIDS = 60
 """In one GET: agents refuse very long lists."""
 SYS_UPTIME: Oid = (1, 3, 6, 1, 2, 1, 1, 3, 0)
+
+
+class NoAnswerError(Exception):
+    """The device did not answer in time, or not with anything that can be used."""
 
 
 class RefusedError(NoAnswerError):
@@ -98,7 +101,7 @@ class Channel:
             elif pdu.status in (TOO_BIG, GENERAL_ERROR):
                 walk.shrink()
             else:
-                walk.accept([])
+                walk.stop(f"was refused with error {pdu.status}")
         return walk
 
     async def _ask(self, request: Request) -> Pdu:

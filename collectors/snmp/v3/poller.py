@@ -21,8 +21,8 @@ from collectors.snmp.model import (
     Target,
     Usm,
 )
-from collectors.snmp.poller import Conversation, NoAnswerError
-from collectors.snmp.v3.channel import Channel
+from collectors.snmp.poller import Conversation
+from collectors.snmp.v3.channel import Channel, NoAnswerError
 from collectors.snmp.v3.session import Session
 from collectors.snmp.v3.usm import KeyRing
 from collectors.snmp.v3.wire import Wire
@@ -123,23 +123,12 @@ async def _put(channel: Channel, question: Question, left_s: float, deadline_s: 
             for number, columns in enumerate(question.tables):
                 what = f"table {'.'.join(map(str, columns[0][:-1]))}"
                 walk = await channel.walk(columns)
-                if walk.complete:
-                    tables[number] = _columns(walk.rows, columns)
+                if walk.broken:
+                    errors.append(f"{what} {walk.broken}: broke off")
                 else:
-                    errors.append(f"{what} broke off")
+                    tables[number] = walk.columns
     except NoAnswerError as error:
         errors.append(str(error))
     except TimeoutError:
         errors.append(f"given up after {deadline_s:g} s, at {what}")
     return Reply([found.get(oid) for oid in question.scalars], tables, "; ".join(errors))
-
-
-def _columns(rows: dict[Oid, RawValue], columns: Sequence[Oid]) -> list[Column]:
-    """The rows of a walk by column, each by its row index."""
-    split: dict[Oid, dict[Oid, RawValue]] = {column: {} for column in columns}
-    sizes = {len(column) for column in columns}
-    for oid, value in rows.items():
-        for size in sizes:
-            if (column := split.get(oid[:size])) is not None:
-                column[oid[size:]] = value
-    return [split[column] for column in columns]
