@@ -95,6 +95,10 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         {
             "once": ("collectors.commands:once", "Poll every device once."),
             "run": ("collectors.commands:run", "Poll every device at an interval."),
+            "availability": (
+                "collectors.availability_commands:availability",
+                "Which share of the polls was answered, and who is to blame for the others.",
+            ),
             "discover": (
                 "collectors.discovery.commands:discover",
                 "Find SNMP agents in a range of addresses.",
@@ -130,6 +134,17 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
                 "collectors.discovery.device_commands:uplink",
                 "Say or show which switch port a device hangs on.",
             ),
+        },
+    ),
+    "maintenance": (
+        "Times in which devices may be down.",
+        {
+            "add": ("inventory.commands.maintenance:add", "Announce maintenance."),
+            "list": (
+                "inventory.commands.maintenance:list_windows",
+                "List what goes on or is to come.",
+            ),
+            "end": ("inventory.commands.maintenance:end", "End maintenance now."),
         },
     ),
     "user": (
