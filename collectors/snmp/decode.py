@@ -162,13 +162,14 @@ def _access_points(plan: AccessPoints, context: Context) -> tuple[AccessPointRea
 
 
 def _merged(plan: AccessPoints, context: Context) -> Mapping[Any, list[Any]]:
-    """Fields of each access point by what ties its rows together; the first source decides which
-    there are.
+    """Fields of each access point by what ties its rows together; the first source that has any
+    rows decides which there are.
     """
     merged: dict[Any, list[Any]] = {}
-    for number, (sources, tie) in enumerate(plan.own):
+    for sources, tie in plan.own:
+        decides = not merged
         for its, slots in sources.by_row(context, tie):
-            if number == 0:
+            if decides:
                 merged.setdefault(its, slots)
             elif its in merged:
                 known = merged[its]
