@@ -149,16 +149,30 @@ def decode_scoped(data: bytes) -> Pdu:
     at, last = _expect(data, _SEQUENCE, at, stop)
     if last != stop:
         raise MalformedError("bytes after the varbinds")
-    varbinds: list[tuple[Oid, RawValue | None]] = []
+    return Pdu(kind, request_id, status, index, _varbinds(data, at, last))
+
+
+def _varbinds(data: bytes, at: int, last: int) -> list[tuple[Oid, RawValue | None]]:
+    found: list[tuple[Oid, RawValue | None]] = []
     while at < last:
-        inner, next_at = _expect(data, _SEQUENCE, at, last)
-        start, inner = _expect(data, _OID, inner, next_at)
-        tag, value_at, value_end = _open(data, inner, next_at)
-        if value_end != next_at:
-            raise MalformedError("bytes after a value")
-        varbinds.append((_oid(data[start:inner]), _value(tag, data[value_at:value_end])))
+        short = data[at : at + 4]
+        oid_at, oid_end = at + 4, at + 4 + short[-1]
+        if (  # all lengths in one byte, as nearly always
+            len(short) == 4 and short[0] == _SEQUENCE and short[1] < 0x80
+            and short[2] == _OID and short[3] < 0x80 and oid_end + 2 <= last
+            and (next_at := at + 2 + short[1]) <= last
+            and data[oid_end + 1] < 0x80 and oid_end + 2 + data[oid_end + 1] == next_at
+        ):  # fmt: skip
+            tag, value_at, value_end = data[oid_end], oid_end + 2, next_at
+        else:
+            inner, next_at = _expect(data, _SEQUENCE, at, last)
+            oid_at, oid_end = _expect(data, _OID, inner, next_at)
+            tag, value_at, value_end = _open(data, oid_end, next_at)
+            if value_end != next_at:
+                raise MalformedError("bytes after a value")
+        found.append((_oid(data[oid_at:oid_end]), _value(tag, data[value_at:value_end])))
         at = next_at
-    return Pdu(kind, request_id, status, index, varbinds)
+    return found
 
 
 def _value(tag: int, content: bytes) -> RawValue | None:

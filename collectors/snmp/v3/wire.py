@@ -9,6 +9,7 @@ import os
 import random
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -22,7 +23,7 @@ FRESH_S = 0.25
 """A request open for longer is likely to stay without a reply: it no longer holds up others."""
 REPLY_COST = 4096
 """Bytes of the kernel's buffer that a waiting reply may take."""
-MOST_FRESH = 512
+MOST_FRESH = 256
 DRAIN = 4096
 """Packets read before timers get their turn, so that a flood starves nothing."""
 RETRY_JITTER = 0.25
@@ -58,7 +59,8 @@ class Wire:
         self._other_address: set[str] = set()
         self._view = memoryview(bytearray(MAX_PACKET + 1))
         kept = self._socket(socket.AF_INET).getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        self._turns = asyncio.Semaphore(max(16, min(MOST_FRESH, kept // REPLY_COST)))
+        self._free = max(16, min(MOST_FRESH, kept // REPLY_COST))
+        self._queue: deque[asyncio.Future[None]] = deque()
 
     async def ask(self, letter: Letter, timeout_s: float, tries: int) -> tuple[Pdu, float] | None:
         """The reply and its round trip in s; None after `tries` silences of `timeout_s` each.
@@ -67,8 +69,7 @@ class Wire:
         """
         try:
             for number in range(tries):
-                await self._turns.acquire()
-                letter.fresh = True
+                await self._turn(letter)
                 self._send(letter)
                 if number:
                     self._counts["retried"] += 1
@@ -101,10 +102,33 @@ class Wire:
             one.close()
         self._sockets.clear()
 
+    async def _turn(self, letter: Letter) -> None:
+        """Wait until one more request may be on its way."""
+        if self._free:
+            self._free -= 1
+        else:
+            turn: asyncio.Future[None] = self._loop.create_future()
+            self._queue.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._pass_on()
+                raise
+        letter.fresh = True
+
     def _release(self, letter: Letter) -> None:
         if letter.fresh:
             letter.fresh = False
-            self._turns.release()
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
     def _send(self, letter: Letter) -> None:
         msg_id = 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from collectors.snmp.addresses import split_host_port
+from collectors.snmp.model import Usm
 from collectors.targets import plan_targets
 from farola.errors import InputError
 from inventory.records import DeviceRecord
@@ -56,6 +59,23 @@ def test_a_credential_without_community_is_named_not_guessed():
     assert targets.polled == ()
     assert targets.skipped == ("a", "b")
     assert "'ssh' holds no snmp_community: 2" in targets.notes[0]
+
+
+def test_a_device_that_its_controller_reports_is_not_skipped():
+    targets = plan(replace(device("a", address=None), controller_id="c"))
+    assert (targets.polled, targets.skipped, targets.reported) == ((), (), ("a",))
+    assert targets.notes == ()
+
+
+def test_other_addresses_that_a_device_may_answer_from_are_passed_on():
+    targets = plan(replace(device("a"), snmp_answers_from="192.0.2.8 2001:db8::8"))
+    assert targets.polled[0].answers_from == {"192.0.2.8", "2001:db8::8"}
+
+
+def test_a_v3_credential_gives_its_user_and_no_community():
+    HELD["v3"] = {"snmp_user": "watcher"}
+    target = plan(device("a", credential="v3")).polled[0]
+    assert (target.version, target.usm, target.community) == ("3", Usm("watcher"), "")
 
 
 def test_each_credential_is_opened_once():
