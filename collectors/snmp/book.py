@@ -64,8 +64,8 @@ class ProfileBook:
             near = [profile for n, profile in matching if n == length]
             for fits in (
                 [p for p in near if p.sys_descr is not None and p.sys_descr.search(descr)],
-                [p for p in near if p.confirm is not None and _proved(p.confirm, values)],
-                [p for p in near if p.sys_descr is None and p.confirm is None],
+                [p for p in near if any(_proved(proof, values) for proof in p.confirm)],
+                [p for p in near if p.sys_descr is None and not p.confirm],
             ):
                 if fits:
                     return fits[0]
@@ -80,11 +80,11 @@ class ProfileBook:
         near = [p for p in self.profiles if any(x and object_id[: len(x)] == x for x in p.prefixes)]
         if any(p.sys_descr is not None and p.sys_descr.search(descr) for p in near):
             return ()
-        return tuple(dict.fromkeys(p.confirm[0] for p in near if p.confirm is not None))
+        return tuple(dict.fromkeys(oid for p in near for oid, _ in p.confirm))
 
 
-def _proved(confirm: tuple[Oid, re.Pattern[str]], values: VarBinds) -> bool:
-    oid, pattern = confirm
+def _proved(proof: tuple[Oid, re.Pattern[str]], values: VarBinds) -> bool:
+    oid, pattern = proof
     value = values.get(oid)
     text = text_of(value) if isinstance(value, bytes) else "" if value is None else str(value)
     return bool(pattern.search(text or ""))

@@ -11,6 +11,7 @@ from typing import Any
 from collectors.snmp.fields import (
     FINISH_KEYS,
     PLAIN_NUMBER,
+    RAW,
     Finish,
     Kind,
     ProfileError,
@@ -19,7 +20,7 @@ from collectors.snmp.fields import (
     regex,
     same_as,
 )
-from collectors.snmp.layout import SCALAR_KEYS, Cells, Columns, Context, Layout, scalar_oid
+from collectors.snmp.layout import INDEX, SCALAR_KEYS, Cells, Columns, Context, Layout, scalar_oid
 from collectors.snmp.values import shown
 
 Getter = Callable[[Context, Columns, Any], Any]
@@ -28,31 +29,44 @@ Test = Callable[[Columns, Any], bool]
 COMBINE = ("sum", "mean", "max", "min", "first")
 _ROWS = {"where", "combine", "count"}
 _KEYS = frozenset(
-    {*SCALAR_KEYS, "column", "value", "table", "from", "by", "sum", "percent", *_ROWS, *FINISH_KEYS}
-)
+    {
+        *SCALAR_KEYS, "column", "value", "table", "from", "by", "sum", "percent", "when", *_ROWS,
+        *FINISH_KEYS,
+    }
+)  # fmt: skip
 _SOURCES = (*SCALAR_KEYS, "table", "from", "column", "value", "sum", "percent", "count")
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a value is compiled: the profile's layout, and the table of the row at hand."""
+
+    layout: Layout
+    table: str | None = None
+
+    def cell(self, name: Any, at: str) -> Cells:
+        """What gives a name of the row at hand."""
+        if self.table is None:
+            raise ProfileError(at, "there is no row here: say which table")
+        return self.layout.cell(self.table, name, at)
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
-    """A value ready to use. `constant`: no device has a say in it. `tables`: the places of those
-    whose rows are added up in it.
-    """
+    """A value ready to use. `constant`: no device has a say in it."""
 
     get: Getter
     constant: bool = False
     combine: str = "first"
 
 
-def compile_value(spec: Any, kind: Kind, layout: Layout, table: str | None, at: str) -> Compiled:
-    """A value, or the first known of a list of alternatives, for a field of `kind`; `table` is
-    that of the row at hand.
-    """
+def compile_value(spec: Any, kind: Kind, scope: Scope, at: str) -> Compiled:
+    """A value, or the first known of a list of alternatives, for a field of `kind`."""
     if not isinstance(spec, list):
-        return _one(spec, kind, layout, table, at)
+        return _one(spec, kind, scope, at)
     if not spec:
         raise ProfileError(at, "is an empty list")
-    choices = [_one(one, kind, layout, table, f"{at}[{n}]") for n, one in enumerate(spec)]
+    choices = [_one(one, kind, scope, f"{at}[{n}]") for n, one in enumerate(spec)]
     getters = [one.get for one in choices]
 
     def first(context: Context, columns: Columns, index: Any) -> Any:
@@ -65,8 +79,24 @@ def compile_value(spec: Any, kind: Kind, layout: Layout, table: str | None, at: 
     return Compiled(first, all(one.constant for one in choices), choices[0].combine)
 
 
-def _one(spec: Any, kind: Kind, layout: Layout, table: str | None, at: str) -> Compiled:
+def _one(spec: Any, kind: Kind, scope: Scope, at: str) -> Compiled:
     spec = known_keys(spec, _KEYS, at)
+    made = _known(spec, kind, scope, at)
+    if "when" not in spec:
+        return made
+    when = known_keys(spec["when"], {"value", "is"}, f"{at}.when")
+    told = compile_value(when.get("value"), RAW, scope, f"{at}.when.value").get
+    holds, get = _test(when.get("is"), f"{at}.when.is"), made.get
+
+    def conditional(context: Context, columns: Columns, index: Any) -> Any:
+        if not holds(told(context, columns, index)):
+            return None
+        return get(context, columns, index)
+
+    return Compiled(conditional, made.constant, made.combine)
+
+
+def _known(spec: Mapping[str, Any], kind: Kind, scope: Scope, at: str) -> Compiled:
     if not any(key in spec for key in _SOURCES):
         raise ProfileError(at, f"says no source: one of {', '.join(sorted(_SOURCES))}")
     combine = spec.get("combine", kind.combine)
@@ -75,9 +105,9 @@ def _one(spec: Any, kind: Kind, layout: Layout, table: str | None, at: str) -> C
     finish = finish_of(spec, kind, at)
     if "sum" in spec or "percent" in spec:
         make = _sum if "sum" in spec else _percent
-        return Compiled(_finished(make(spec, layout, table, at), finish), combine=combine)
+        return Compiled(_finished(make(spec, scope, at), finish), combine=combine)
     if any(key in spec for key in SCALAR_KEYS):
-        place = layout.scalar(scalar_oid(spec, at))
+        place = scope.layout.scalar(scalar_oid(spec, at))
 
         def scalar(context: Context, _columns: Columns, _index: Any) -> Any:
             value = context.scalars[place]
@@ -90,13 +120,24 @@ def _one(spec: Any, kind: Kind, layout: Layout, table: str | None, at: str) -> C
             raise ProfileError(f"{at}.value", f"{spec['value']!r} cannot be {kind.name}")
         return Compiled(lambda _context, _columns, _index: constant, True, combine)
     if "from" in spec or "table" in spec:
-        return Compiled(_rows(spec, layout, table, finish, combine, at), combine=combine)
-    if table is None:
-        raise ProfileError(at, "there is no row here: say which table")
+        rows = {**spec, "combine": combine}
+        return Compiled(_rows(rows, scope, finish, at), combine=combine)
+    return _of_row(spec, finish, combine, scope, at)
+
+
+def _of_row(
+    spec: Mapping[str, Any], finish: Finish, combine: str, scope: Scope, at: str
+) -> Compiled:
     if "count" in spec:
-        _counts(spec, at)
-        return Compiled(lambda _context, _columns, _index: 1, combine="sum")
-    cell = layout.cell(table, spec["column"], f"{at}.column")
+        name = _counted(spec, at)
+        if name is None:
+            return Compiled(lambda _context, _columns, _index: 1, combine="sum")
+        there = scope.cell(name, f"{at}.count")
+        return Compiled(
+            lambda _context, columns, index: None if there(columns, index) is None else 1,
+            combine="sum",
+        )
+    cell = scope.cell(spec["column"], f"{at}.column")
 
     def column(_context: Context, columns: Columns, index: Any) -> Any:
         value = cell(columns, index)
@@ -113,36 +154,36 @@ def _finished(get: Getter, finish: Finish) -> Getter:
     return finished
 
 
-def _sum(spec: Mapping[str, Any], layout: Layout, table: str | None, at: str) -> Getter:
+def _sum(spec: Mapping[str, Any], scope: Scope, at: str) -> Getter:
     if not isinstance(spec["sum"], list) or not spec["sum"]:
         raise ProfileError(f"{at}.sum", "must be a list of values")
     terms = [
-        compile_value(one, PLAIN_NUMBER, layout, table, f"{at}.sum[{n}]").get
+        compile_value(one, PLAIN_NUMBER, scope, f"{at}.sum[{n}]").get
         for n, one in enumerate(spec["sum"])
     ]
 
     def total(context: Context, columns: Columns, index: Any) -> float | None:
         first, *others = (get(context, columns, index) for get in terms)
-        return None if first is None else first + sum(other or 0 for other in others)
+        return None if first is None else float(first + sum(other or 0 for other in others))
 
     return total
 
 
-def _percent(spec: Mapping[str, Any], layout: Layout, table: str | None, at: str) -> Getter:
+def _percent(spec: Mapping[str, Any], scope: Scope, at: str) -> Getter:
     at = f"{at}.percent"
     parts = known_keys(spec["percent"], {"total", "used", "free"}, at)
     if "total" not in parts or ("used" in parts) == ("free" in parts):
         raise ProfileError(at, "needs total, and used or free")
     is_free = "free" in parts
-    whole = compile_value(parts["total"], PLAIN_NUMBER, layout, table, f"{at}.total").get
+    whole = compile_value(parts["total"], PLAIN_NUMBER, scope, f"{at}.total").get
     name = "free" if is_free else "used"
-    part = compile_value(parts[name], PLAIN_NUMBER, layout, table, f"{at}.{name}").get
+    part = compile_value(parts[name], PLAIN_NUMBER, scope, f"{at}.{name}").get
 
     def percent(context: Context, columns: Columns, index: Any) -> float | None:
         total, share = whole(context, columns, index), part(context, columns, index)
         if not total or share is None:
             return None
-        return 100 * ((total - share) if is_free else share) / total
+        return float(100 * ((total - share) if is_free else share) / total)
 
     return percent
 
@@ -173,93 +214,100 @@ def _test(wanted: Any, at: str) -> Callable[[Any], bool]:
     return same_as(wanted if isinstance(wanted, list) else [wanted], at)
 
 
-def _counts(spec: Mapping[str, Any], at: str) -> bool:
-    if "count" not in spec:
-        return False
-    if spec["count"] != "rows" or "column" in spec:
-        raise ProfileError(f"{at}.count", "must be `rows`, without a column")
-    return True
+def _counted(spec: Mapping[str, Any], at: str) -> str | None:
+    """The column of which known values are counted; None to count rows."""
+    if "column" in spec or not isinstance(spec["count"], str):
+        raise ProfileError(f"{at}.count", "must be `rows` or a name, without a column beside it")
+    return None if spec["count"] == "rows" else spec["count"]
 
 
-def _rows(
-    spec: Mapping[str, Any], layout: Layout, own: str | None, finish: Finish, combine: str, at: str
-) -> Getter:
+def _rows(spec: Mapping[str, Any], scope: Scope, finish: Finish, at: str) -> Getter:
     """A figure of rows of a table: of all, or of those that belong to the row at hand."""
+    layout, counts, combine = scope.layout, "count" in spec, spec["combine"]
     name = spec["from"] if "from" in spec else spec["table"]
-    counts = _counts(spec, at)
     place = layout.table(name, at)
-    cell = None if counts else layout.cell(name, spec.get("column"), f"{at}.column")
-    keep = compile_where(spec.get("where"), layout, name, f"{at}.where")
-    pairs = _pairs(spec, layout, name, own, at)
+    wanted = _counted(spec, at) if counts else spec.get("column")
+    cell = None if wanted is None and counts else layout.cell(name, wanted, f"{at}.column")
+    pick = _picker(spec, scope, place, name, at)
     if place is None:
         return lambda _context, _columns, _index: None
-    gather = _gather(place, cell, keep)
 
-    def figure(values: Sequence[Any]) -> Any:
-        if counts:
-            return finish(len(values))
-        return combined([finish(value) for value in values], combine)
-
-    if pairs is None:
-
-        def of_all(context: Context, _columns: Columns, _index: Any) -> Any:
-            rows = gather(context)
-            return None if rows is None else figure([value for _, value in rows])
-
-        return of_all
-    theirs, ours = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-
-    def joined(context: Context, columns: Columns, index: Any) -> Any:
-        # The closure itself names the join: its rows are gathered once a reply.
-        key = id(joined)
-        if key not in context.joins:
-            rows, table = gather(context), context.tables[place]
-            groups: dict[Any, list[Any]] | None = None if rows is None else {}
-            for row, value in rows or ():
-                its = tuple(one(table or (), row) for one in theirs)
-                groups.setdefault(its, []).append(value)  # type: ignore[union-attr]  # rows: a dict
-            context.joins[key] = groups
-        found = context.joins[key]
-        if found is None:
+    def figure(context: Context, columns: Columns, index: Any) -> Any:
+        table = context.tables[place]
+        if table is None:
             return None
-        return figure(found.get(tuple(one(columns, index) for one in ours), ()))
+        rows = pick(context, table, columns, index)
+        values = rows if cell is None else [cell(table, row) for row in rows]
+        if counts:
+            return finish(sum(value is not None for value in values))
+        if len(values) == 1:
+            return None if values[0] is None else finish(values[0])
+        return combined([finish(value) for value in values if value is not None], combine)
 
-    return joined
+    return figure
 
 
-def _pairs(
-    spec: Mapping[str, Any], layout: Layout, name: str, own: str | None, at: str
-) -> list[tuple[Cells, Cells]] | None:
-    if "from" not in spec:
-        if "by" in spec:
-            raise ProfileError(f"{at}.by", "goes with from")
-        return None
+def _picker(
+    spec: Mapping[str, Any], scope: Scope, place: int | None, name: str, at: str
+) -> Callable[[Context, Columns, Columns, Any], Sequence[Any]]:
+    """What picks the rows that count of table `name`, of a context, that table, and a row."""
+    layout, where = scope.layout, spec.get("where") or {}
+    keep = compile_where(where or None, layout, name, f"{at}.where")
+    if "from" in spec:
+        return _join(spec, scope, name, keep, at)
+    if "by" in spec:
+        raise ProfileError(f"{at}.by", "goes with from")
+    if keep is None:
+        return lambda _context, table, _columns, _index: rows_of(table)
+    if len(where) == 1 and not isinstance(one := next(iter(where.values())), dict):
+        # Several figures of one table, for instance of its memory, look their rows up by name.
+        column = next(iter(where))
+        cell = layout.cell(name, column, at)
+        texts = [str(text) for text in (one if isinstance(one, list) else [one])]
+        key = (place, column)
+
+        def named(context: Context, table: Columns, _columns: Columns, _index: Any) -> list[Any]:
+            if key not in context.joins:
+                rows: dict[Any, list[Any]] = {}
+                for row in rows_of(table):
+                    rows.setdefault(shown(cell(table, row)), []).append(row)
+                context.joins[key] = rows
+            found = context.joins[key]
+            return [row for text in texts for row in found.get(text, ())]
+
+        return named
+    return lambda _context, table, _columns, _index: [
+        row for row in rows_of(table) if keep(table, row)
+    ]
+
+
+def _join(
+    spec: Mapping[str, Any], scope: Scope, name: str, keep: Test | None, at: str
+) -> Callable[[Context, Columns, Columns, Any], Sequence[Any]]:
     by = spec.get("by")
-    if own is None or not by:
+    if scope.table is None or not by:
         raise ProfileError(at, "from needs by, and a row: elsewhere say table")
     if isinstance(by, str):
         by = {by: by}
     if not isinstance(by, dict):
         raise ProfileError(f"{at}.by", "must be {THEIRS: OURS} or a name")
-    at = f"{at}.by"
-    return [(layout.cell(name, t, at), layout.cell(own, o, at)) for t, o in by.items()]
+    theirs = [scope.layout.cell(name, one, f"{at}.by") for one in by]
+    ours = [scope.cell(one, f"{at}.by") for one in by.values()]
+    if keep is None and by == {INDEX: INDEX} and "count" not in spec:
+        return lambda _context, _table, _columns, index: (index,)
 
+    def joined(context: Context, table: Columns, columns: Columns, index: Any) -> Sequence[Any]:
+        # The closure itself names the join: its rows are gathered once a reply.
+        found = context.joins.get(joined)
+        if found is None:
+            found = context.joins[joined] = {}
+            for row in rows_of(table):
+                if keep is None or keep(table, row):
+                    its = tuple([one(table, row) for one in theirs])
+                    found.setdefault(its, []).append(row)
+        return found.get(tuple([one(columns, index) for one in ours]), ())
 
-def _gather(
-    place: int, cell: Cells | None, keep: Test | None
-) -> Callable[[Context], list[tuple[Any, Any]] | None]:
-    def gather(context: Context) -> list[tuple[Any, Any]] | None:
-        columns = context.tables[place]
-        if columns is None:
-            return None
-        indexes = rows_of(columns)
-        if keep is not None:
-            indexes = [index for index in indexes if keep(columns, index)]
-        if cell is None:
-            return [(index, 1) for index in indexes]
-        return [(index, value) for index in indexes if (value := cell(columns, index)) is not None]
-
-    return gather
+    return joined
 
 
 def rows_of(columns: Columns) -> list[Any]:

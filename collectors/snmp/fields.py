@@ -1,5 +1,5 @@
 """What a profile's fields may be, and how a raw value becomes one: `extract`, `unknown`, `map`,
-`to`, `scale`, `offset`, `at_most`, and the limits of the field, compiled to one function.
+`mask`, `to`, `scale`, `offset`, `at_most`, and the limits of the field, compiled to one function.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NUMBER, WHOLE, TEXT, MAC, ADDRESS, BAND, FLAG = (
     "number", "whole", "text", "mac", "address", "band", "flag"
 )  # fmt: skip
 TO = ("text", "number", "mac", "address", "band", "seconds", "hex")
-FINISH_KEYS = frozenset({"extract", "unknown", "map", "to", "scale", "offset", "at_most"})
+FINISH_KEYS = frozenset({"extract", "unknown", "map", "to", "mask", "scale", "offset", "at_most"})
 
 
 class ProfileError(ValueError):
@@ -90,6 +90,7 @@ ACCESS_POINT = {
 }
 PLAIN_NUMBER = Kind("number", NUMBER)
 NAME = Kind("name", TEXT)
+RAW = Kind("value", "raw")
 
 
 def finish_of(spec: Mapping[str, Any], kind: Kind, at: str) -> Finish:
@@ -103,6 +104,8 @@ def finish_of(spec: Mapping[str, Any], kind: Kind, at: str) -> Finish:
         steps.append(_map(spec["map"], kind, f"{at}.map"))
     elif kind.to == FLAG:
         raise ProfileError(at, "needs a map to true and false")
+    if "mask" in spec:
+        steps.append(_mask(spec["mask"], f"{at}.mask"))
     to = spec.get("to", "")
     if to and to not in TO:
         raise ProfileError(f"{at}.to", f"{to!r} is not one of {', '.join(TO)}")
@@ -145,6 +148,8 @@ def _last(spec: Mapping[str, Any], kind: Kind, at: str) -> Finish:
             raise ProfileError(at, f"{', '.join(sorted(numeric))} is for numbers")
         end = _ENDS[kind.to]
         return lambda value: end(value) or None
+    if kind == RAW:
+        return lambda value: value
     if kind.to == FLAG:
         return lambda value: value if isinstance(value, bool) else None
     scale = number(spec.get("scale", 1), f"{at}.scale")
@@ -158,16 +163,15 @@ def _last(spec: Mapping[str, Any], kind: Kind, at: str) -> Finish:
         if known is None:
             return None
         if not as_it_is:
-            # Ten digits are all that a float out of a scale such as 0.01 is good for.
-            known = number_of(known)  # type: ignore[arg-type]  # an int or a float here
+            known = number_of(known)
             if known is None:
                 return None
-            known = round(known * scale + offset, 10)
+            known = round(known * scale + offset, 6)  # 865026.82, not 865026.8200000001
             if most is not None and known > most:
                 known = most
-        if not low <= known <= high:  # type: ignore[operator]  # likewise
+        if not low <= known <= high:
             return None
-        return round(known) if whole else float(known)  # type: ignore[arg-type]
+        return round(known) if whole else float(known)
 
     return finish
 
@@ -208,9 +212,19 @@ def _map(mapping: Any, kind: Kind, at: str) -> Finish:
     return mapped
 
 
+def _mask(mask: Any, at: str) -> Finish:
+    bits = int(number(mask, at))
+
+    def masked(value: Value) -> int | None:
+        known = number_of(value)
+        return None if known is None else int(known) & bits
+
+    return masked
+
+
 def same_as(values: list[Any], at: str) -> Callable[[Value], bool]:
     """Whether a raw value is one of `values`, as a number or as text."""
-    known = {form for value in values for form in _forms(value, at)}
+    known = frozenset(form for value in values for form in _forms(value, at))
     return lambda value: value in known or (value is not None and shown(value) in known)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +26,8 @@ UP = 1  # ifOperStatus
 ADDRESS_INTERFACE: Oid = (1, 3, 6, 1, 2, 1, 4, 20, 1, 2)
 """ipAdEntIfIndex: which interface an IPv4 address is on."""
 _NONE: Column = {}
+
+_PAIRS = (("rx64", "tx64", 2**64), ("rx32", "tx32", 2**32))
 
 Rows = tuple[tuple[Any, ...], ...]
 Kept = tuple[tuple[Any, str, str, bool], ...]
@@ -48,19 +50,8 @@ class InterfacePlan:
     columns: Mapping[str, int]
     uplink: tuple[re.Pattern[str], ...] = ()
     radio: re.Pattern[str] | None = None
-    by_counters: tuple[tuple[int, int, int], ...] = field(init=False)
-    """Places of the received and sent octets and their bits, the preferred ones first."""
-
-    def __post_init__(self) -> None:
-        pairs = (("rx64", "tx64", 64), ("rx32", "tx32", 32))
-        object.__setattr__(
-            self, "by_counters",
-            tuple(
-                (self.columns[rx], self.columns[tx], 2**bits)
-                for rx, tx, bits in pairs
-                if rx in self.columns and tx in self.columns
-            ),
-        )  # fmt: skip
+    by_counters: tuple[tuple[int, int, int], ...] = ()
+    """Places of the received and sent octets and their modulus, the preferred ones first."""
 
     def read(
         self, tables: Sequence[Columns | None], address_index: int | None, radios: frozenset[str]
@@ -107,6 +98,15 @@ class InterfacePlan:
         return None
 
 
+def counter_places(columns: Mapping[str, int]) -> tuple[tuple[int, int, int], ...]:
+    """Of `columns`, the pairs of counters that are asked: see `InterfacePlan.by_counters`."""
+    return tuple(
+        (columns[rx], columns[tx], modulus)
+        for rx, tx, modulus in _PAIRS
+        if rx in columns and tx in columns
+    )
+
+
 @lru_cache(maxsize=4096)
 def _chosen(
     rows: Rows, address_index: int | None, radios: frozenset[str],
@@ -135,7 +135,7 @@ def _uplink(
     named: list[tuple[Any, str, Any, bool]],
     address_index: int | None,
     patterns: tuple[re.Pattern[str], ...],
-) -> object | None:
+) -> Any:
     """Index of the interface towards the network: see docs/profiles.md."""
     real = [one for one in named if one[2] != LOOPBACK]
     if address_index is not None and any(index == (address_index,) for index, *_ in real):

@@ -33,6 +33,8 @@ class TableSpec:
     columns: Mapping[str, Oid]
     parts: Mapping[str, int] = field(default_factory=dict)
     permanent: bool = False
+    unless: tuple[str, str] | None = None
+    """Table and column in whose stead this table is asked."""
     named: NamedSpec | None = None
 
 
@@ -98,9 +100,24 @@ class Layout:
             return lambda _columns, _index: None
         return lambda columns, index: columns[place].get(index)
 
+    def absences(self) -> dict[str, Callable[[Context], bool]]:
+        """What tells of a reply that a table in use need not be asked of that device again."""
+        found: dict[str, Callable[[Context], bool]] = {}
+        for place, name in enumerate(list(self.asked)):
+            spec = self.specs[name]
+            if spec.unless is not None:
+                table, column = spec.unless
+                at = f"tables.{name}.unless"
+                other, cell = self.table(table, at), self.column(table, column, at)
+                if other is not None and cell is not None:
+                    found[name] = _filled(other, cell)
+            elif spec.permanent:
+                found[name] = _empty(place)
+        return found
+
     def question(self) -> Question:
         """All that this variant asks; a table of which only rows are counted needs one column."""
-        tables = []
+        tables: list[tuple[Oid, ...]] = []
         for name, columns in self.asked.items():
             spec = self.specs[name]
             if spec.named is not None:
@@ -141,17 +158,33 @@ class Context:
 
     scalars: Sequence[RawValue | None]
     tables: Sequence[Columns | None]
-    joins: dict[int, Mapping[Any, Any] | None]
+    joins: dict[Any, dict[Any, list[Any]]]
+
+
+def _empty(place: int) -> Callable[[Context], bool]:
+    def empty(context: Context) -> bool:
+        columns = context.tables[place]
+        return columns is not None and not any(columns)
+
+    return empty
+
+
+def _filled(place: int, column: int) -> Callable[[Context], bool]:
+    def filled(context: Context) -> bool:
+        columns = context.tables[place]
+        return bool(columns and columns[column])
+
+    return filled
 
 
 def read_tables(tables: Any, named: Any, scalar: Callable[[Oid], int]) -> dict[str, TableSpec]:
     """The sections `tables` and `named` of a profile."""
     specs: dict[str, TableSpec] = {}
-    for name, columns in _mapping(tables, "tables").items():
+    for name, told in _mapping(tables, "tables").items():
         at = f"tables.{name}"
-        columns = dict(_mapping(columns, at))
+        columns = dict(_mapping(told, at))
         parts = _parts(columns.pop(INDEX, {}), f"{at}.index")
-        permanent = columns.pop("permanent", False)
+        permanent, unless = columns.pop("permanent", False), columns.pop("unless", None)
         if not isinstance(permanent, bool):
             raise ProfileError(f"{at}.permanent", "must be true or false")
         if not columns:
@@ -160,10 +193,10 @@ def read_tables(tables: Any, named: Any, scalar: Callable[[Oid], int]) -> dict[s
         if both:
             raise ProfileError(at, f"{both.pop()!r} is a column and a part of the index")
         oids = {key: oid(value, f"{at}.{key}") for key, value in columns.items()}
-        specs[name] = TableSpec(oids, parts, permanent)
-    for name, spec in _mapping(named, "named").items():
+        specs[name] = TableSpec(oids, parts, permanent, _unless(unless, f"{at}.unless"))
+    for name, told in _mapping(named, "named").items():
         at = f"named.{name}"
-        spec = known_keys(spec, {"column", "split", "listing", "require"}, at)
+        spec = known_keys(told, {"column", "split", "listing", "require"}, at)
         split = regex(spec.get("split"), f"{at}.split")
         if not {"row", "column"} <= set(split.groupindex):
             raise ProfileError(f"{at}.split", "needs the groups row and column")
@@ -178,6 +211,15 @@ def read_tables(tables: Any, named: Any, scalar: Callable[[Oid], int]) -> dict[s
             ),
         )
     return specs
+
+
+def _unless(told: Any, at: str) -> tuple[str, str] | None:
+    if told is None:
+        return None
+    table, _, column = str(told).partition(".")
+    if not column:
+        raise ProfileError(at, "must be TABLE.COLUMN")
+    return table, column
 
 
 def scalar_oid(spec: Any, at: str) -> Oid:
@@ -280,9 +322,7 @@ def _by_name(
     if listing:
         names = [line.split(",")[0].strip(" \t\"'") for line in listing.splitlines()]
         counting = dict.fromkeys(names)
-    return [  # type: ignore[return-value]  # rows of scripts have names, not OIDs
-        {(row,): cells[row] for row in counting if row in cells} for cells in found.values()
-    ]
+    return [{(row,): cells[row] for row in counting if row in cells} for cells in found.values()]
 
 
 @lru_cache(maxsize=8192)

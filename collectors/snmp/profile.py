@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from collectors.snmp.expressions import Getter, compile_value, rows_of
+from collectors.snmp.expressions import Getter, Scope, compile_value, rows_of
 from collectors.snmp.fields import (
     ACCESS_POINT,
     DEVICE,
@@ -20,7 +20,7 @@ from collectors.snmp.fields import (
     known_keys,
     regex,
 )
-from collectors.snmp.interfaces import COLUMNS, TABLE, InterfacePlan
+from collectors.snmp.interfaces import COLUMNS, TABLE, InterfacePlan, counter_places
 from collectors.snmp.layout import (
     INDEX,
     Cells,
@@ -75,8 +75,8 @@ class Profile:
     """`recording` or `snmpd`: what its figures were checked against; empty is unverified."""
     prefixes: tuple[Oid, ...]
     sys_descr: re.Pattern[str] | None
-    confirm: tuple[Oid, re.Pattern[str]] | None
-    """A scalar that proves the family where sysDescr leaves it open."""
+    confirm: tuple[tuple[Oid, re.Pattern[str]], ...]
+    """Scalars of which one proves the family where sysDescr leaves it open."""
     question: Question
     """All that one poll asks, identity first: one object for all devices, so that requests are
     built once."""
@@ -88,8 +88,8 @@ class Profile:
     ssids: Sources = field(repr=False)
     access_points: AccessPoints | None = field(repr=False)
     interfaces: InterfacePlan = field(repr=False)
-    permanent: Mapping[str, int] = field(repr=False)
-    """Places of the tables that always have rows on devices that have them at all."""
+    absent: Mapping[str, Callable[[Context], bool]] = field(repr=False)
+    """Tables that some devices of the family need not be asked, and what tells so."""
     without: frozenset[str] = USUAL
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _variants: dict[frozenset[str], Profile] = field(default_factory=dict, repr=False)
@@ -111,33 +111,27 @@ class Profile:
         if reply.error:
             return self
         context = self.opened(reply)
-        without = self.without | {
-            name
-            for name, place in self.permanent.items()
-            if (columns := context.tables[place]) is not None and not any(columns)
-        }
-        columns = self.tables.get(TABLE)
-        rows = None if columns is None else context.tables[list(self.tables).index(TABLE)]
-        if columns and rows is not None and (count := len(rows_of(rows))):
-            have = {name: len(rows[place]) for name, place in columns.items()}
-            without |= self._lacking(have, count)
-            # A device with some of both, for instance no 64-bit counters on slow ports.
-            if 0 < have.get("rx64", count) < count:
-                without -= _NARROW
-            if have.get("rx64", count) == 0:
-                without -= _NARROW
-            if have.get("name", count) < count:
-                without -= _DESCRIPTION
+        without = self.without | {name for name, told in self.absent.items() if told(context)}
+        place = self.interfaces.place
+        rows = None if place is None else context.tables[place]
+        if rows:
+            have = {name: len(rows[column]) for name, column in self.interfaces.columns.items()}
+            without = _without(without, have, len(rows_of(rows)))
         return self.variant(frozenset(without))
 
-    @staticmethod
-    def _lacking(have: Mapping[str, int], count: int) -> frozenset[str]:
-        lacking: frozenset[str] = frozenset()
-        if have.get("rx64") == 0:
-            lacking |= _WIDE
-        if have.get("name") == 0:
-            lacking |= _NAME
-        return lacking
+
+def _without(without: frozenset[str], have: Mapping[str, int], rows: int) -> frozenset[str]:
+    """What not to ask of a device whose `rows` interfaces have so many values in each column."""
+    wide, names = have.get("rx64", rows), have.get("name", rows)
+    if wide < rows:  # Some devices have 64-bit counters on fast ports only.
+        without -= _NARROW
+    if names < rows:
+        without -= _DESCRIPTION
+    if rows and not wide:
+        without |= _WIDE
+    if rows and not names:
+        without |= _NAME
+    return without
 
 
 def compile_profile(
@@ -159,7 +153,7 @@ def compile_profile(
         layout.scalar(scalar)
     layout.specs = read_tables(data.get("tables"), data.get("named"), layout.scalar)
     device = {
-        key: compile_value(spec, DEVICE[key], layout, None, f"device.{key}").get
+        key: compile_value(spec, DEVICE[key], Scope(layout), f"device.{key}").get
         for key, spec in known_keys(data.get("device") or {}, set(DEVICE), "device").items()
     }
     radios = compile_sources(data.get("radios") or [], RADIO, layout, "radios")
@@ -167,6 +161,7 @@ def compile_profile(
     access_points = _access_points(data.get("access_points") or [], layout)
     interfaces = _interfaces(data.get("interfaces") or {}, layout)
     prefixes, sys_descr, confirm = _match(data["match"])
+    absent = layout.absences()
     question = layout.question()
     return Profile(
         name=name,
@@ -184,11 +179,7 @@ def compile_profile(
         ssids=ssids,
         access_points=access_points,
         interfaces=interfaces,
-        permanent={
-            table: place
-            for place, table in enumerate(layout.asked)
-            if layout.specs[table].permanent
-        },
+        absent=absent,
         without=without,
         data=data,
         _variants={} if variants is None else variants,
@@ -197,21 +188,21 @@ def compile_profile(
 
 def _match(
     spec: Any,
-) -> tuple[tuple[Oid, ...], re.Pattern[str] | None, tuple[Oid, re.Pattern[str]] | None]:
+) -> tuple[tuple[Oid, ...], re.Pattern[str] | None, tuple[tuple[Oid, re.Pattern[str]], ...]]:
     spec = known_keys(spec, {"sys_object_id", "sys_descr", "confirm"}, "match")
     prefixes = spec.get("sys_object_id")
     if not isinstance(prefixes, list) or not prefixes:
         raise ProfileError("match.sys_object_id", "must be a list of prefixes")
-    proof = spec.get("confirm")
-    confirm = None
-    if proof is not None:
+    confirm = []
+    proofs = spec.get("confirm", [])
+    for told in proofs if isinstance(proofs, list) else [proofs]:
         at = "match.confirm"
-        proof = known_keys(proof, {"oid", "extend_line", "extend_text", "matches"}, at)
-        confirm = scalar_oid(proof, at), regex(proof.get("matches"), f"{at}.matches")
+        proof = known_keys(told, {"oid", "extend_line", "extend_text", "matches"}, at)
+        confirm.append((scalar_oid(proof, at), regex(proof.get("matches"), f"{at}.matches")))
     return (
         tuple(oid(prefix, "match.sys_object_id", prefix=True) for prefix in prefixes),
         regex(spec["sys_descr"], "match.sys_descr") if "sys_descr" in spec else None,
-        confirm,
+        tuple(confirm),
     )
 
 
@@ -221,9 +212,9 @@ def _access_points(specs: Any, layout: Layout) -> AccessPoints | None:
     own: list[tuple[Sources, Cells]] = []
     radios: list[Sources] = []
     ssids: list[Sources] = []
-    for number, spec in enumerate(specs):
+    for number, told in enumerate(specs):
         at = f"access_points[{number}]"
-        spec = known_keys(spec, {"table", "id", "where", "fields", "radios", "ssids"}, at)
+        spec = known_keys(told, {"table", "id", "where", "fields", "radios", "ssids"}, at)
         table = spec.get("table")
         if table is None:
             raise ProfileError(at, "needs a table")
@@ -260,4 +251,5 @@ def _interfaces(spec: Any, layout: Layout) -> InterfacePlan:
             raise ProfileError(f"tables.{TABLE}", f"unknown column {name!r}")
     places = {name: layout.column(TABLE, name, f"tables.{TABLE}") for name in columns}
     known = {name: place for name, place in places.items() if place is not None}
-    return InterfacePlan(layout.table(TABLE, TABLE), known, patterns, radio)
+    place = layout.table(TABLE, TABLE)
+    return InterfacePlan(place, known, patterns, radio, counter_places(known))

@@ -11,6 +11,7 @@ from typing import Any
 from collectors.snmp.expressions import (
     Compiled,
     Getter,
+    Scope,
     Test,
     combined,
     compile_value,
@@ -23,7 +24,7 @@ from collectors.snmp.values import name_of
 
 Slots = list[Any]
 Things = dict[Any, Slots]
-_ONE_ROW: tuple[Any, ...] = ((),)
+_ONE_ROW: list[Any] = [()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,9 @@ class Sources:
         found: dict[Any, Things] = {}
         several: list[tuple[Slots, int, str]] = []
         for source in self.sources:
-            if source.place is None:
-                columns, indexes = (), _ONE_ROW
-            else:
-                table = context.tables[source.place]
-                if table is None:
-                    continue
-                columns, indexes = table, rows_of(table)
-            self._read(source, context, columns, indexes, found, several)
+            table = () if source.place is None else context.tables[source.place]
+            if table is not None:
+                self._read(source, context, table, found, several)
         for slots, slot, how in several:
             if isinstance(slots[slot], list):
                 slots[slot] = combined(slots[slot], how)
@@ -96,9 +92,14 @@ class Sources:
         )
 
     def _read(
-        self, source: Source, context: Context, columns: Columns, indexes: Any,
-        found: dict[Any, Things], several: list[tuple[Slots, int, str]],
-    ) -> None:  # fmt: skip
+        self,
+        source: Source,
+        context: Context,
+        columns: Columns,
+        found: dict[Any, Things],
+        several: list[tuple[Slots, int, str]],
+    ) -> None:
+        indexes = _ONE_ROW if source.place is None else rows_of(columns)
         key, keep, owner, fields, size = (
             source.key, source.keep, source.owner, source.fields, self.size
         )  # fmt: skip
@@ -113,7 +114,7 @@ class Sources:
                 things = found.setdefault(owner(columns, index), {})
             slots = things.get(name)  # type: ignore[union-attr]  # set by now
             if slots is None:
-                slots = things[name] = [None] * size + [source.evident]  # type: ignore[index]  # likewise
+                slots = things[name] = _new(size, source.evident)  # type: ignore[index]  # likewise
             for slot, get, how, constant in fields:
                 value = get(context, columns, index)
                 if value is None:
@@ -130,6 +131,10 @@ class Sources:
                         before = slots[slot] = [before]
                         several.append((slots, slot, how))
                     before.append(value)
+
+
+def _new(size: int, evident: bool) -> Slots:
+    return [*[None] * size, evident]
 
 
 def compile_sources(
@@ -163,7 +168,9 @@ def compile_source(
     keep = compile_where(where, layout, table, f"{at}.where") if table is not None else None
     fields = []
     for name, value in known_keys(spec.get("fields"), set(kinds), f"{at}.fields").items():
-        made: Compiled = compile_value(value, kinds[name], layout, table, f"{at}.fields.{name}")
+        made: Compiled = compile_value(
+            value, kinds[name], Scope(layout, table), f"{at}.fields.{name}"
+        )
         fields.append((slots[name], made.get, made.combine, made.constant))
     if table is not None and place is None:
         return None
@@ -174,7 +181,7 @@ def compile_source(
 def _key(spec: Any, layout: Layout, table: str | None, at: str) -> tuple[Getter, bool]:
     """What names the thing, and whether that is a constant of the profile or a scalar."""
     if isinstance(spec, dict | list):
-        made = compile_value(spec, NAME, layout, table, at)
+        made = compile_value(spec, NAME, Scope(layout, table), at)
         return made.get, made.constant or table is None
     if table is None:
         raise ProfileError(at, "without a table there must be a value")

@@ -105,10 +105,10 @@ def seconds_of(value: object) -> float | None:
         total, found = int(hours) * 3600 + int(minutes) * 60 + float(seconds or 0), True
         text = text[: clock.start()]
     for amount, unit in _SPAN.findall(text):
-        unit = _WORDS.get(unit.removesuffix("s"), unit)
-        if unit not in _UNITS:
+        letter = _WORDS.get(unit.removesuffix("s"), unit)
+        if letter not in _UNITS:
             return None
-        total, found = total + float(amount) * _UNITS[unit], True
+        total, found = total + float(amount) * _UNITS[letter], True
     return number_of(total) if found else number_of(text)
 
 
@@ -119,9 +119,13 @@ def band_of(value: object) -> str:
 
 
 def band_of_channel(channel: float) -> str:
-    """The band of a channel number that is not of 6 GHz, whose numbers repeat the others'."""
+    """The band of a channel number. Those of 6 GHz are odd, as are those of 5 GHz from 149 on and
+    half of those of 2.4 GHz: a number that both have is taken for the older band's.
+    """
     if 1 <= channel <= 14:
         return "2.4"
+    if channel % 2 and not 149 <= channel <= 177:
+        return "6" if channel <= 233 else ""
     return "5" if 32 <= channel <= 177 else ""
 
 
