@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
+from math import ceil
 from statistics import median
 
 SHARE_AT_ONCE = 0.5
@@ -213,17 +214,25 @@ def collector_time(polls: Sequence[int], start_ms: int, end_ms: int) -> Collecto
         if gap > LONG_GAP * (here := _interval_at(gaps, index)):
             missed += round(gap / here) - 1
             down_ms += gap - here
-    for edge in (polls[0] - start_ms, end_ms - polls[-1]):
-        if edge > LONG_GAP * usual:
-            missed += int(edge // usual)
-            down_ms += edge
+    if (before := polls[0] - start_ms) > LONG_GAP * usual:
+        missed += int(before // usual)
+        down_ms += before
+    if (after := end_ms - polls[-1]) > LONG_GAP * usual:
+        missed += ceil(after / usual) - 1
+        down_ms += after - usual
     return CollectorTime(len(polls), missed, down_ms / 1000, usual / 1000)
 
 
 def _interval_at(gaps: Sequence[int], index: int) -> float:
-    """What the interval was around the gap `index`: the usual one of its neighbours."""
-    around = [*gaps[max(0, index - NEIGHBOURS) : index], *gaps[index + 1 : index + 1 + NEIGHBOURS]]
-    return float(median(around)) if around else float(gaps[index])
+    """What the interval was around the gap `index`: what was usual before or after it, the longer,
+    as it may have been changed just then.
+    """
+    before, after = (
+        gaps[max(0, index - NEIGHBOURS) : index],
+        gaps[index + 1 : index + 1 + NEIGHBOURS],
+    )
+    usual = [median(side) for side in (before, after) if side]
+    return float(max(usual, default=gaps[index]))
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -73,7 +73,7 @@ def read_city(
         if (not device or one.id == device)
         and (not site or any(where == site for *_, where in placements.get(one.id, ())))
     ]  # fmt: skip
-    paths = _paths(every, upstream_of(session))
+    paths = upstream_paths(every, upstream_of(session))
     upstream = {one.id: paths[one.id] for one in chosen if one.id in paths}
     wanted = {above for path in upstream.values() for above in path}
     behind: dict[str, set[str]] = {one: set() for one in wanted}
@@ -94,7 +94,7 @@ def read_city(
     )
 
 
-def _paths(
+def upstream_paths(
     every: Sequence[DeviceRecord], uplinks: Mapping[str, UplinkRecord]
 ) -> dict[str, tuple[str, ...]]:
     """What each device hangs on: switches by LLDP or by hand, the controller that reports it."""
