@@ -54,8 +54,9 @@ ROOT: dict[str, tuple[str, str]] = {
     "status": ("operations.status:status", "Show what is known of the city now."),
     "plan": ("coverage_maps.commands:plan", "Propose where to deploy next, and say why."),
     "coverage": ("coverage_maps.commands:coverage", "Show who is covered, by group."),
-    "up": ("operations.supervisor:up", "Run collector and console in one process tree."),
+    "up": ("operations.supervisor:up", "Run collector, reactor and console in one process tree."),
     "web": ("web.commands:web", "Serve the console alone."),
+    "reactor": ("operations.reactor:reactor", "Fetch configs that traps say have changed."),
     "demo": ("simulator.demo:demo", "Run the whole loop on a pretend city."),
 }
 
@@ -88,6 +89,8 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "show": ("provisioning.commands:show", "Show a frozen change."),
             "push": ("provisioning.commands:push", "Apply a frozen change."),
             "status": ("provisioning.commands:status", "Account for every device of a change."),
+            "fetch": ("provisioning.history_commands:fetch", "Keep what devices run now."),
+            "history": ("provisioning.history_commands:history", "Show what a device ran."),
         },
     ),
     "collect": (
@@ -111,7 +114,13 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "snmp": (
         "Look at one device over SNMP.",
-        {"probe": ("collectors.snmp.commands:probe", "Show what a device says of itself.")},
+        {
+            "probe": ("collectors.snmp.commands:probe", "Show what a device says of itself."),
+            "walk": (
+                "collectors.snmp.names_command:walk",
+                "Show what a device says below a MIB name.",
+            ),
+        },
     ),
     "device": (
         "Adopt access points and look at them.",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from collectors.discovery.matching import Found
 from collectors.snmp.addresses import join_host_port
 from collectors.snmp.book import SYS_DESCR, SYS_NAME, SYS_OBJECT_ID, Profile, text_of
-from collectors.snmp.interfaces import ETHERNET, IEEE80211, address_oid
+from collectors.snmp.interfaces import ETHERNET, IEEE80211, UP, address_oid
 from collectors.snmp.model import Column, Oid, Question, RawValue, Reply, VarBinds
 
 ENGINE_ID: Oid = (1, 3, 6, 1, 6, 3, 10, 2, 1, 1, 0)
@@ -19,12 +19,14 @@ SWITCH_PORTS = 5
 """An agent of no known family with so many bridge ports and no radio is proposed as a switch."""
 IF_TYPE: Oid = (1, 3, 6, 1, 2, 1, 2, 2, 1, 3)
 IF_PHYS_ADDRESS: Oid = (1, 3, 6, 1, 2, 1, 2, 2, 1, 6)
+IF_STATUS: Oid = (1, 3, 6, 1, 2, 1, 2, 2, 1, 8)
+"""ifOperStatus."""
 ENTITY_CLASS: Oid = (1, 3, 6, 1, 2, 1, 47, 1, 1, 1, 1, 5)
 ENTITY_SERIAL: Oid = (1, 3, 6, 1, 2, 1, 47, 1, 1, 1, 1, 11)
 ENTITY_MODEL: Oid = (1, 3, 6, 1, 2, 1, 47, 1, 1, 1, 1, 13)
 CHASSIS, STACK = 3, 11
 """entPhysicalClass of what a device is as a whole."""
-TABLES = ((IF_TYPE, IF_PHYS_ADDRESS), (ENTITY_CLASS, ENTITY_SERIAL, ENTITY_MODEL))
+TABLES = ((IF_TYPE, IF_PHYS_ADDRESS, IF_STATUS), (ENTITY_CLASS, ENTITY_SERIAL, ENTITY_MODEL))
 GENERIC = "generic"
 MAX_TEXT = 500
 MOST_MACS = 64
@@ -117,13 +119,18 @@ def _macs(interfaces: Sequence[Column] | None) -> dict[Oid, str]:
 
 
 def _lowest(interfaces: Sequence[Column] | None, macs: Mapping[Oid, str]) -> str:
-    """MAC address of the first Ethernet interface, real ones before made-up ones."""
+    """MAC address of the first interface: Ethernet before others, up before down, one that its
+    maker gave before one that a driver made up.
+    """
     if interfaces is None:
         return ""
-    ethernet = [macs[index] for index in sorted(macs) if interfaces[0].get(index) == ETHERNET] or [
-        macs[index] for index in sorted(macs)
-    ]
-    return next((mac for mac in ethernet if not _made_up(mac)), next(iter(ethernet), ""))
+    kinds, _, states = interfaces
+
+    def rank(index: Oid) -> tuple[bool, bool, bool, Oid]:
+        up = states.get(index, UP) == UP
+        return kinds.get(index) != ETHERNET, not up, _made_up(macs[index]), index
+
+    return macs[min(macs, key=rank)] if macs else ""
 
 
 def _chassis(entities: Sequence[Column] | None) -> tuple[str, str]:

@@ -28,7 +28,8 @@ class Span:
     first: int
     last: int
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
         """How many addresses."""
         return self.last - self.first + 1
 
@@ -42,7 +43,7 @@ class Ranges:
     @property
     def count(self) -> int:
         """How many addresses there are to ask."""
-        return sum(len(span) for span in self.spans)
+        return sum(span.size for span in self.spans)
 
     def __iter__(self) -> Iterator[str]:
         """Each address once, as text; a network of millions takes no memory."""
@@ -128,6 +129,8 @@ def _from_file(path: Path) -> list[Span]:
 def span_of(text: str) -> Span:
     """One network, address or range; InputError says what is wrong with it."""
     text = text.strip()
+    if len(text) > 100:
+        raise InputError(f"{text[:40] + '…'!r} is no range: {FORMS}")
     if "-" in text:
         low, _, high = text.partition("-")
         first, last = _address(low.strip(), text), _address(high.strip(), text)
