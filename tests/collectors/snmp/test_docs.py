@@ -1,4 +1,4 @@
-"""docs/collecting.md names every command and option of collecting, and every family."""
+"""docs/collecting.md names every command and option of collecting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from collectors.commands import once, run
-from collectors.snmp.book import packaged
 from collectors.snmp.commands import probe
 from collectors.snmp.trap_kinds import known_traps
 from collectors.snmp.traps import TrapCounts
@@ -25,11 +24,6 @@ def test_each_command_is_shown_with_its_options(name):
         for option in parameter.opts:
             if option.startswith("--"):
                 assert option in TEXT, f"{name} {option}"
-
-
-def test_each_family_stands_in_the_table():
-    for profile in packaged().profiles:
-        assert f"| `{profile.family}` |" in TEXT
 
 
 def test_each_kind_of_trap_and_count_is_told():
