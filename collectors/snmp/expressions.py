@@ -138,6 +138,14 @@ def _of_row(
             combine="sum",
         )
     cell = scope.cell(spec["column"], f"{at}.column")
+    place = scope.layout.place(scope.table or "", spec["column"], at)
+    if place is not None:
+
+        def direct(_context: Context, columns: Columns, index: Any) -> Any:
+            value = columns[place].get(index)
+            return None if value is None else finish(value)
+
+        return Compiled(direct, combine=combine)
 
     def column(_context: Context, columns: Columns, index: Any) -> Any:
         value = cell(columns, index)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collectors.snmp.values import (
+    MAX_NUMBER,
     address_of,
     band_of,
     band_of_channel,
@@ -111,7 +112,12 @@ def finish_of(spec: Mapping[str, Any], kind: Kind, at: str) -> Finish:
         raise ProfileError(f"{at}.to", f"{to!r} is not one of {', '.join(TO)}")
     if to in _CONVERT:
         steps.append(_CONVERT[to])
-    steps.append(_last(spec, kind, at))
+    last = _last(spec, kind, at)
+    if "map" in spec and not {"mask", "to"} & set(spec):
+        # What a map gives can be finished beforehand.
+        steps[-1] = _map(spec["map"], kind, f"{at}.map", last)
+    else:
+        steps.append(last)
     if len(steps) == 1:
         return steps[0]
 
@@ -157,16 +163,17 @@ def _last(spec: Mapping[str, Any], kind: Kind, at: str) -> Finish:
     most = number(spec["at_most"], f"{at}.at_most") if "at_most" in spec else None
     low, high, whole = kind.low, kind.high, kind.to == WHOLE
     as_it_is = scale == 1 and offset == 0 and most is None
+    parts = round(1 / scale) if scale and abs(1 / scale - round(1 / scale)) < 1e-9 else 0
 
     def finish(value: Value) -> float | None:
         known = value if value.__class__ is int else number_of(value)
         if known is None:
             return None
         if not as_it_is:
-            known = number_of(known)
-            if known is None:
+            if not -MAX_NUMBER <= known <= MAX_NUMBER:
                 return None
-            known = round(known * scale + offset, 6)  # 865026.82, not 865026.8200000001
+            # 865026.82, not 865026.8200000001: by a hundred, not times a hundredth.
+            known = (known / parts if parts else round(known * scale, 9)) + offset
             if most is not None and known > most:
                 known = most
         if not low <= known <= high:
@@ -191,7 +198,7 @@ def _unknown(values: Any, at: str) -> Finish:
     return lambda value: None if none(value) else value
 
 
-def _map(mapping: Any, kind: Kind, at: str) -> Finish:
+def _map(mapping: Any, kind: Kind, at: str, last: Finish | None = None) -> Finish:
     if not isinstance(mapping, dict) or not mapping:
         raise ProfileError(at, "must be {raw value: value, …}")
     table: dict[Value, Any] = {}
@@ -203,6 +210,9 @@ def _map(mapping: Any, kind: Kind, at: str) -> Finish:
         for key in _forms(raw, at):
             table[key] = value
     other = mapping.get("*")
+    if last is not None:
+        table = {raw: last(value) for raw, value in table.items()}
+        other = None if other is None else last(other)
 
     def mapped(value: Value) -> Any:
         if value in table:

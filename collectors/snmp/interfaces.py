@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from collectors.snmp.expressions import rows_of
 from collectors.snmp.layout import Columns
-from collectors.snmp.model import Column, InterfaceReading, Oid
+from collectors.snmp.model import InterfaceReading, Oid, RawValue
 from collectors.snmp.values import name_of
 
 TABLE = "interfaces"
@@ -25,13 +24,14 @@ LOOPBACK, ETHERNET, IEEE80211 = 24, 6, 71  # IANAifType
 UP = 1  # ifOperStatus
 ADDRESS_INTERFACE: Oid = (1, 3, 6, 1, 2, 1, 4, 20, 1, 2)
 """ipAdEntIfIndex: which interface an IPv4 address is on."""
-_NONE: Column = {}
 
 _PAIRS = (("rx64", "tx64", 2**64), ("rx32", "tx32", 2**32))
 
-Rows = tuple[tuple[Any, ...], ...]
+Said = tuple[tuple[Oid, ...] | None, tuple[RawValue, ...]]
 Kept = tuple[tuple[Any, str, str, bool], ...]
 """Index, name, role, and whether it is up."""
+_LOOKED_AT = ("name", "description", "type", "status")
+_NOTHING: Said = ((), ())
 
 
 def address_oid(address: str) -> Oid | None:
@@ -60,20 +60,9 @@ class InterfacePlan:
         table = tables[self.place] if self.place is not None else None
         if not table:
             return ()
-        described = [
-            table[self.columns[name]] if name in self.columns else _NONE
-            for name in ("name", "description", "type", "status")
-        ]
-        names, descriptions, types, states = described
-        rows = tuple(
-            (index, names.get(index), descriptions.get(index), types.get(index), states.get(index))
-            for index in rows_of(table)
-        )
         found = []
         since_place = self.columns.get("discontinuity")
-        for index, name, role, is_up in _chosen(
-            rows, address_index, radios, self.uplink, self.radio
-        ):
+        for index, name, role, is_up in _chosen(self, self._said(table), address_index, radios):
             counters = self._counters(table, index)
             if counters is None:
                 continue
@@ -89,6 +78,23 @@ class InterfacePlan:
                 )
             )  # fmt: skip
         return tuple(found)
+
+    def _said(self, table: Columns) -> tuple[Said, ...]:
+        """The columns that `_chosen` looks at, each as its indexes and values; indexes are None
+        where they are those of the first.
+        """
+        said: list[Said] = []
+        first: list[Oid] | None = None
+        for name in _LOOKED_AT:
+            place = self.columns.get(name)
+            if place is None:
+                said.append(_NOTHING)
+                continue
+            column = table[place]
+            indexes = list(column)
+            said.append((None if indexes == first else tuple(indexes), tuple(column.values())))
+            first = indexes if first is None else first
+        return tuple(said)
 
     def _counters(self, table: Columns, index: Any) -> tuple[int, int, int] | None:
         for rx_place, tx_place, limit in self.by_counters:
@@ -107,17 +113,26 @@ def counter_places(columns: Mapping[str, int]) -> tuple[tuple[int, int, int], ..
     )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def _chosen(
-    rows: Rows, address_index: int | None, radios: frozenset[str],
-    patterns: tuple[re.Pattern[str], ...], radio: re.Pattern[str] | None,
-) -> Kept:  # fmt: skip
+    plan: InterfacePlan, said: tuple[Said, ...], address_index: int | None, radios: frozenset[str]
+) -> Kept:
     """The interfaces worth keeping; no name twice, since a series is known by it."""
+    first = next((indexes for indexes, _ in said if indexes), ())
+    names, descriptions, types, states = (
+        dict(zip(first if indexes is None else indexes, values, strict=True))
+        for indexes, values in said
+    )
     named = [
-        (index, name_of(name) or name_of(description), kind, status is None or status == UP)
-        for index, name, description, kind, status in rows
+        (
+            index,
+            name_of(names.get(index)) or name_of(descriptions.get(index)),
+            types.get(index),
+            states.get(index, UP) == UP,
+        )
+        for index in dict.fromkeys((*names, *descriptions, *types, *states))
     ]
-    uplink = _uplink(named, address_index, patterns)
+    uplink = _uplink(named, address_index, plan.uplink)
     kept: dict[str, tuple[Any, str, str, bool]] = {}
     for index, name, kind, is_up in named:
         if not name:
@@ -125,7 +140,7 @@ def _chosen(
         if index == uplink:
             kept[name] = (index, name, "uplink", is_up)
         elif name not in kept and (
-            kind == IEEE80211 or name in radios or (radio is not None and radio.match(name))
+            kind == IEEE80211 or name in radios or (plan.radio and plan.radio.match(name))
         ):
             kept[name] = (index, name, "radio", is_up)
     return tuple(kept.values())

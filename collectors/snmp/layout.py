@@ -86,6 +86,13 @@ class Layout:
         columns = self.asked[table]
         return columns.setdefault(name, len(columns))
 
+    def place(self, table: str, name: Any, at: str) -> int | None:
+        """Place of a column that is asked; None for a part of the index, or what is not asked."""
+        spec = self.specs[table]
+        if not isinstance(name, str) or name == INDEX or name in spec.parts:
+            return None
+        return self.column(table, name, at)
+
     def cell(self, table: str, name: Any, at: str) -> Cells:
         """What gives the column, the part of the index or the whole index called `name`."""
         spec = self.specs[table]
