@@ -71,10 +71,12 @@ def set_by_hand(
     """
     check_device(session, device_id)
     check_device(session, upstream_id)
+    if device_id == upstream_id:
+        raise InventoryError(f"{device_id} cannot hang on itself: name the switch it hangs on")
     if closes_circle(upstream_of(session), device_id, upstream_id):
         raise InventoryError(
             f"{device_id} cannot hang on {upstream_id}: that one hangs on it already; take that "
-            "link away with `farola device uplink DEVICE --remove`"
+            f"link away with `farola device uplink {upstream_id} --remove`"
         )
     row = session.get(Uplink, device_id)
     was = _place(row) if row is not None else ""

@@ -12,6 +12,7 @@ need nginx nginx-light
 need snmpd snmpd
 need snmpget snmp
 need snmptrap snmp
+need lldpd lldpd
 need ssh openssh-client
 need sshd openssh-server
 need dropbear dropbear-bin

@@ -10,7 +10,7 @@ import click
 
 from collectors.discovery.acceptance import ROLES
 from farola.errors import InputError
-from farola.output import json_option, plain, print_json
+from farola.output import json_option, note, plain, print_json
 from farola.settings import load_settings
 
 if TYPE_CHECKING:
@@ -74,6 +74,12 @@ def accept(
     with _session() as session:
         rows = chosen(session, keys, all_new)
         done = take(session, rows, site_id=site_id, role=role, credential=credential)
+        locked = [row.key for row in rows if row.detail.get("credential_needed")]
+    if locked and credential is None:
+        note(
+            f"found with a community that no credential holds: {len(locked)}; store it with `"
+            "farola device credential NAME --field snmp_community` and accept with --credential NAME"
+        )
     if as_json:
         print_json(
             {

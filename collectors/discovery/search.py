@@ -26,6 +26,7 @@ from collectors.discovery.pace import Pace
 from collectors.snmp.book import IDENTITY, ProfileBook, packaged
 from collectors.snmp.model import V3, Answer, Oid, Question, RawValue, Reply, Target, VarBinds
 from collectors.snmp.poller import Conversation, Poller
+from collectors.targets import DEFAULT_COMMUNITY
 
 T = TypeVar("T")
 TICK_S = 0.1
@@ -137,12 +138,15 @@ class Search:
 
         async for answer in self._paced(targets, look, REQUESTS_CLOSER):
             address = answer.target.address
-            found = answer.result
+            login, found = logins[address], answer.result
             if found is None:  # it fell silent after it said who it is: that much is known
                 values = hits[address]
                 profile = self._book.choose(values)
                 found = found_of(address, manner.port, values, Reply(()), profile)
-            yield replace(found, credential_name=logins[address].credential)
+            detail = dict(found.detail)
+            if login.credential is None and login.access.community != DEFAULT_COMMUNITY:
+                detail["credential_needed"] = True
+            yield replace(found, credential_name=login.credential, detail=detail)
 
     def _describe(self, target: Target, values: VarBinds) -> Generator[Question, Reply, Found]:
         question = closer_question(target.address, self._book.doubts(values))
