@@ -31,7 +31,6 @@ Said = tuple[tuple[Oid, ...] | None, tuple[RawValue, ...]]
 Kept = tuple[tuple[Any, str, str, bool], ...]
 """Index, name, role, and whether it is up."""
 _LOOKED_AT = ("name", "description", "type", "status")
-_NOTHING: Said = ((), ())
 
 
 def address_oid(address: str) -> Oid | None:
@@ -79,16 +78,16 @@ class InterfacePlan:
             )  # fmt: skip
         return tuple(found)
 
-    def _said(self, table: Columns) -> tuple[Said, ...]:
-        """The columns that `_chosen` looks at, each as its indexes and values; indexes are None
-        where they are those of the first.
+    def _said(self, table: Columns) -> tuple[Said | None, ...]:
+        """The columns that `_chosen` looks at, each as its indexes and values, None if not asked;
+        indexes are None where they are those of the first column.
         """
-        said: list[Said] = []
+        said: list[Said | None] = []
         first: list[Oid] | None = None
         for name in _LOOKED_AT:
             place = self.columns.get(name)
             if place is None:
-                said.append(_NOTHING)
+                said.append(None)
                 continue
             column = table[place]
             indexes = list(column)
@@ -115,13 +114,16 @@ def counter_places(columns: Mapping[str, int]) -> tuple[tuple[int, int, int], ..
 
 @lru_cache(maxsize=8192)
 def _chosen(
-    plan: InterfacePlan, said: tuple[Said, ...], address_index: int | None, radios: frozenset[str]
+    plan: InterfacePlan,
+    said: tuple[Said | None, ...],
+    address_index: int | None,
+    radios: frozenset[str],
 ) -> Kept:
     """The interfaces worth keeping; no name twice, since a series is known by it."""
-    first = next((indexes for indexes, _ in said if indexes), ())
+    first = next((one[0] for one in said if one is not None), None) or ()
     names, descriptions, types, states = (
-        dict(zip(first if indexes is None else indexes, values, strict=True))
-        for indexes, values in said
+        {} if one is None else dict(zip(first if one[0] is None else one[0], one[1], strict=True))
+        for one in said
     )
     named = [
         (

@@ -9,14 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from collectors.snmp.book import IDENTITY
-from collectors.snmp.model import Answer, Question, Target
+from collectors.snmp.model import Answer, Oid, Question, RawValue, Reply, Target
 from collectors.snmp.sweep import SweepPoller
 
 OPENWRT = """
@@ -138,3 +138,23 @@ def replay(testdata: Path, needs_program, tmp_path_factory) -> Iterator[int]:
 def openwrt_config() -> str:
     """snmpd as OpenWrt's scripts make it: a renamed access point with two radios."""
     return OPENWRT
+
+
+def reply_to(question: Question, values: Mapping[Oid, RawValue]) -> Reply:
+    """What an agent that holds `values` says to `question`."""
+    return Reply(
+        [values.get(oid) for oid in question.scalars],
+        [
+            [
+                {oid[len(column) :]: v for oid, v in values.items() if oid[: len(column)] == column}
+                for column in columns
+            ]
+            for columns in question.tables
+        ],
+    )
+
+
+@pytest.fixture(scope="session")
+def said() -> Callable[[Question, Mapping[Oid, RawValue]], Reply]:
+    """Replies made of values by OID, without a network."""
+    return reply_to
