@@ -76,26 +76,35 @@ def _merge_section(running: Section, candidate: Section) -> Section:
     return replace(running, options=tuple(options.items()))
 
 
-def diff(before: Config, after: Config, *, mask_secrets: bool = False) -> str:
+def diff(
+    before: Config,
+    after: Config,
+    *,
+    mask_secrets: bool = False,
+    names: tuple[str, str] = ("running", "candidate"),
+) -> str:
     """Unified diff in the form of `uci export`, package by package; "" where nothing changes.
 
-    With `mask_secrets` a changed secret still shows as a changed line, its value as •••.
+    With `mask_secrets` a changed secret still shows as a changed line, its value as •••. `names`
+    are what the two sides are called.
     """
     parts = [
-        _diff_package(before.get(name), after.get(name), mask_secrets)
+        _diff_package(before.get(name), after.get(name), mask_secrets, names)
         for name in sorted({*before, *after})
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _diff_package(before: Package | None, after: Package | None, masked: bool) -> str:
+def _diff_package(
+    before: Package | None, after: Package | None, masked: bool, names: tuple[str, str]
+) -> str:
     name = (before or after or Package("")).name
     old, new = _records(before), _records(after)
     if old == new:
         return ""
     shown_old = _records(mask_package(before)) if before and masked else old
     shown_new = _records(mask_package(after)) if after and masked else new
-    lines = [f"--- running/{name}", f"+++ candidate/{name}"]
+    lines = [f"--- {names[0]}/{name}", f"+++ {names[1]}/{name}"]
     for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(3):
         first, last = group[0], group[-1]
         spans = _span(shown_old, first[1], last[2]), _span(shown_new, first[3], last[4])

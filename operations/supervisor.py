@@ -1,4 +1,4 @@
-"""`farola up`: the collector and the console as child processes, each started again when it dies.
+"""`farola up`: collector, reactor and console as child processes, each started again when it dies.
 
 A process each, so that a console that hangs or is killed costs no measurement, and the other way
 round.
@@ -47,10 +47,10 @@ _PR_SET_PDEATHSIG = 1
 )
 @traps_option
 def up(host: str, port: int, interval_s: float, traps: tuple[str, int] | None) -> int:
-    """Run collector and console in one process tree until stopped (SIGTERM, Ctrl-C).
+    """Run collector, reactor and console in one process tree until stopped (SIGTERM, Ctrl-C).
 
     One that dies is started again, after a pause that grows to a minute while it keeps dying. The
-    exit code is 0 when both ended in time, 1 when one had to be killed.
+    exit code is 0 when all ended in time, 1 when one had to be killed.
     """
     settings = load_settings()
     check_port(host, port, "--port")
@@ -67,6 +67,7 @@ def up(host: str, port: int, interval_s: float, traps: tuple[str, int] | None) -
     return Supervisor(
         [
             Child("collector", farola(*collect)),
+            Child("reactor", farola("reactor")),
             Child("console", farola("web", "--host", host, "--port", str(port))),
         ]
     ).run()

@@ -1,0 +1,385 @@
+"""The reactor: a trap that says that a config changed leads to that config, once, whatever dies."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farola.keys import Keyring
+from farola.settings import load_settings
+from inventory import events, queries
+from inventory.db import Inventory, open_inventory
+from inventory.models import Device
+from operations.reactions import LONGEST_WAIT, RETRY, Agenda, Trigger
+from operations.reactor import Reactor
+from provisioning.fetch import DIFF_LINES, bounded
+from provisioning.history import FOLDER, KEEP, History
+from simulator.fleet import Fleet
+from tests.fleets import PASSWORD, free_block
+
+ROOT = Path(__file__).resolve().parents[2]
+NOON = datetime(2026, 6, 1, 12)
+QUIET = timedelta(seconds=5)
+SECRET = "do-not-tell-anyone"
+
+
+def trigger(number: int, after_s: float = 0, device: str = "ap1", kind: str = "config-changed"):
+    return Trigger(number, NOON + timedelta(seconds=after_s), f"trap.{kind}", device)
+
+
+def test_several_traps_are_one_fetch_after_a_quiet_time() -> None:
+    agenda = Agenda(0)
+    for n in range(4):
+        agenda = agenda.with_triggers([trigger(n + 1, 2 * n)], {"ap1": "m"}, QUIET)
+    assert agenda.due(NOON + timedelta(seconds=10)) == []
+    (job,) = agenda.due(NOON + timedelta(seconds=11))
+    assert (job.causes, job.base, job.since) == ((1, 2, 3, 4), "m", NOON)
+    for n in range(50):  # one that never ends is looked at all the same
+        agenda = agenda.with_triggers([trigger(n + 10, 2 * n)], {}, QUIET)
+    assert len(agenda.due(NOON + LONGEST_WAIT)) == 1
+
+
+def test_a_changed_config_goes_before_a_device_that_started() -> None:
+    found = [trigger(1, 0, "cold", "cold-start"), trigger(2, 1, "restart", "agent-restart"),
+             trigger(3, 2, "changed")]  # fmt: skip
+    due = Agenda(0).with_triggers(found, {}, QUIET).due(NOON + timedelta(minutes=1))
+    assert [job.device_id for job in due] == ["changed", "restart", "cold"]
+
+
+def test_one_that_cannot_be_reached_is_tried_again_ever_later_then_given_up() -> None:
+    agenda, now, given_up, pauses = (
+        Agenda(0).with_triggers([trigger(1)], {}, QUIET),
+        NOON,
+        False,
+        [],
+    )
+    while not given_up:
+        (job,) = agenda.jobs.values()
+        now = max(now, job.due)
+        agenda, given_up = agenda.failed(job, now)
+        pauses += [one.due - now for one in agenda.jobs.values()]
+    assert tuple(pauses) == RETRY
+    assert agenda.jobs == {}
+
+
+def test_a_trap_during_a_fetch_is_another_fetch_against_what_that_one_found() -> None:
+    first = Agenda(0).with_triggers([trigger(1)], {"ap1": "old"}, QUIET)
+    (job,) = first.jobs.values()
+    meanwhile = first.with_triggers([trigger(2, 9)], {"ap1": "old"}, QUIET)
+    (again,) = meanwhile.done(job, "new").jobs.values()
+    assert (again.causes, again.base) == ((2,), "new")
+    (again,) = meanwhile.failed(job, NOON)[0].jobs.values()
+    assert (again.causes, again.base) == ((1, 2), "old")
+
+
+@given(st.lists(st.sets(st.integers(1, 40)), max_size=8), st.integers(0, 40))
+def test_no_event_is_taken_twice_or_left_out(batches: list[set[int]], settled: int) -> None:
+    """Events come in any order, again and again, with a restart after each batch."""
+    agenda, taken = Agenda(0), []
+    for batch in batches:
+        before = {i for job in agenda.jobs.values() for i in job.causes}
+        found = [trigger(i, device=f"ap{i}") for i in sorted(batch)]
+        agenda = agenda.with_triggers(found, {}, QUIET)
+        taken += [i for job in agenda.jobs.values() for i in job.causes if i not in before]
+        agenda = Agenda.read(json.loads(json.dumps(agenda.as_json())))
+    assert sorted(taken) == sorted(set().union(*batches))
+    after = agenda.settled(settled).with_triggers(
+        [trigger(i) for i in range(1, settled + 1)], {}, QUIET
+    )
+    assert after.jobs == agenda.jobs
+
+
+def test_a_long_diff_is_cut_and_says_so() -> None:
+    text = "\n".join(f"+line {n}" for n in range(DIFF_LINES + 7))
+    assert bounded(text).endswith("… 7 lines more")
+    assert bounded("short") == "short"
+
+
+# --- the history ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def history(run: Any, home: Path) -> History:
+    run("init")
+    return History(home, Keyring(home))
+
+
+def test_the_history_keeps_what_differs_encrypted_and_bounded(history: History, home: Path) -> None:
+    first, new = history.add("../ap/1", f"option key '{SECRET}'\udcff")
+    assert new
+    assert history.add("../ap/1", f"option key '{SECRET}'\udcff") == (first, False)
+    history.add("../ap/1", "other")
+    back, new = history.add("../ap/1", f"option key '{SECRET}'\udcff")
+    assert new
+    assert back.mark == first.mark
+    assert [v.mark == first.mark for v in history.versions("../ap/1")] == [True, False, True]
+    assert history.text(back) == f"option key '{SECRET}'\udcff"
+    files = [path for path in (home / FOLDER).rglob("*") if path.is_file()]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in files)
+    assert not any(SECRET.encode() in path.read_bytes() for path in files)
+    assert not (home / "ap").exists()
+    for number in range(KEEP + 5):
+        history.add("x" * 200 + "é" * 100, str(number))
+    kept = history.versions("x" * 200 + "é" * 100)
+    assert len(kept) == KEEP
+    assert history.text(kept[-1]) == str(KEEP + 4)
+    assert history.newest("nobody") is None
+
+
+# --- with access points --------------------------------------------------------------------------
+
+
+class City:
+    """A home with two adopted devices that send their traps to `traps`."""
+
+    def __init__(self, fleet: Fleet, inventory: Inventory, traps: str) -> None:
+        self.fleet, self.inventory, self.traps = fleet, inventory, traps
+
+    def shell(self, device: str, command: str) -> None:
+        """What somebody does who signs in to a device."""
+        one = self.fleet.device(device)
+        client = paramiko.SSHClient()
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        client.connect(
+            one.address, one.ssh_port, "root", PASSWORD, allow_agent=False, look_for_keys=False
+        )
+        with client:
+            out = client.exec_command(command)[1]
+            out.read()
+            assert out.channel.recv_exit_status() == 0, command
+
+    def trap(self, device: str | None, kind: str = "config-changed") -> int:
+        with self.inventory.session() as session:
+            event = events.record(session, f"trap.{kind}", kind, device_id=device, actor="snmp")
+            session.flush()
+            return event.id
+
+    def told(self) -> list[Any]:
+        with self.inventory.session() as session:
+            found = [e for e in queries.events(session, limit=1000) if e.actor == "reactor"]
+        return list(reversed(found))
+
+    def react(self, **options: Any) -> dict[str, int]:
+        """The reactor until nothing is due."""
+        reactor = Reactor(self.inventory, timedelta(0), per_s=1000, **options)
+        return reactor.run(threading.Event(), once=True)
+
+
+@pytest.fixture(scope="module")
+def trap_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory, trap_port: int) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("fleet")
+    with free_block() as block:
+        with (folder / "access-points.csv").open("w", newline="", encoding="utf-8") as out:
+            writer = csv.writer(out)
+            writer.writerow(
+                ["id", "management_address", "ssh_port", "snmp_port", "mac", "serial", "bssid"]
+            )
+            for n in (1, 2):
+                mac = f"02:00:00:00:{n:02x}"
+                writer.writerow([f"ap{n}", f"{block}.{n}", 2222, 1161, f"{mac}:00", f"S-{n}",
+                                 f"{mac}:01;{mac}:02"])  # fmt: skip
+        with Fleet(folder, password=PASSWORD, trap_to=f"127.0.0.1:{trap_port}") as running:
+            for device in running.devices:
+                shutil.copytree(device.root / "etc" / "config", device.folder / "factory")
+            yield running
+
+
+@pytest.fixture
+def city(run: Any, home: Path, fleet: Fleet, trap_port: int) -> Iterator[City]:
+    run("init")
+    for device in fleet.devices:
+        etc = device.root / "etc"
+        shutil.rmtree(etc / "config")
+        shutil.copytree(device.folder / "factory", etc / "config")
+    inventory = open_inventory(load_settings())
+    with inventory.session() as session:
+        values = {"password": PASSWORD, "snmp_community": "public"}
+        queries.store_secrets(session, "ap", "root", values, Keyring(home))
+        for device in fleet.devices:
+            session.add(Device(
+                id=device.id, name=device.id, platform="openwrt", management_address=device.address,
+                ssh_port=device.ssh_port, snmp_port=device.snmp_port, credential_name="ap",
+                host_key=device.host_key,
+            ))  # fmt: skip
+    yield City(fleet, inventory, f"127.0.0.1:{trap_port}")
+    inventory.close()
+
+
+def test_a_change_by_hand_is_told_with_its_masked_diff(city: City) -> None:
+    first = city.trap("ap1")
+    assert city.react() == {"recorded": 1}
+    city.shell("ap1", f"uci set wireless.default_radio0.key='{SECRET}';"
+               "uci set system.@system[0].hostname=renamed; uci commit")  # fmt: skip
+    second = city.trap("ap1")
+    assert city.react() == {"changed": 1}
+    city.trap("ap1", "agent-restart")
+    assert city.react() == {"unchanged": 1}
+    recorded, changed, unchanged = city.told()
+    assert [one.kind for one in city.told()] == [
+        "config.recorded",
+        "config.changed",
+        "config.unchanged",
+    ]
+    assert (recorded.detail["events"], changed.detail["events"]) == ([first], [second])
+    assert changed.text == "config changed, not by a push of ours"
+    assert changed.detail["by_hand"] is True
+    assert "+\toption hostname 'renamed'" in changed.detail["diff"]
+    assert "--- before/system" in changed.detail["diff"]
+    assert "+\toption key '•••'" in changed.detail["diff"]
+    assert unchanged.detail["version"] == changed.detail["version"]
+    with city.inventory.session() as session:
+        assert SECRET not in repr(queries.events(session, limit=1000))
+
+
+def test_a_push_of_ours_is_told_as_that_and_what_else_changed_with_it(city: City, run: Any) -> None:
+    run("provision", "fetch", "--all")
+    run("provision", "prepare", "--all")
+    run("provision", "push", "1")
+    city.shell("ap2", "uci set network.lan.mtu=1400; uci commit")
+    for device in ("ap1", "ap2"):
+        city.trap(device, "agent-restart")
+    assert city.react() == {"changed": 2}
+    told = {one.device_id: one for one in city.told()}
+    assert told["ap1"].text == "config changed by our change 1"
+    assert told["ap2"].text == "config changed by our change 1, and more by others"
+    assert {one.detail["change"] for one in told.values()} == {1}
+
+
+def test_a_reactor_that_was_killed_between_keeping_and_telling_tells_it_once(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city.trap("ap1")
+    city.react()
+    city.shell("ap1", "uci set system.@system[0].hostname=renamed; uci commit")
+    city.trap("ap1")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("operations.reactor._tell", killed)
+        with pytest.raises(KeyboardInterrupt):
+            city.react()
+    assert len(city.told()) == 1
+    assert city.react() == {"changed": 1}
+    assert city.react() == {}
+    assert [one.kind for one in city.told()] == ["config.recorded", "config.changed"]
+    assert "renamed" in city.told()[-1].detail["diff"]
+
+
+def test_what_cannot_be_fetched_is_told_only_where_a_config_did_change(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with city.inventory.session() as session:
+        session.get_one(Device, "ap2").host_key = None
+        session.add(
+            Device(id="switch", name="switch", platform="ios", management_address="127.0.0.9")
+        )
+    for kind in ("cold-start", "agent-restart"):
+        city.trap("ap2", kind)
+    city.trap(None)
+    city.trap("gone")
+    city.trap("switch")
+    assert city.react() == {"refused": 3}
+    told = {one.device_id: one for one in city.told()}
+    assert set(told) == {"gone", "switch"}
+    assert "retired or gone" in told["gone"].text
+    monkeypatch.setattr("operations.reactions.RETRY", ())
+    with city.inventory.session() as session:
+        session.get_one(Device, "ap2").host_key = city.fleet.device("ap2").host_key
+        session.get_one(Device, "ap2").ssh_port = 1
+    city.trap("ap2", "agent-restart")
+    assert city.react() == {"unreachable": 1}
+    assert city.told()[-1].kind == "config.unreachable"
+
+
+def test_only_one_reactor_works_on_an_inventory(city: City, run: Any) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: Reactor(city.inventory, QUIET).run(stop))
+    thread.start()
+    try:
+        for _ in range(200):
+            done = run("reactor", "--once", code=None)
+            if done.returncode:
+                break
+        assert done.returncode == 1
+        assert "another reactor works on this inventory" in done.stderr
+        assert done.stderr.count("\n") == 1
+    finally:
+        stop.set()
+        thread.join(30)
+    assert json.loads(run("reactor", "--once", "--json").stdout) == {}
+
+
+def test_fetch_and_history_on_the_command_line(city: City, run: Any) -> None:
+    city.trap("ap1")
+    city.react()
+    city.shell("ap1", f"uci set wireless.default_radio0.key='{SECRET}'; uci commit")
+    with city.inventory.session() as session:
+        session.get_one(Device, "ap2").ssh_port = 1
+    failed = run("provision", "fetch", "ap1", "ap2", "--json", code=1)
+    done = json.loads(failed.stdout)
+    assert [one["device"] for one in done["changed"]] == ["ap1"]
+    assert [one["device"] for one in done["failed"]] == ["ap2"]
+    assert failed.stderr.startswith("farola: ap2: ")
+    listed = json.loads(run("provision", "history", "ap1", "--json").stdout)["versions"]
+    assert len(listed) == 2
+    shown = run("provision", "history", "ap1", "--diff", listed[1]["version"][:6]).stdout
+    assert "+\toption key '•••'" in shown
+    assert SECRET not in shown + failed.stdout
+    assert "no version" in run("provision", "history", "ap1", "--diff", "zz", code=1).stderr
+    assert "no config of 'nobody'" in run("provision", "history", "nobody", code=1).stderr
+
+
+@pytest.mark.slow
+def test_up_turns_a_change_by_hand_into_an_event_with_its_diff(
+    city: City, run: Any, unused_port: int
+) -> None:
+    """Somebody signs in and renames an access point: its trap, the collector, the reactor."""
+    run("provision", "fetch", "ap1")
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from farola.cli import main; main()", "up", "--port",
+         str(unused_port), "--interval", "5", "--traps", city.traps],
+        stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    try:
+        rename = "uci set system.@system[0].hostname=by-hand; uci commit; /etc/init.d/system reload"
+        until = time.monotonic() + 60
+        while not city.told() and time.monotonic() < until:
+            city.shell("ap1", rename)  # until somebody listens
+            time.sleep(1)
+        changed = next(one for one in city.told() if one.device_id == "ap1")
+        assert changed.kind == "config.changed"
+        assert "+\toption hostname 'by-hand'" in changed.detail["diff"]
+        with city.inventory.session() as session:
+            causes = [e for e in queries.events(session, 1000) if e.id in changed.detail["events"]]
+        assert {(e.kind, e.actor) for e in causes} == {("trap.agent-restart", "snmp")}
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert "Traceback" not in told
