@@ -57,6 +57,20 @@ def test_without_the_table_of_access_points_those_that_have_radios_are_told(agen
     assert [radio.channel for radio in told[0].radios] == [100, 6]
 
 
+def test_a_catalyst_without_airespace_tells_of_the_access_points_of_its_own_mib(agent, read):
+    known = recording(HERE / "cisco-9800.snmprec")
+    airespace, lwapp = oid_of("1.3.6.1.4.1.14179"), oid_of("1.3.6.1.4.1.9.9.513.1.1.1.1")
+    values = {oid: value for oid, value in known.items() if oid[: len(airespace)] != airespace}
+    first = (2, 0xFA, 1, 0, 0, 1)
+    values[(*lwapp, 2, *first)] = value_bytes("4x", "02fa01000101")
+    values[(*lwapp, 5, *first)] = value_bytes("4", "lamp-1")
+    agent.devices[b"lwapp-only"] = Device(values)
+    told = read("lwapp-only").access_points
+    assert [(one.key, one.name, one.clients, one.uptime_s) for one in told] == [
+        ("02:fa:01:00:01:01", "lamp-1", 15, 3600.0)
+    ]
+
+
 def test_a_controller_of_3000_access_points_is_read_whole_and_right(agent, read):
     agent.devices[b"large"] = Device(large_controller(3000))
     reading = read("large")
