@@ -77,8 +77,8 @@ def accept(
         locked = [row.key for row in rows if row.detail.get("credential_needed")]
     if locked and credential is None:
         note(
-            f"found with a community that no credential holds: {len(locked)}; store it with `"
-            "farola device credential NAME --field snmp_community` and accept with --credential NAME"
+            f"found with a community that no credential holds: {len(locked)}; store it with "
+            "`farola device credential NAME --field snmp_community`, and accept with --credential"
         )
     if as_json:
         print_json(

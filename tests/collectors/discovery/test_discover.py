@@ -1,0 +1,121 @@
+"""`farola collect discover` with snmpd on a few addresses of the range, as a person runs it."""
+
+from __future__ import annotations
+
+import pytest
+
+from inventory.models import Device
+from tests.collectors.discovery.conftest import agents
+
+pytestmark = pytest.mark.service
+
+
+@pytest.fixture(scope="module")
+def port(needs_program, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("agents")
+    with agents(needs_program("snmpd", "snmpd"), folder, "gate", "plaza", "kiosk") as number:
+        yield number
+
+
+def discover(city, port, *more, **kwargs):
+    return city(
+        "collect", "discover", "127.20.0.0/27", "--port", port, "--rate", 2000,
+        "--timeout", 0.5, *more, "--json", **kwargs,
+    ).json  # fmt: skip
+
+
+def test_only_the_given_range_is_asked_each_address_as_often_as_told(city, ears):
+    report = city(
+        "collect", "discover", "127.20.0.0/28", "127.20.3.9", "--port", ears.port,
+        "--rate", 500, "--tries", 2, "--timeout", 0.1, "--json",
+    ).json  # fmt: skip
+    expected = {f"127.20.0.{n}": 2 for n in range(1, 15)} | {"127.20.3.9": 2}
+    assert dict(ears.asked) == expected
+    assert report["requests"] == sum(expected.values())
+    assert (report["addresses"], report["found"]) == (15, [])
+
+
+def test_credentials_are_tried_in_turn_and_few_of_them(city, ears):
+    for name in "abcde":
+        city("device", "credential", name, "--field", "snmp_community", stdin=f"secret-{name}")
+    done = city(
+        "collect", "discover", "127.20.0.1", "--port", ears.port, "--tries", 1, "--timeout", 0.1
+    )
+    assert ears.asked == {"127.20.0.1": 3}
+    assert "credentials that are not tried: d, e" in done.err
+    assert "secret" not in done.err + done.out
+
+
+def test_agents_are_found_proposed_accepted_once_and_known_again(city, port, db):
+    report = discover(city, port)
+    assert [
+        (one["key"], one["name"], one["serial"], one["model"], one["unknown"])
+        for one in report["found"]
+    ] == [
+        (f"127.20.0.10:{port}", "gate", "SN-0", "Lamp 9000", True),
+        (f"127.20.0.11:{port}", "plaza", "SN-1", "Lamp 9000", True),
+        (f"127.20.0.12:{port}", "kiosk", "SN-2", "Lamp 9000", True),
+    ]
+    assert all(one["family"] == "generic" and one["mac"] for one in report["found"])
+    assert city("device", "discovered", "--json").json["unknown"] == 3
+
+    gate, plaza = f"127.20.0.10:{port}", f"127.20.0.11:{port}"
+    assert city("device", "accept", gate, "--role", "switch", "--json").json["new"] == 1
+    assert city("device", "ignore", plaza, "--json").json["ignored"] == [plaza]
+    assert city("device", "accept", "--all-new", "--json").json["new"] == 1
+    with db() as session:
+        devices = {one.id: one for one in session.query(Device)}
+        before = {name: dict(vars(one)) for name, one in devices.items()}
+    assert set(devices) == {"gate", "kiosk"}
+    assert (devices["gate"].role, devices["gate"].management_address) == ("switch", "127.20.0.10")
+    assert (devices["gate"].snmp_port, devices["gate"].serial) == (port, "SN-0")
+
+    again = city("device", "accept", gate, "--json").json
+    assert again == {
+        "accepted": [{"key": gate, "device_id": "gate", "what": "unchanged"}], "new": 0
+    }  # fmt: skip
+    assert city("device", "accept", "--all-new", "--json").json == {"accepted": [], "new": 0}
+    report = discover(city, port)
+    assert [one["device_id"] for one in report["found"]] == ["gate", None, "kiosk"]
+    assert city("device", "discovered", "--json").json["unknown"] == 0
+    with db() as session:
+        after = {one.id: dict(vars(one)) for one in session.query(Device)}
+    for states in (before, after):
+        for state in states.values():
+            state.pop("_sa_instance_state")
+    assert after == before
+
+
+def test_a_device_at_another_address_is_told_and_not_proposed_again(city, port, db):
+    city("device", "accept", *[one["key"] for one in discover(city, port)["found"]])
+    with db() as session:
+        session.get(Device, "gate").management_address = "127.20.9.9"
+    (gate, *_) = discover(city, port)["found"]
+    assert (gate["device_id"], gate["unknown"]) == ("gate", False)
+    assert gate["remark"] == f"the inventory has it at 127.20.9.9, SNMP port {port}"
+
+
+def test_another_community_is_told_as_one_that_must_be_stored(city, needs_program, tmp_path):
+    snmpd = needs_program("snmpd", "snmpd")
+    with agents(snmpd, tmp_path, "gate", community="hidden") as port:
+        assert discover(city, port)["found"] == []
+        (found,) = discover(city, port, "--community", "hidden")["found"]
+        assert found["credential_needed"] is True
+        city("device", "credential", "lamps", "--field", "snmp_community", stdin="hidden")
+        (found,) = discover(city, port)["found"]
+    assert (found["credential"], "credential_needed" in found) == ("lamps", False)
+    done = city("device", "accept", found["key"], "--json")
+    assert done.json["new"] == 1
+    assert "hidden" not in done.out + done.err
+
+
+def test_two_credentials_at_once_are_refused_in_one_line(city):
+    done = city(
+        "collect", "discover", "127.20.0.1", "--community", "a", "--credential", "b", code=1
+    )
+    assert "not both" in done.err
+    done = city("collect", "discover", "127.20.0.1", "--credential", "nobody", code=1)
+    assert "no credential 'nobody'" in done.err
+    done = city("device", "accept", code=1)
+    assert "--all-new" in done.err
+    assert "no proposal 'x'" in city("device", "ignore", "x", code=1).err
