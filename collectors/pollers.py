@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TypeVar
 
+from collectors.access import ICMP
 from collectors.snmp.model import V1, V2C, V3, Answer, SweepFigures, Target
 from collectors.snmp.poller import Conversation, Poller
 
@@ -17,11 +18,12 @@ T = TypeVar("T")
 
 def standard_poller() -> Poller:
     """What Farola polls with."""
+    from collectors.checks.ping import PingPoller
     from collectors.snmp.sweep import SweepPoller
     from collectors.snmp.v3.poller import V3Poller
 
     community = SweepPoller()
-    return CompositePoller({V1: community, V2C: community, V3: V3Poller()})
+    return CompositePoller({V1: community, V2C: community, V3: V3Poller(), ICMP: PingPoller()})
 
 
 class CompositePoller:

@@ -98,6 +98,10 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         {
             "once": ("collectors.commands:once", "Poll every device once."),
             "run": ("collectors.commands:run", "Poll every device at an interval."),
+            "check": (
+                "collectors.checks.commands:check",
+                "Check address, name and portal as a client gets them.",
+            ),
             "availability": (
                 "collectors.availability_commands:availability",
                 "Which share of the polls was answered, and who is to blame for the others.",

@@ -61,7 +61,33 @@ class InventorySettings:
     database_url: str = ""
 
 
-SECTIONS = {"city": City, "store": StoreSettings, "inventory": InventorySettings}
+@dataclass(frozen=True)
+class ChecksSettings:
+    """Checks as a client feels them (docs/checks.md); one whose text is empty is not made."""
+
+    interval_s: float = 300.0
+    timeout_s: float = 5.0
+    interface: str = ""
+    """The collector's interface to ask an address on, and to make all its checks from."""
+    namespace: str = ""
+    """The network namespace that it is in."""
+    source: str = ""
+    """Address to make the collector's checks from."""
+    dns_name: str = ""
+    dns_server: str = ""
+    """Empty: the one that DHCP offered, else the machine's own."""
+    portal_url: str = ""
+    expect: str = "either"
+    """What is well: `portal` (it is in the way), `internet` (204), or `either`."""
+    aps: int = 0
+    """Access points that make the checks themselves each time, over SSH, in turn."""
+    ap_interface: str = ""
+    """Their interface to ask an address on."""
+
+
+SECTIONS = {
+    "city": City, "store": StoreSettings, "inventory": InventorySettings, "checks": ChecksSettings,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,6 +97,7 @@ class Settings:
     home: Path
     city: City = field(default_factory=City)
     store: StoreSettings = field(default_factory=StoreSettings)
+    checks: ChecksSettings = field(default_factory=ChecksSettings)
     database_url: str = field(default="", repr=False)
     """May hold a password, so it is never shown."""
 
@@ -114,6 +141,7 @@ def load_settings(home: Path | None = None) -> Settings:
         home=home,
         city=_section(path, data, "city", City),
         store=_section(path, data, "store", StoreSettings),
+        checks=_section(path, data, "checks", ChecksSettings),
         database_url=_section(path, data, "inventory", InventorySettings).database_url,
     )
     check_timezone(settings.city.timezone)
@@ -139,9 +167,12 @@ def write_settings(settings: Settings) -> Path:
     settings.home.mkdir(parents=True, exist_ok=True)
     path = settings.home / FILE_NAME
     lines = ["# Farola: one city. No secret belongs in this file.", ""]
-    for name, section in (("city", settings.city), ("store", settings.store)):
+    sections: list[tuple[str, object]] = [("city", settings.city), ("store", settings.store)]
+    if settings.checks != ChecksSettings():
+        sections.append(("checks", settings.checks))
+    for name, section in sections:
         lines.append(f"[{name}]")
-        lines += [f"{key} = {_toml_string(str(value))}" for key, value in vars(section).items()]
+        lines += [f"{key} = {_toml(value)}" for key, value in vars(section).items()]
         lines.append("")
     if settings.database_url:
         lines += ["[inventory]", f"database_url = {_toml_string(settings.database_url)}", ""]
@@ -159,6 +190,10 @@ def write_settings(settings: Settings) -> Path:
     return path
 
 
+def _toml(value: object) -> str:
+    return str(value) if isinstance(value, int | float) else _toml_string(str(value))
+
+
 def _toml_string(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
@@ -174,9 +209,13 @@ def _section(path: Path, data: dict[str, Any], name: str, kind: type[_T]) -> _T:
         raise SettingsError(
             f"{path}: [{name}] has no setting {unknown[0]!r}{_instead(unknown[0], known)}"
         )
-    wrong = [key for key, value in values.items() if not isinstance(value, str)]
-    if wrong:
-        raise SettingsError(f"{path}: [{name}] {wrong[0]} must be text in quotes")
+    for key, value in values.items():
+        default = getattr(kind, key)
+        number = isinstance(default, int | float)
+        wanted = type(default) if isinstance(default, int | str) else (int, float)
+        if isinstance(value, bool) or not isinstance(value, wanted):
+            is_what = "a number" if number else "text in quotes"
+            raise SettingsError(f"{path}: [{name}] {key} must be {is_what}")
     return kind(**values)
 
 

@@ -17,6 +17,8 @@ need ssh openssh-client
 need sshd openssh-server
 need dropbear dropbear-bin
 need busybox busybox
+need dnsmasq dnsmasq-base
+need ip iproute2
 need git git
 need chromium chromium
 for program in "$@"; do need "$program" "$program"; done

@@ -1,0 +1,1 @@
+"""Active checks: whether a client gets an address, a name and the portal."""
