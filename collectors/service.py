@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from collectors.active import Active
+from collectors.checks.run import checks_job
 from collectors.lease import read_lease
 from collectors.lease_keeper import LeaseKeeper
 from collectors.metrics import Gauges, serve_metrics
@@ -20,10 +21,10 @@ from collectors.one_poll import one_poll_at_a_time
 from collectors.poll import Collector, Summary
 from collectors.pollers import standard_poller
 from collectors.roster import Roster
-from collectors.schedule import wait_until
+from collectors.schedule import Job, wait_until
 from collectors.snmp.trap_receiver import TrapReceiver
 from collectors.snmp.traps import TrapCounts
-from farola.errors import FarolaError, InventoryError, StoreError
+from farola.errors import FarolaError, InventoryError, SettingsError, StoreError
 from farola.output import note, progress
 from farola.settings import Settings, load_settings
 from inventory.db import Inventory, open_inventory
@@ -188,6 +189,19 @@ class _Service:
             await wait_until(loop.time() + keeper.check_s, self._wake)
         return False
 
+    def _jobs(self, inventory: Inventory, store: Store) -> list[Job]:
+        """What is done beside the polls. Settings that cannot be used end a collector that starts;
+        one that runs goes on without.
+        """
+        try:
+            job = checks_job(self._settings, inventory, store, self._name)
+        except SettingsError as error:
+            if not self._started:
+                raise
+            note(f"farola: no checks: {error}")
+            return []
+        return [job] if job else []
+
     async def _be_active(self, inventory: Inventory, store: Store, keeper: LeaseKeeper) -> None:
         """Poll until stopped or until the lease is lost."""
         await asyncio.to_thread(_tell_active, inventory, self._name, keeper)
@@ -199,7 +213,7 @@ class _Service:
             settings=self._settings, interval_s=self._plan.interval_s, count=left,
             name=self._name, poller=self._poller, store=store, keeper=keeper, roster=roster,
             receiver=receiver, traps=self._plan.traps, gauges=self._gauges, report=self._report,
-            wake=self._wake,
+            wake=self._wake, jobs=self._jobs(inventory, store),
         )  # fmt: skip
         # The first time a port that is taken is a mistake to mend; a standby that takes over
         # polls without traps rather than not at all.
