@@ -32,6 +32,11 @@ def is_gone(holder: str) -> bool:
     return _started(int(mark["pid"])) != mark["started"]
 
 
+def shown(holder: str) -> str:
+    """`holder` for people: without what only tells processes apart."""
+    return re.sub(r", [0-9a-f]+(-\d+)?\)$", ")", holder)
+
+
 def _machine() -> str:
     """This start of this machine and this space of process ids (a container has its own)."""
     try:

@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from collectors.holder import is_gone, own_mark
+from collectors.holder import is_gone, own_mark, shown
 from collectors.lease import LeaseRecord, LeaseTable
 from farola.errors import FarolaError, InventoryError
 from farola.output import note
@@ -114,7 +114,7 @@ class LeaseKeeper:
                 raise LeaseLostError(f"the lease ran out: {error}") from None
             return
         if not mine:
-            by = f" ({held.holder})" if held else ""
+            by = f": {shown(held.holder)}" if held else ""
             raise LeaseLostError(f"another collector took the lease{by}")
 
     async def release(self) -> None:

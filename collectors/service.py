@@ -14,6 +14,7 @@ from functools import partial
 
 from collectors.active import Active
 from collectors.checks.run import checks_job
+from collectors.holder import shown
 from collectors.lease import read_lease
 from collectors.lease_keeper import LeaseKeeper
 from collectors.metrics import Gauges, serve_metrics
@@ -27,6 +28,7 @@ from collectors.snmp.traps import TrapCounts
 from farola.errors import FarolaError, InventoryError, SettingsError, StoreError
 from farola.output import note, progress
 from farola.settings import Settings, load_settings
+from farola.times import show_instant
 from inventory.db import Inventory, open_inventory
 from inventory.events import record
 from timeseries.base import Store
@@ -177,8 +179,8 @@ class _Service:
                     return True
                 if (other := await keeper.other()) and other.holder != told:
                     told = other.holder
-                    since = other.since.astimezone(self._settings.city.zone)
-                    note(f"standing by: {told} polls this city since {since:%Y-%m-%d %H:%M:%S %Z}")
+                    since = show_instant(other.since, self._settings.city.zone)
+                    note(f"standing by: {shown(told)} polls this city since {since}")
             except InventoryError as error:
                 if not self._started:
                     raise
@@ -249,7 +251,7 @@ def _tell_of_another(inventory: Inventory) -> None:
     with inventory.session() as session:
         held = read_lease(session)
     if held is not None and held.valid:
-        note(f"{held.holder} polls this city too: this poll comes beside its own")
+        note(f"{shown(held.holder)} polls this city too: this poll comes beside its own")
 
 
 def _tell_active(inventory: Inventory, name: str, keeper: LeaseKeeper) -> None:
@@ -257,7 +259,7 @@ def _tell_active(inventory: Inventory, name: str, keeper: LeaseKeeper) -> None:
     before = keeper.before
     if before is None:
         return
-    text = f"collector {name} is active, term {keeper.term}; before it was {before.holder}"
+    text = f"collector {name} is active, term {keeper.term}; before it was {shown(before.holder)}"
     note(text)
     with contextlib.suppress(InventoryError), inventory.session() as session:
         record(

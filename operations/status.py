@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,25 +12,51 @@ import click
 from farola.errors import FarolaError
 from farola.output import json_option, note, print_json, print_table
 from farola.settings import Settings, load_settings
+from operations.standing import Dead, Standing, by_state, last_answers, samples, standing
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from timeseries.base import Store, Table
+    from timeseries.base import Store
 
-STALE_MS = 15 * 60_000
-"""A device whose newest sample is this much older than the city's newest is unknown, as on the
-console."""
+NAMED = 10
+"""So many devices are named in a line; `--json` has all."""
+COUNTS = ("devices", "answered", "timed_out", "late", "retried", "dropped")
+LAG_TOLD_S = 1.0
+SECONDS = ("lag_s", "duration_s", "cpu_s")
 
 
 @dataclass(frozen=True)
 class Poll:
-    """The newest poll: when it was made (UTC), devices asked, answered and timed out."""
+    """The newest poll: when it was made (UTC) and by whom, devices asked, answered and timed out;
+    polls left out before it, requests sent again, replies that the kernel dropped; how long after
+    its due time it started, how long it took, and its CPU time. None is not told.
+    """
 
     at: datetime
+    collector: str
     devices: int | None
     answered: int | None
     timed_out: int | None
+    late: int | None
+    retried: int | None
+    dropped: int | None
+    lag_s: float | None
+    duration_s: float | None
+    cpu_s: float | None
+
+
+@dataclass(frozen=True)
+class LeaseHolder:
+    """Who polls this city, since when and until when unless the lease is renewed; `active` if it
+    has not run out.
+    """
+
+    holder: str
+    term: int
+    since: datetime
+    expires_at: datetime
+    active: bool
 
 
 @dataclass(frozen=True)
@@ -48,14 +73,18 @@ class LastChange:
 
 @dataclass(frozen=True)
 class Status:
-    """The city at one moment. `devices` counts up, down and unknown."""
+    """The city at one moment. `devices` counts up, down and unknown; `standing` names the slowest,
+    the dead, the unknown and those in maintenance.
+    """
 
     city: str
     home: str
     simulated: bool
     counts: dict[str, int]
     devices: dict[str, int]
+    collector: LeaseHolder | None
     last_poll: Poll | None
+    standing: Standing
     last_change: LastChange | None
     store: dict[str, Any]
 
@@ -79,20 +108,30 @@ def status(as_json: bool) -> int:
 
 def read_status(settings: Settings) -> Status:
     """Ask the inventory and the store. InventoryError where the inventory cannot be read."""
+    from collectors.availability_reading import upstream_paths
     from inventory import queries
     from inventory.db import open_inventory
+    from inventory.maintenance import in_maintenance, windows
+    from inventory.uplinks import upstream_of
     from timeseries import open_store
 
     inventory = open_inventory(settings)
+    now = datetime.now(UTC)
     try:
         with inventory.session() as session:
             counts = queries.counts(session)
-            ids = [device.id for device in queries.devices(session) if device.status == "live"]
+            live = [device for device in queries.devices(session) if device.status == "live"]
             simulated = queries.fact(session, "simulated") is not None
             change = _last_change(session)
+            holder = _holder(session)
+            upstream = upstream_paths(live, upstream_of(session))
+            sites = {device.id: device.site_id for device in live}
+            maintained = in_maintenance(windows(session, now, None), sites, now)
     finally:
         inventory.close()
     poll, latest = None, None
+    names = {device.id: device.name for device in live}
+    found = Standing()
     try:
         store = open_store(settings)
     except FarolaError as error:
@@ -101,43 +140,41 @@ def read_status(settings: Settings) -> Status:
         try:
             health = asdict(store.health())
             if health["ok"]:
-                latest = store.latest("device", ("state",))
+                latest = store.latest("device", ("state", "rtt_ms"))
                 poll = last_poll(store)
+                found = standing(names, samples(latest), upstream, maintained)
+                found = replace(found, dead=last_answers(found.dead, store, now))
         except FarolaError as error:
             health |= {"ok": False, "detail": str(error)}
         finally:
             store.close()
     return Status(
-        settings.city.name, str(settings.home), simulated, counts, by_state(ids, latest), poll,
-        change, health,
+        settings.city.name, str(settings.home), simulated, counts,
+        by_state(names, samples(latest)), holder, poll, found, change, health,
     )  # fmt: skip
-
-
-def by_state(ids: Iterable[str], latest: Table | None) -> dict[str, int]:
-    """How many of the devices `ids` are up, down and unknown by their newest samples."""
-    states: dict[str, object] = {}
-    if latest is not None and latest.times:
-        fresh = max(latest.times) - STALE_MS
-        samples = zip(latest.times, latest.tags["device"], latest.fields["state"], strict=True)
-        states = {device: state for time, device, state in samples if time >= fresh}
-    counted = Counter(states.get(device) for device in ids)
-    up, down = counted["up"], counted["down"]
-    return {"up": up, "down": down, "unknown": counted.total() - up - down}
 
 
 def last_poll(store: Store) -> Poll | None:
     """The newest poll of any collector."""
-    table = store.latest("poll", ("devices", "answered", "timed_out"))
+    table = store.latest("poll", (*COUNTS, *SECONDS))
     if not table.times:
         return None
     newest = max(range(len(table)), key=table.times.__getitem__)
-    at = datetime.fromtimestamp(table.times[newest] / 1000, UTC)
 
-    def figure(name: str) -> int | None:
+    def figure(name: str) -> float | None:
         value = table.fields[name][newest]
+        return float(value) if isinstance(value, int | float) else None
+
+    def count(name: str) -> int | None:
+        value = figure(name)
         return None if value is None else int(value)
 
-    return Poll(at, figure("devices"), figure("answered"), figure("timed_out"))
+    return Poll(
+        datetime.fromtimestamp(table.times[newest] / 1000, UTC),
+        table.tags["collector"][newest],
+        *map(count, COUNTS),
+        *map(figure, SECONDS),
+    )
 
 
 def as_plain(found: Status) -> dict[str, Any]:
@@ -148,10 +185,22 @@ def as_plain(found: Status) -> dict[str, Any]:
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         if isinstance(value, dict):
             return {key: plain(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(inner) for inner in value]
         return value
 
     data: dict[str, Any] = plain(asdict(found))
-    return data
+    named: dict[str, Any] = data.pop("standing")
+    return data | named
+
+
+def _holder(session: Session) -> LeaseHolder | None:
+    from collectors.lease import read_lease
+
+    held = read_lease(session)
+    if held is None:
+        return None
+    return LeaseHolder(held.holder, held.term, held.since, held.expires_at, held.valid)
 
 
 def _last_change(session: Session) -> LastChange | None:
@@ -182,27 +231,93 @@ def _print(found: Status, settings: Settings) -> None:
     rows = [
         ("neighbourhoods", f"{counts['neighbourhoods']:,}"),
         ("sites", f"{counts['sites']:,} and {counts['candidates']:,} candidates"),
-        ("devices", f"{counts['devices']:,}: " + _listed(found.devices)),
-        ("last poll", "none yet: run `farola collect once`"),
-        ("last change", "none yet"),
-        ("store", ("" if found.store["ok"] else "NOT WORKING: ") + found.store["detail"]),
     ]
-    if not found.store["ok"]:
-        rows[2] = ("devices", f"{counts['devices']:,}: their state cannot be read")
-        rows[3] = ("last poll", "cannot be read")
-    if found.last_poll:
-        poll = found.last_poll
-        rows[3] = ("last poll", f"{local(poll.at)}, {poll.answered} of {poll.devices} answered")
+    if found.store["ok"]:
+        rows.append(("devices", f"{counts['devices']:,}: " + _listed(found.devices)))
+        rows += _standing_rows(found, local)
+        rows.append(("last poll", _poll_line(found.last_poll, local)))
+    else:
+        rows.append(("devices", f"{counts['devices']:,}: their state cannot be read"))
+        rows.append(("last poll", "cannot be read"))
+    rows.append(("collector", _collector_line(found.collector, local)))
+    rows.append(("last change", "none yet"))
     if found.last_change:
         change = found.last_change
         when = local(change.pushed_at or change.created_at)
-        rows[4] = (
+        rows[-1] = (
             "last change",
             f"{change.id}, {change.status}, {when}: {_listed(change.devices) or 'no devices'}",
         )
+    rows.append(("store", ("" if found.store["ok"] else "NOT WORKING: ") + found.store["detail"]))
     if found.simulated:
         note("This city is simulated: its access points and residents are made up.")
     print_table(found.city, ("", ""), rows)
+
+
+def _standing_rows(found: Status, local: Callable[[datetime], str]) -> list[tuple[str, str]]:
+    """Who is dead, behind what, in maintenance, unknown or slow."""
+    rows = []
+    told = found.standing
+    behind: dict[str, list[Dead]] = {}
+    for one in told.dead:
+        if one.behind:
+            behind.setdefault(one.behind, []).append(one)
+    alone = [one for one in told.dead if not one.behind]
+    for one in alone[:NAMED]:
+        when = f", last answer {local(one.last_answer)}" if one.last_answer else ""
+        hanging = behind.pop(one.device, [])
+        with_it = f"; behind it {_named([below.device for below in hanging])}" if hanging else ""
+        rows.append(("down", _called(one.device, one.name) + when + with_it))
+    if len(alone) > NAMED:
+        rows.append(("down", f"and {len(alone) - NAMED:,} more"))
+    for upstream, hanging in behind.items():
+        if not any(one.device == upstream for one in alone):
+            rows.append(
+                ("down", f"behind {upstream}: {_named([below.device for below in hanging])}")
+            )
+    if told.maintenance:
+        rows.append(("in maintenance", _named(told.maintenance)))
+    if told.unknown and found.last_poll:
+        rows.append(("unknown", _named(told.unknown)))
+    if told.slowest:
+        slow = (f"{_called(one.device, one.name)} {one.rtt_ms:.0f} ms" for one in told.slowest)
+        rows.append(("slowest", ", ".join(slow)))
+    return rows
+
+
+def _poll_line(poll: Poll | None, local: Callable[[datetime], str]) -> str:
+    if poll is None:
+        return "none yet: run `farola collect once`"
+    parts = [f"{local(poll.at)}, {poll.answered} of {poll.devices} answered"]
+    if poll.duration_s is not None:
+        parts.append(f"in {poll.duration_s:.1f} s")
+    if poll.lag_s is not None and poll.lag_s >= LAG_TOLD_S:
+        parts.append(f"{poll.lag_s:.1f} s after its time")
+    for count, text in (
+        (poll.late, "polls before it left out"), (poll.dropped, "replies dropped by the kernel"),
+    ):  # fmt: skip
+        if count:
+            parts.append(f"{count:,} {text}")
+    return ", ".join(parts)
+
+
+def _collector_line(held: LeaseHolder | None, local: Callable[[datetime], str]) -> str:
+    if held is None:
+        return "none has run yet: `farola up` or `farola collect run` starts one"
+    from collectors.holder import shown
+
+    if not held.active:
+        return f"none is active; the last was {shown(held.holder)}, until {local(held.expires_at)}"
+    return f"{shown(held.holder)}, since {local(held.since)}"
+
+
+def _called(device: str, name: str) -> str:
+    return device if device == name else f"{device} ({name})"
+
+
+def _named(ids: Sequence[str]) -> str:
+    more = len(ids) - NAMED
+    return f"{len(ids):,}: " + ", ".join(ids[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _listed(counts: dict[str, int]) -> str:
