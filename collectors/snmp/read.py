@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterable
+from collections.abc import AsyncIterator, Generator, Iterable, Mapping
 from dataclasses import dataclass
 
 from collectors.snmp.book import ProfileBook, packaged
@@ -19,10 +19,11 @@ from collectors.snmp.profile import (
     Profile,
 )
 
+RELEARN = 60
+"""Polls after which a device is asked for all that its family may have, once: a network or a
+radio may have been added without a restart.
+"""
 _IDENTIFY = Question(IDENTITY)
-_DESCR, _OBJECT_ID, _UP_TIME = (
-    IDENTITY.index(oid) for oid in (SYS_DESCR, SYS_OBJECT_ID, SYS_UP_TIME)
-)
 
 
 @dataclass(slots=True)
@@ -33,12 +34,14 @@ class _Known:
     version: str
     object_id: RawValue | None
     descr: RawValue | None
+    family: Profile
     profile: Profile
     """The variant of its family that asks only for what it has."""
     address_index: int | None
     ticks: int = 0
     """Its agent's sysUpTime when last read: a fall may mean other interfaces or firmware."""
-    learned: bool = False
+    polls: int = 0
+    """Since it last taught what it has; 0 if it has not."""
 
 
 class Reader:
@@ -65,20 +68,24 @@ class Reader:
     def _conversation(self, target: Target) -> Generator[Question, Reply, DeviceReading | None]:
         known = self._known.get(target.device_id)
         if known is not None and (known.address, known.version) == (target.address, target.version):
-            reply = yield known.profile.question
-            if self._is_still(known, reply):
-                profile = known.profile
-                if not known.learned:
-                    profile, reply = yield from _learn(known, reply)
-                return decode(target, profile, reply, known.address_index)
-            # The reply itself says who answers now; nothing else of it fits the other profile.
+            if known.polls >= RELEARN:
+                known.profile, known.polls = known.family, 0
+            profile = known.profile
+            reply = yield profile.question
+            # The reply itself says who answers now; if it is another, nothing else of it fits.
             seen = {
                 oid: value
                 for oid, value in zip(IDENTITY, reply.scalars, strict=False)
                 if value is not None
             }
+            if self._is_still(known, seen):
+                if known.polls:
+                    known.polls += 1
+                else:
+                    profile, reply = yield from _learn(known, reply)
+                return decode(target, profile, reply, known.address_index)
             del self._known[target.device_id]
-            known = yield from self._recognise(target, seen)
+            known = yield from self._recognise(target, seen, not reply.error)
         else:
             identity = yield _IDENTIFY
             seen = varbinds(_IDENTIFY, identity)
@@ -89,24 +96,28 @@ class Reader:
         profile, reply = yield from _learn(known, reply)
         return decode(target, profile, reply, known.address_index)
 
-    def _is_still(self, known: _Known, reply: Reply) -> bool:
-        """Whether the device is what it was. A reply without identity speaks against nothing."""
-        object_id, descr = reply.scalars[_OBJECT_ID], reply.scalars[_DESCR]
-        if object_id is None and descr is None:
+    def _is_still(self, known: _Known, seen: Mapping[Oid, RawValue]) -> bool:
+        """Whether the device is what it was, by what of its identity it told. Where its
+        sysObjectID is missing, nothing speaks against it.
+        """
+        if SYS_OBJECT_ID not in seen:
             return True
-        if object_id is not None and object_id != known.object_id:
+        if seen[SYS_OBJECT_ID] != known.object_id:
             return False
-        if descr is not None and descr != known.descr:
-            return False
-        ticks = reply.scalars[_UP_TIME]
+        ticks = seen.get(SYS_UP_TIME)
         if isinstance(ticks, int):
             if ticks < known.ticks:
                 return False
             known.ticks = ticks
+        descr = seen.get(SYS_DESCR, known.descr)
+        if descr != known.descr:
+            if self._book.doubts(seen) or self._book.choose(seen).name != known.family.name:
+                return False
+            known.descr = descr
         return True
 
     def _recognise(
-        self, target: Target, seen: dict[Oid, RawValue], remember: bool = True
+        self, target: Target, seen: dict[Oid, RawValue], remember: bool
     ) -> Generator[Question, Reply, _Known]:
         """What the device is that answered `seen`. What it did not say well enough to be sure is
         not remembered, so that the next poll asks again.
@@ -126,9 +137,15 @@ class Reader:
             profile = profile.variant(V1_WITHOUT)
         ticks = seen.get(SYS_UP_TIME)
         known = _Known(
-            target.address, target.version, seen.get(SYS_OBJECT_ID), seen.get(SYS_DESCR), profile,
-            index if isinstance(index, int) else None, ticks if isinstance(ticks, int) else 0,
-        )  # fmt: skip
+            address=target.address,
+            version=target.version,
+            object_id=seen.get(SYS_OBJECT_ID),
+            descr=seen.get(SYS_DESCR),
+            family=profile,
+            profile=profile,
+            address_index=index if isinstance(index, int) else None,
+            ticks=ticks if isinstance(ticks, int) else 0,
+        )
         if remember:
             self._known[target.device_id] = known
         return known
@@ -140,7 +157,7 @@ def _learn(known: _Known, reply: Reply) -> Generator[Question, Reply, tuple[Prof
     """
     usual = known.profile
     known.profile = usual.learned(reply)
-    known.learned = not reply.error
+    known.polls = 0 if reply.error else 1
     if usual.without <= known.profile.without:
         return usual, reply
     again = yield known.profile.question
