@@ -12,10 +12,23 @@ from farola.settings import load_settings, write_settings
 from inventory.db import open_inventory
 from inventory.models import Change, ChangeDevice, Device
 from inventory.queries import set_fact
-from operations.status import STALE_MS, by_state
+from operations.standing import (
+    STALE_MS,
+    Dead,
+    Sample,
+    Slow,
+    by_state,
+    samples,
+    standing,
+)
 from timeseries import Batch, Table, open_store
 
 NOW = int(time.time() * 1000)
+HOUR_AGO = NOW - 3_600_000
+
+
+def iso(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
 def city(home: Path, run: Any) -> None:
@@ -36,14 +49,16 @@ def city(home: Path, run: Any) -> None:
         set_fact(session, "simulated", {"seed": 1})
     inventory.close()
     store = open_store(settings)
-    hour_ago = NOW - 3_600_000
     store.write(
         [
-            Batch("device", [hour_ago] * 2, {"device": ["c", "old"]}, {"state": ["up", "up"]}),
-            Batch("device", [NOW] * 2, {"device": ["a", "b"]}, {"state": ["up", "down"]}),
+            Batch("device", [HOUR_AGO] * 3, {"device": ["b", "c", "old"]},
+                  {"state": ["up", "up", "up"], "answered": [True, True, True]}),
+            Batch("device", [NOW] * 2, {"device": ["a", "b"]},
+                  {"state": ["up", "down"], "answered": [True, False], "rtt_ms": [7.5, None]}),
             Batch(
-                "poll", [hour_ago, NOW], {"collector": ["main", "main"]},
-                {"devices": [9, 3], "answered": [9, 1], "timed_out": [0, 2]},
+                "poll", [HOUR_AGO, NOW], {"collector": ["main", "main"]},
+                {"devices": [9, 3], "answered": [9, 1], "timed_out": [0, 2], "late": [0, 4],
+                 "lag_s": [0.0, 1.5]},
             ),
         ]
     )  # fmt: skip
@@ -59,7 +74,17 @@ def test_status_tells_what_is_known(home: Path, run: Any) -> None:
     assert found["devices"] == {"up": 1, "down": 1, "unknown": 2}
     at = datetime.fromtimestamp(NOW / 1000, UTC)
     assert datetime.fromisoformat(found["last_poll"].pop("at")) == at
-    assert found["last_poll"] == {"devices": 3, "answered": 1, "timed_out": 2}
+    assert {key: value for key, value in found["last_poll"].items() if value is not None} == {
+        "collector": "main", "devices": 3, "answered": 1, "timed_out": 2, "late": 4,
+        "lag_s": 1.5,
+    }  # fmt: skip
+    assert found["slowest"] == [{"device": "a", "name": "a", "rtt_ms": 7.5}]
+    assert found["dead"] == [
+        {"device": "b", "name": "b", "last_answer": iso(HOUR_AGO), "behind": None}
+    ]
+    assert found["unknown"] == ["c", "d"]
+    assert found["maintenance"] == []
+    assert found["collector"] is None
     change = found["last_change"]
     assert (change["id"], change["status"], change["author"]) == (7, "failed", "eve")
     assert change["pushed_at"] == "2024-05-17T18:30:00Z"
@@ -71,6 +96,10 @@ def test_the_table_speaks_the_citys_time(home: Path, run: Any) -> None:
     city(home, run)
     done = run("status")
     assert "4: 1 up, 1 down, 2 unknown" in done.stdout
+    assert "b, last answer 2" in done.stdout
+    assert "2: c, d" in done.stdout
+    assert "a 8 ms" in done.stdout
+    assert "1 of 3 answered, 1.5 s after its time, 4 polls before it left out" in done.stdout
     assert "7, failed, 2024-05-17 12:30 CST: 1 failed, 2 pushed" in done.stdout
     assert "simulated" in done.stderr
 
@@ -113,5 +142,31 @@ def test_without_a_city_one_line_says_so(run: Any) -> None:
 def test_a_sample_counts_until_it_is_much_older_than_the_newest() -> None:
     times = [NOW, NOW - STALE_MS, NOW - STALE_MS - 1]
     latest = Table(times, {"device": ["a", "b", "c"]}, {"state": ["up", "down", "up"]})
-    assert by_state(["a", "b", "c", "d"], latest) == {"up": 1, "down": 1, "unknown": 2}
-    assert by_state(["a"], None) == by_state(["a"], Table([], {"device": []}, {"state": []}))
+    assert by_state("abcd", samples(latest)) == {"up": 1, "down": 1, "unknown": 2}
+    nothing = Table([], {"device": []}, {"state": []})
+    assert samples(None) == samples(nothing) == {}
+
+
+def test_the_dead_stand_behind_what_they_hang_on() -> None:
+    known = {one: Sample(NOW, "down", None) for one in ("sw", "core", "ap-1", "ap-2", "ap-3")}
+    known |= {"up-1": Sample(NOW, "up", 3.0), "old": Sample(NOW - 1, "up", 900.0)}
+    names = {one: one.upper() for one in (*known, "new", "sold")}
+    upstream = {"sw": ("core",), "ap-1": ("sw", "core"), "ap-2": ("up-1",), "up-1": ("core",)}
+    found = standing(names, known, upstream, {"ap-3", "new", "up-1"})
+    assert found.dead == (
+        Dead("ap-2", "AP-2"), Dead("core", "CORE"),
+        Dead("ap-1", "AP-1", behind="core"), Dead("sw", "SW", behind="core"),
+    )  # fmt: skip
+    assert found.maintenance == ("ap-3", "new")
+    assert found.unknown == ("sold",)
+    assert found.slowest == (Slow("up-1", "UP-1", 3.0),)  # of the newest poll alone
+
+
+def test_maintenance_is_told_apart_from_the_dead(home: Path, run: Any) -> None:
+    city(home, run)
+    run("maintenance", "add", "--device", "b", "--reason", "new firmware")
+    found = json.loads(run("status", "--json").stdout)
+    assert (found["dead"], found["maintenance"]) == ([], ["b"])
+    assert "in maintenance" in run("status").stdout
+    run("maintenance", "end", "1")
+    assert [one["device"] for one in json.loads(run("status", "--json").stdout)["dead"]] == ["b"]
