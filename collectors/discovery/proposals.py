@@ -132,9 +132,12 @@ def propose(
 
 
 def _match(known: Known, one: Found, row: Discovered | None, name_is_unique: bool) -> Match:
-    """What was accepted is the device that was made of it; anything else is looked up."""
+    """What was accepted is the device that was made of it, whatever its name is now, unless its
+    address or hardware says otherwise; anything else is looked up.
+    """
     match = known.match(one, name_is_unique)
-    if row is not None and row.status == "accepted" and row.device_id and not match.device_id:
+    weak = match.by in {"", "name"}
+    if row is not None and row.status == "accepted" and row.device_id and weak:
         accepted = known.record(row.device_id)
         if accepted is not None:
             return Match(accepted.id, "accepted")
