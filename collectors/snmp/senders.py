@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 
 from collectors.snmp.book import SYS_NAME, text_of
 from collectors.snmp.model import Oid, Target, Usm
@@ -11,6 +12,19 @@ from collectors.snmp.notification import Notification
 
 TRAP_ADDRESS: Oid = (1, 3, 6, 1, 6, 3, 18, 1, 3, 0)
 """snmpTrapAddress: who sent a trap that came through a proxy."""
+
+
+def plain_address(text: str) -> str:
+    """An address in its one form: an IPv4 address that a socket of IPv6 shows as that, without a
+    zone. What is no address stays as it is.
+    """
+    if ":" not in text:
+        return text
+    try:
+        address = IPv6Address(text.partition("%")[0])
+    except ValueError:
+        return text
+    return str(address.ipv4_mapped or address)
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ class Senders:
         named: dict[str, dict[Usm, None]] = {}
         for target in targets:
             # It may send from any address that it may answer from.
-            for address in {target.address, *target.answers_from}:
+            for address in {plain_address(a) for a in (target.address, *target.answers_from)}:
                 ids.setdefault(address, []).append(target.device_id)
                 known = communities.setdefault(address, set())
                 if target.community:

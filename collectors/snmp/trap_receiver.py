@@ -10,7 +10,7 @@ from typing import Any
 
 from collectors.snmp.notification_v3 import V3Ear
 from collectors.snmp.peers import Peers, save_peers, start_engine
-from collectors.snmp.senders import Senders
+from collectors.snmp.senders import Senders, plain_address
 from collectors.snmp.trap_kinds import TrapEvent
 from collectors.snmp.traps import TrapCounts, TrapFilter
 from collectors.targets import Targets
@@ -96,7 +96,7 @@ class TrapReceiver(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """Judge a packet. An event that finds no room is dropped, unacknowledged."""
         room = len(self._waiting) + self._under_way < self._most_waiting
-        source = str(addr[0])
+        source = plain_address(str(addr[0]))
         verdict = self._filter.judge(data, source, time.monotonic(), room=room, wall_s=time.time())
         self.counts.add("received")
         if verdict.event is None:

@@ -20,11 +20,11 @@ PER_DEVICE = (1.0, 20.0)
 PER_CONTROLLER = (20.0, 3000.0)
 """Those of a controller about its access points: a district that loses power says so at once."""
 IN_ALL = (500.0, 2000.0)
-"""Packets a second, and how many at once, that are looked at at all."""
+"""Packets a second, and how many at once, that are looked at at all, from devices' addresses."""
+STRANGERS = (100.0, 500.0)
+"""The same of all addresses together that are no device's: they cannot crowd out the devices."""
 SIGNED = (20.0, 3000.0)
-"""Packets of v3 from the address of a known device that are looked at: each costs a digest."""
-SIGNED_BY_STRANGERS = (50.0, 500.0)
-"""The same of all other addresses together."""
+"""Packets of v3 from the address of a device that are looked at: each costs a digest."""
 REMEMBERED = 50_000
 """Devices and notifications kept in mind; the oldest make room, so that a flood costs no memory."""
 
@@ -60,7 +60,8 @@ class TrapFilter:
         Without `room` for one more event it is dropped and not remembered: when its sender
         repeats it, it is no duplicate.
         """
-        if not self._allowed("", now_s, IN_ALL):
+        known = source in self.senders.by_address
+        if not self._allowed(("all", known), now_s, IN_ALL if known else STRANGERS):
             return Verdict("rate_limited")
         if version_of(packet) == 3:
             heard = self._heard(packet, source, now_s, wall_s, room=room)
@@ -78,9 +79,7 @@ class TrapFilter:
         """What a message of v3 is; as many as `SIGNED` says cost a digest."""
         if self.ear is None:
             return Heard("malformed")
-        known = source in self.senders.by_address
-        limit = SIGNED if known else SIGNED_BY_STRANGERS
-        if not self._allowed(("v3", source if known else ""), now_s, limit):
+        if source in self.senders.by_address and not self._allowed(("v3", source), now_s, SIGNED):
             return Heard("rate_limited")
         if not room:  # before it is remembered as heard: its repeat is no replay
             return Heard("dropped")

@@ -11,8 +11,8 @@ from pysnmp.proto import api
 from collectors.snmp.book import SYS_NAME
 from collectors.snmp.model import Target
 from collectors.snmp.notification import TRAP_OID, decode_notification
-from collectors.snmp.senders import TRAP_ADDRESS, Senders
-from collectors.snmp.traps import TrapFilter
+from collectors.snmp.senders import TRAP_ADDRESS, Senders, plain_address
+from collectors.snmp.traps import STRANGERS, TrapFilter
 
 v1 = api.PROTOCOL_MODULES[api.SNMP_VERSION_1]
 v2c = api.PROTOCOL_MODULES[api.SNMP_VERSION_2C]
@@ -179,3 +179,21 @@ def test_no_damaged_packet_makes_the_filter_raise(changes, end):
         damaged[position] = value
     for data in (bytes(damaged), bytes(damaged[:end])):
         assert judge(data).outcome in {"stored", "malformed", "wrong_community"}
+
+
+def test_strangers_cannot_crowd_out_the_devices():
+    keep = TrapFilter(SENDERS)
+    flood = [judge(b"rubbish", f"198.51.100.{n % 250}", 0.0, keep).outcome for n in range(5000)]
+    assert flood.count("malformed") == STRANGERS[1]
+    assert judge(packet(), "192.0.2.1", 0.0, keep).outcome == "stored"
+
+
+@pytest.mark.parametrize(
+    ("shown", "device"),
+    [("::ffff:192.0.2.1", "ap-1"), ("2001:DB8:0::7%eth0", "ap-6"), ("not an address", None)],
+)
+def test_a_device_is_known_in_every_form_of_its_address(shown, device):
+    senders = Senders.of(
+        [Target("ap-1", "192.0.2.1", community="one"), Target("ap-6", "2001:db8::7")], {}
+    )
+    assert senders.by_address.get(plain_address(shown), (None,)) == (device,)
