@@ -33,7 +33,7 @@ def probe(host: str, how: AccessOptions, timeout_s: float, as_json: bool) -> Non
     from collectors.pollers import standard_poller
     from collectors.snmp.addresses import split_host_port
     from collectors.snmp.model import DEADLINE_S, V3, Target
-    from collectors.snmp.probe import probe_json, read_one
+    from collectors.snmp.probe import access_point_rows, probe_json, read_one
 
     address, port = split_host_port(host, 161)
     access = access_of(how)
@@ -71,4 +71,11 @@ def probe(host: str, how: AccessOptions, timeout_s: float, as_json: bool) -> Non
     if reading.ssids:
         print_table(
             "Networks", ["ssid", "clients"], [[s.name, s.clients] for s in reading.ssids], right=[1]
+        )
+    if reading.access_points:
+        print_table(
+            f"Access points: {len(reading.access_points)}",
+            ["access point", "key", "model", "address", "up", "channels", "clients"],
+            access_point_rows(reading.access_points),
+            right=[6],
         )

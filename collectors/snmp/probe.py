@@ -49,6 +49,22 @@ def probe_json(reading: DeviceReading) -> dict[str, Any]:
     }
 
 
+def access_point_rows(access_points: Iterable[AccessPointReading]) -> list[list[object]]:
+    """Access points as a person reads them: name, key, model, address, up, channels, clients."""
+    return [
+        [
+            one.name,
+            one.key,
+            one.model,
+            one.address,
+            "–" if one.up is None else "yes" if one.up else "no",
+            " ".join(str(radio.channel) for radio in one.radios if radio.channel is not None),
+            "–" if one.clients is None else one.clients,
+        ]
+        for one in access_points
+    ]
+
+
 def _radios(radios: Iterable[RadioReading]) -> list[dict[str, Any]]:
     keys = (
         "name", "band", "channel", "clients", "utilization_pct", "noise_dbm", "tx_power_dbm"
