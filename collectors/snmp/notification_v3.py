@@ -16,9 +16,7 @@ from pysnmp.proto.mpmod.rfc3412 import ScopedPDU
 
 from collectors.snmp.model import Oid, Usm
 from collectors.snmp.notification import Notification, notification_of
-from collectors.snmp.peers import WINDOW_S, OwnEngine, Peers
-from collectors.snmp.pysnmp_values import NOT_SNMP
-from collectors.snmp.usm import (
+from collectors.snmp.notification_usm import (
     AUTH,
     BROKEN,
     PRIV,
@@ -33,6 +31,8 @@ from collectors.snmp.usm import (
     scoped_pdu,
     write_message,
 )
+from collectors.snmp.peers import WINDOW_S, OwnEngine, Peers
+from collectors.snmp.pysnmp_values import NOT_SNMP
 
 _STATS: Oid = (1, 3, 6, 1, 6, 3, 15, 1, 1)
 UNSUPPORTED_LEVEL, NOT_IN_WINDOW, UNKNOWN_USER, UNKNOWN_ENGINE, WRONG_DIGEST, NOT_DECRYPTED = range(

@@ -198,7 +198,7 @@ def test_a_sender_that_knows_an_old_clock_of_ours_is_told_the_new_one(packet, sn
     accepted = V3Ear(ENGINE).hear(made["inform"], user, 100.0, 1e9)
     assert accepted.notification is not None
     # Its sender proves the report by its own key: tampering shows.
-    from collectors.snmp.usm import Keys, authentic, read_message
+    from collectors.snmp.notification_usm import Keys, authentic, read_message
 
     report = read_message(refused.reply)
     keys = Keys().of(USER, ENGINE.id)
