@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from collectors.access import Access, AccessError, read_access
-from collectors.snmp.model import Target
+from collectors.snmp.model import DEADLINE_S, Target
 from farola.keys import Keyring
 from inventory.queries import devices, secrets
 from inventory.records import DeviceRecord
 
 POLLABLE_ROLES = frozenset({"access-point", "switch", "router", "gateway", "controller"})
+CONTROLLER_DEADLINE_S = 50.0
+"""For all answers of a controller: thousands of access points are some 1,400 packets, one after the
+other, and are told within the usual minute.
+"""
 DEFAULT_COMMUNITY = "public"
 ValuesOf = Callable[[str], Mapping[str, str]]
 
@@ -81,6 +85,7 @@ def plan_targets(records: Iterable[DeviceRecord], values_of: ValuesOf) -> Target
 def _target(one: DeviceRecord, address: str, access: Access) -> Target:
     return Target(
         one.id, address, one.snmp_port, access.community,
+        deadline_s=CONTROLLER_DEADLINE_S if one.role == "controller" else DEADLINE_S,
         version=access.version, usm=access.usm,
         answers_from=frozenset(one.snmp_answers_from.split()),
     )  # fmt: skip

@@ -67,6 +67,11 @@ def test_a_device_that_its_controller_reports_is_not_skipped():
     assert targets.notes == ()
 
 
+def test_a_controller_has_more_time_for_its_many_access_points():
+    controller, other = plan(replace(device("c"), role="controller"), device("a")).polled
+    assert controller.deadline_s > other.deadline_s
+
+
 def test_other_addresses_that_a_device_may_answer_from_are_passed_on():
     targets = plan(replace(device("a"), snmp_answers_from="192.0.2.8 2001:db8::8"))
     assert targets.polled[0].answers_from == {"192.0.2.8", "2001:db8::8"}
