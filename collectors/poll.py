@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import socket
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from collectors.pollers import add_figures
+from collectors.snmp.access_points import Told, told_of
 from collectors.snmp.book import IDENTITY
-from collectors.snmp.memory import Past, recall
-from collectors.snmp.model import DeviceReading, Question, Reply, Target
+from collectors.snmp.memory import NO_PAST, Past, newest_poll_ms, recall
+from collectors.snmp.model import (
+    AccessPointReading,
+    DeviceReading,
+    Question,
+    Reply,
+    SweepFigures,
+    Target,
+)
 from collectors.snmp.outcome import Outcome, settle
 from collectors.snmp.poller import Poller
 from collectors.snmp.read import Reader
 from collectors.snmp.series import PollFigures, batches
-from collectors.snmp.state import needs_probe
+from collectors.snmp.state import MISSES, needs_probe
 from timeseries.base import Store
+
+SLOWEST = 5
+Identify = Callable[[str, Sequence[AccessPointReading]], Mapping[str, str]]
+"""The inventory's device by AccessPointReading.key, of those that a controller tells of."""
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A device that took `took_s` seconds for its answers."""
+
+    device: str
+    took_s: float
 
 
 @dataclass(frozen=True)
 class Summary:
     """What one poll did; `points` are rows written.
 
-    `not_answered`, `partial` (answered, but not to all that was asked) and `down` are device ids.
+    `not_answered`, `partial` (answered, but not to all that was asked), `down`, `other_address`
+    (answered from an address that is not theirs) and `unknown_access_points` (told of by a
+    controller, not in the inventory) are device ids. From `sent` on: packets.
     """
 
     devices: int
@@ -39,6 +64,15 @@ class Summary:
     not_answered: tuple[str, ...]
     partial: tuple[str, ...]
     down: tuple[str, ...]
+    slowest: tuple[Slow, ...] = ()
+    other_address: tuple[str, ...] = ()
+    unknown_access_points: tuple[str, ...] = ()
+    sent: int = 0
+    received: int = 0
+    retried: int = 0
+    kernel_drops: int = 0
+    malformed: int = 0
+    unmatched: int = 0
 
     def as_json(self) -> dict[str, object]:
         """As `farola collect once --json` prints it."""
@@ -59,18 +93,50 @@ class Turn:
     counters: bool = True
 
 
+@dataclass(frozen=True)
+class _Poll:
+    """What one poll brought, on its way into the store."""
+
+    now: datetime
+    readings: list[DeviceReading]
+    told: Told
+    probes: Mapping[str, bool]
+    packets: SweepFigures
+    late: int
+    skipped: int
+    turn: Turn
+    started: float
+    cpu: float
+
+
 class Collector:
     """Polls again and again and remembers the poll before; the store is its only memory that
     lasts, so another collector can go on where this one stopped.
+
+    Whoever wrote a poll meanwhile is noticed, and what it wrote is where the next differences
+    start: traffic is never counted twice.
     """
 
-    def __init__(self, poller: Poller, store: Store, name: str = "") -> None:
-        """`name` is the collector's in the series `poll`, the host's unless given."""
+    def __init__(
+        self,
+        poller: Poller,
+        store: Store,
+        name: str = "",
+        identify: Identify = lambda _controller, _told: {},
+        alone: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    ) -> None:
+        """`name` is the collector's in the series `poll`, the host's unless given. `alone` is held
+        from the start of a poll to the end of writing it (`collectors.one_poll`).
+        """
         self._name = name or socket.gethostname()
         self._poller = poller
         self._reader = Reader(poller)
         self._store = store
+        self._identify = identify
+        self._alone = alone
         self._past: dict[str, Past] | None = None
+        self._newest_ms: int | None = None
+        self._told_by: dict[str, str] = {}
 
     async def poll(
         self,
@@ -79,72 +145,88 @@ class Collector:
         late: int = 0,
         advance: Callable[[int], None] = lambda _n: None,
         turn: Turn = Turn(),
+        *,
+        looked_after: Mapping[str, Collection[str]] | None = None,
     ) -> Summary:
         """Poll `targets` once and write all series in one go, stamped with the poll's start.
 
         `late` is how many polls before were left out because this one's turn had passed.
+        `looked_after` holds for each controller the devices of the inventory that it reports and
+        that are not polled themselves.
 
         Raises
         ------
         StoreError
             The store cannot be read or refused the poll; nothing is kept then, and the next
             poll's differences span the gap.
+        InventoryError
+            The controllers' access points could not be looked up.
         """
-        started, cpu = time.monotonic(), time.process_time()
-        now = datetime.now(UTC)
-        at_ms = int(now.timestamp() * 1000)
-        if self._past is None:
-            ids = [target.device_id for target in targets]
-            self._past = await asyncio.to_thread(recall, self._store, now, ids)
-        readings: list[DeviceReading] = []
-        async for reading in self._reader.read(targets):
-            readings.append(reading)
-            advance(1)
-        probes = await self._probe(readings, targets, self._past)
-        outcomes = [
-            settle(
-                reading, self._past.get(reading.device_id, Past()), at_ms,
-                probes.get(reading.device_id),
+        async with self._alone():
+            started, cpu = time.monotonic(), time.process_time()
+            now = datetime.now(UTC)
+            await asyncio.to_thread(self._remembered, now)
+            readings: list[DeviceReading] = []
+            async for reading in self._reader.read(targets):
+                readings.append(reading)
+                advance(1)
+            packets = self._poller.figures
+            told = await asyncio.to_thread(
+                self._access_points, readings, targets, looked_after or {}
             )
-            for reading in readings
-        ]  # fmt: skip
-        answered = sum(reading.answered for reading in readings)
-        figures = PollFigures(
-            devices=len(readings),
-            answered=answered,
-            timed_out=len(readings) - answered,
-            late=late,
-            duration_s=round(time.monotonic() - started, 3),
-            cpu_s=round(time.process_time() - cpu, 3),
-            lag_s=round(turn.lag_s, 3),
-        )
-        rows = batches(outcomes, figures, at_ms, self._name)
-        if not turn.counters:
-            rows = [batch for batch in rows if batch.measurement != "interface"]
+            probes = await self._probe(readings, targets)
+            if probes:
+                packets = add_figures([packets, self._poller.figures])
+            # An access point cannot be asked itself: its controller's next poll is the re-probe.
+            probes |= {
+                one.device_id: False
+                for one in told.readings
+                if self._before(one.device_id).misses >= MISSES
+            }
+            # In a thread: traps are received in this loop.
+            return await asyncio.to_thread(
+                self._keep,
+                _Poll(now, readings, told, probes, packets, late, skipped, turn, started, cpu),
+            )
 
-        def write() -> int:
-            turn.before_write()
-            return self._store.write(rows)
+    def _remembered(self, now: datetime) -> dict[str, Past]:
+        """The polls before, read from the store at first, and when somebody else polled since."""
+        newest_ms = newest_poll_ms(self._store, now)
+        if self._past is None or (newest_ms or 0) > (self._newest_ms or 0):
+            self._past = None
+            self._past = recall(self._store, now)
+            self._newest_ms = newest_ms
+        return self._past
 
-        points = await asyncio.to_thread(write)
-        self._past |= {outcome.reading.device_id: outcome.past for outcome in outcomes}
-        return _summary(outcomes, figures, skipped, points)
+    def _before(self, device_id: str) -> Past:
+        return (self._past or {}).get(device_id, NO_PAST)
+
+    def _access_points(
+        self,
+        readings: Sequence[DeviceReading],
+        targets: Sequence[Target],
+        looked_after: Mapping[str, Collection[str]],
+    ) -> Told:
+        controllers = [one for one in readings if one.access_points]
+        if not controllers and not looked_after:
+            return Told()
+        ids = {
+            one.device_id: self._identify(one.device_id, one.access_points) for one in controllers
+        }
+        polled = {target.device_id for target in targets}
+        told = told_of(readings, ids, polled, looked_after, self._told_by)
+        self._told_by |= told.told_by
+        return told
 
     async def _probe(
-        self,
-        readings: Iterable[DeviceReading],
-        targets: Sequence[Target],
-        past: Mapping[str, Past],
+        self, readings: Sequence[DeviceReading], targets: Sequence[Target]
     ) -> dict[str, bool]:
         """Ask those once more that would be called down now: whether each answered."""
         doubtful = {
-            reading.device_id
-            for reading in readings
-            if needs_probe(
-                reading.answered,
-                (before := past.get(reading.device_id, Past())).misses,
-                before.state,
-            )
+            one.device_id
+            for one in readings
+            if not one.answered
+            and needs_probe(False, (before := self._before(one.device_id)).misses, before.state)
         }
         again = [target for target in targets if target.device_id in doubtful]
         if not again:
@@ -154,27 +236,82 @@ class Collector:
             async for answer in self._poller.ask(again, _identify)
         }
 
+    def _keep(self, poll: _Poll) -> Summary:
+        """Settle the poll and write it."""
+        at_ms = int(poll.now.timestamp() * 1000)
+        past = self._remembered(poll.now)
+        controllers = poll.told.controllers
+        readings = [controllers.get(one.device_id, one) for one in poll.readings]
+        readings += poll.told.readings
+        outcomes = [
+            settle(one, past.get(one.device_id, NO_PAST), at_ms, poll.probes.get(one.device_id))
+            for one in readings
+        ]
+        figures = _figures(poll, readings)
+        rows = batches(outcomes, figures, at_ms, self._name)
+        if not poll.turn.counters:
+            rows = [batch for batch in rows if batch.measurement != "interface"]
+        poll.turn.before_write()
+        try:
+            points = self._store.write(rows)
+        except BaseException:
+            self._past = None  # a part of it may be kept: the store knows
+            raise
+        past |= {outcome.reading.device_id: outcome.past for outcome in outcomes}
+        if not poll.turn.counters:
+            self._past = None  # the next differences start from what is stored
+        self._newest_ms = max(at_ms, self._newest_ms or 0)
+        return _summary(poll, outcomes, figures, points)
+
 
 def _identify(_target: Target) -> Generator[Question, Reply, None]:
     yield Question(IDENTITY)
 
 
+def _figures(poll: _Poll, readings: Sequence[DeviceReading]) -> PollFigures:
+    answered = sum(one.answered for one in readings)
+    return PollFigures(
+        devices=len(readings),
+        answered=answered,
+        timed_out=len(readings) - answered,
+        late=poll.late,
+        duration_s=round(time.monotonic() - poll.started, 3),
+        cpu_s=round(time.process_time() - poll.cpu, 3),
+        lag_s=round(poll.turn.lag_s, 3),
+        sent=poll.packets.sent,
+        received=poll.packets.received,
+        retried=poll.packets.retried,
+        dropped=poll.packets.kernel_drops,
+    )
+
+
 def _summary(
-    outcomes: Sequence[Outcome], figures: PollFigures, skipped: int, points: int
+    poll: _Poll, outcomes: Sequence[Outcome], figures: PollFigures, points: int
 ) -> Summary:
+    slowest = heapq.nlargest(SLOWEST, poll.readings, key=lambda reading: reading.took_s)
+    packets = poll.packets
     return Summary(
         devices=figures.devices,
         answered=figures.answered,
         timed_out=figures.timed_out,
-        skipped=skipped,
+        skipped=poll.skipped,
         points=points,
         duration_s=figures.duration_s,
         cpu_s=figures.cpu_s,
         late=figures.late,
-        lag_s=figures.lag_s,
         not_answered=tuple(sorted(o.reading.device_id for o in outcomes if not o.reading.answered)),
         partial=tuple(
             sorted(o.reading.device_id for o in outcomes if o.reading.answered and o.reading.error)
         ),
         down=tuple(sorted(o.reading.device_id for o in outcomes if o.state == "down")),
+        lag_s=figures.lag_s,
+        slowest=tuple(Slow(one.device_id, round(one.took_s, 3)) for one in slowest if one.took_s),
+        other_address=packets.other_address,
+        unknown_access_points=poll.told.unknown,
+        sent=packets.sent,
+        received=packets.received,
+        retried=packets.retried,
+        kernel_drops=packets.kernel_drops,
+        malformed=packets.malformed,
+        unmatched=packets.unmatched,
     )

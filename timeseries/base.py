@@ -30,10 +30,12 @@ SCHEMA: dict[str, Measurement] = {
             "device", "device",
             answered=bool, state=str, rtt_ms=float, uptime_s=float, agent_uptime_s=float,
             clients=int, cpu_pct=float, mem_pct=float, reboots=int,
+            misses=int, last_uptime_s=float, last_agent_uptime_s=float, last_told_s=float,
         ),
         _measurement(
             "interface", "device interface",
             rx_bytes_total=int, tx_bytes_total=int, rx_bytes=int, tx_bytes=int, interval_s=float,
+            bits=int,
         ),
         _measurement(
             "radio", "device radio band",

@@ -1,38 +1,64 @@
 """From raw counters to bytes that are safe to sum, and from uptimes to reboots. Pure functions.
 
 A missing difference costs one interval; a wrong one draws a spike that stays in every sum. So a
-difference is given only where nothing speaks against it.
+difference is given only where nothing speaks against it, and never more than what really passed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
 
 TICKS_ROLL_OVER_S = 2**32 / 100
 """TimeTicks (RFC 2578) count hundredths of a second in 32 bits: they start again at 497 days."""
-MAX_BYTES_PER_S = 400e9 / 8
-"""No interface carries more; a difference above it is not traffic."""
+OFFSET_S = 20.0
+"""A sweep may come to a device so much earlier or later than the one before."""
+MAX_BYTES_PER_S = {"radio": 50e9 / 8, "uplink": 400e9 / 8}
+"""No interface of that role carries more; a difference above it is not traffic."""
+WRAP_BYTES_PER_S = 1e9 / 8
+"""A 32-bit counter that falls has wrapped once, unless that means more than this."""
+BOTH_WRAP_BYTES_PER_S = 100e6 / 8
+"""Where both counters of an interface fall at once, it has likelier started again (a radio whose
+driver was loaded anew) than wrapped twice, unless both were as near the end as this.
+"""
 
 
-@dataclass(frozen=True)
-class Uptime:
-    """`device_s` since the device started, `agent_s` since its SNMP agent did; None unknown."""
+class Clock(Enum):
+    """What the uptimes of two polls tell of the time between."""
 
-    device_s: float | None
-    agent_s: float | None
+    RAN_ON = "the device ran on"
+    UNKNOWN = "nothing speaks against it, and nothing proves it"
+    DOUBTFUL = "its agent started again, and no other clock tells of the device"
+    STARTED = "the device started again"
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Raw octet counters of an interface at `at_ms` (milliseconds since 1970)."""
+class Uptime(NamedTuple):
+    """The clocks of a device, in seconds; None is not told.
+
+    `device_s` since the device started (hrSystemUptime), the same as `agent_s` where only the
+    agent tells; `engine_boots` and `engine_s` are snmpEngineBoots and snmpEngineTime (RFC 3411).
+    """
+
+    device_s: float | None = None
+    agent_s: float | None = None
+    engine_boots: int | None = None
+    engine_s: float | None = None
+
+
+class Sample(NamedTuple):
+    """Raw octet counters of an interface at `at_ms` (milliseconds since 1970), of `bits` bits.
+
+    `discontinuity_s` is what ifCounterDiscontinuityTime was then, None if that is not known.
+    """
 
     at_ms: int
     rx: int
     tx: int
+    bits: int = 64
+    discontinuity_s: float | None = None
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """Octets received and sent in the last `interval_s` seconds."""
 
     rx: int
@@ -40,62 +66,111 @@ class Difference:
     interval_s: float
 
 
-def restarted(before_s: float, now_s: float, elapsed_s: float) -> bool:
-    """Whether an uptime started again between two readings, `elapsed_s` apart.
+def restarted(
+    before_s: float, now_s: float, elapsed_s: float, roll_over_s: float = TICKS_ROLL_OVER_S
+) -> bool:
+    """Whether an uptime started again between two readings, some `elapsed_s` apart.
 
     It did if it fell, unless TimeTicks rolled over, or if it is younger than the last reading
     (it started again and has already overtaken the old value). A clock of ours that jumps makes
     no device look restarted that has been up for longer than the jump.
     """
-    slack_s = 5 + 0.01 * abs(elapsed_s)
-    expected = before_s + elapsed_s
-    if expected >= TICKS_ROLL_OVER_S - slack_s:
-        rolled = expected % TICKS_ROLL_OVER_S if expected >= TICKS_ROLL_OVER_S else 0.0
-        if abs(now_s - rolled) <= slack_s:
-            return False
-    return now_s < before_s - 1 or now_s < elapsed_s - slack_s
-
-
-def rebooted(before: Uptime, now: Uptime, elapsed_s: float) -> bool:
-    """Whether the device itself started again: an agent that restarts alone is no reboot."""
-    if before.device_s is None or now.device_s is None:
+    if before_s <= now_s and elapsed_s + OFFSET_S <= now_s:
         return False
-    return restarted(before.device_s, now.device_s, elapsed_s)
+    slack_s = 5 + 0.01 * abs(elapsed_s)
+    expected_s = before_s + elapsed_s
+    if expected_s >= roll_over_s - slack_s - OFFSET_S:
+        rolled_s = max(0.0, expected_s - roll_over_s) % roll_over_s
+        if abs(now_s - rolled_s) <= slack_s + OFFSET_S:
+            return False
+    return now_s < before_s - 1 or now_s < min(elapsed_s - slack_s, expected_s - slack_s - OFFSET_S)
+
+
+def judge(before: Uptime, now: Uptime, elapsed_s: float) -> Clock:
+    """What two tellings of a device's clocks, some `elapsed_s` apart, say of the time between.
+
+    A device whose agent ran on ran on; one whose own clock started again did so too. An agent
+    that starts again alone is no reboot; where no clock but the agent's is told it is DOUBTFUL.
+    """
+    if _engine_ran_on(before, now, elapsed_s):
+        return Clock.RAN_ON
+    if before.device_s is None or now.device_s is None:
+        return Clock.UNKNOWN
+    own = now.device_s != now.agent_s and (
+        before.device_s != before.agent_s or _foreseen(before.device_s, now.device_s, elapsed_s)
+    )
+    earlier, later = (before.device_s, now.device_s) if own else (before.agent_s, now.agent_s)
+    if earlier is None or later is None:
+        return Clock.UNKNOWN
+    if restarted(earlier, later, elapsed_s):
+        return Clock.STARTED if own else Clock.DOUBTFUL
+    # What rolled over may have started again at the very moment.
+    sure = later >= earlier and _old(earlier, elapsed_s)
+    return Clock.RAN_ON if sure else Clock.UNKNOWN
+
+
+def _foreseen(before_s: float, now_s: float, elapsed_s: float) -> bool:
+    """Whether a clock shows what it must if it ran on."""
+    return abs(before_s + elapsed_s - now_s) <= OFFSET_S + 5 + 0.01 * abs(elapsed_s)
+
+
+def _old(before_s: float, elapsed_s: float) -> bool:
+    """Whether a clock was old enough that it could not start again without showing it."""
+    return before_s >= OFFSET_S + 5 + 0.01 * abs(elapsed_s)
+
+
+def _engine_ran_on(before: Uptime, now: Uptime, elapsed_s: float) -> bool:
+    """Whether the agent is known not to have started again: its engine's time does not roll over
+    at 497 days. Some agents forget their boots, so that their number alone proves nothing.
+    """
+    if now.engine_boots is None or now.engine_boots != before.engine_boots:
+        return False
+    if now.engine_s is None or before.engine_s is None:
+        return False
+    return _old(before.engine_s, elapsed_s) and not restarted(
+        before.engine_s, now.engine_s, elapsed_s, float("inf")
+    )
 
 
 def difference(
-    before: Sample | None,
-    now: Sample,
-    *,
-    bits: int,
-    reboot: bool,
-    uptime: Uptime,
-    discontinuity_s: float | None,
+    before: Sample, now: Sample, clock: Clock, agent_s: float | None = None, role: str = "uplink"
 ) -> Difference | None:
-    """Traffic since `before`, or None where it cannot be told safely.
+    """Traffic of an interface since `before`, or None where it cannot be told safely.
 
-    None for a first sample, a duplicate or a clock that went back, after a reboot, where the
-    agent reports a discontinuity since `before` (ifCounterDiscontinuityTime, in seconds of the
-    agent's uptime), when a 64-bit counter falls, and when the width of the counter changed. A
-    32-bit counter that falls has wrapped once.
+    None for a duplicate or a clock of ours that went back; where the device, or the interface
+    (ifCounterDiscontinuityTime, in seconds of the agent's uptime `agent_s`), started again in
+    between; where a counter changed its width; where a 64-bit counter fell, and a 32-bit one
+    unless the device is known to have run on: then it has wrapped once.
     """
-    if before is None or now.at_ms <= before.at_ms or reboot:
-        return None
     interval_s = (now.at_ms - before.at_ms) / 1000
-    if discontinuity_s and uptime.agent_s is not None:
-        since_s = uptime.agent_s - discontinuity_s
-        if 0 <= since_s <= interval_s:
-            return None
-    rx = _step(before.rx, now.rx, bits)
-    tx = _step(before.tx, now.tx, bits)
-    if rx is None or tx is None or max(rx, tx) > MAX_BYTES_PER_S * interval_s:
+    if interval_s <= 0 or clock is Clock.STARTED or before.bits != now.bits:
         return None
-    return Difference(rx, tx, interval_s)
+    if now.discontinuity_s and _broke_off(before, now, agent_s, interval_s):
+        return None
+    rx, tx = now.rx - before.rx, now.tx - before.tx
+    if rx < 0 or tx < 0:
+        # An agent that starts again forgets what broke off before.
+        forgot = now.discontinuity_s is not None and agent_s is not None and agent_s <= interval_s
+        if now.bits != 32 or clock is not Clock.RAN_ON or forgot:
+            return None
+        most = (BOTH_WRAP_BYTES_PER_S if rx < 0 and tx < 0 else WRAP_BYTES_PER_S) * interval_s
+        if (rx < 0 and rx + 2**32 > most) or (tx < 0 and tx + 2**32 > most):
+            return None
+        rx, tx = rx % 2**32, tx % 2**32
+    most = MAX_BYTES_PER_S.get(role, MAX_BYTES_PER_S["uplink"]) * interval_s
+    return Difference(rx, tx, interval_s) if max(rx, tx) <= most else None
 
 
-def _step(before: int, now: int, bits: int) -> int | None:
-    if before >= 2**bits:
-        return None  # it was a 64-bit counter until now
-    if now >= before:
-        return now - before
-    return now + 2**32 - before if bits == 32 else None
+def _broke_off(before: Sample, now: Sample, agent_s: float | None, interval_s: float) -> bool:
+    """Whether the counters broke off since `before`; told in the agent's uptime, which may have
+    rolled over meanwhile.
+    """
+    if (
+        agent_s is None
+        or now.discontinuity_s is None
+        or now.discontinuity_s == before.discontinuity_s
+    ):
+        return False
+    if before.discontinuity_s is not None and agent_s > interval_s:
+        return True
+    return (agent_s - now.discontinuity_s) % TICKS_ROLL_OVER_S <= interval_s + OFFSET_S

@@ -1,23 +1,22 @@
 """What the last poll left behind, read back from the store: states, misses, uptimes and raw
-counters. A collector that restarts or takes over loses no interval.
+counters. A collector that restarts or takes over loses no interval and counts none twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from collectors.snmp.counters import Sample, Uptime
-from collectors.snmp.state import misses_before
-from timeseries.base import Store, Table
+from collectors.snmp.counters import OFFSET_S, Sample, Uptime
+from timeseries.base import Store, Table, Value
 
 LOOK_BACK = timedelta(days=7)
 """What is older says nothing about the present."""
-NEVER_TOLD = Uptime(None, None)
+NEVER_TOLD = Uptime()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Past:
     """A device as the polls before left it; times in milliseconds since 1970."""
 
@@ -26,61 +25,94 @@ class Past:
     reboots: int = 0
     uptime: Uptime = NEVER_TOLD
     uptime_at_ms: int | None = None
-    counters: dict[str, Sample] = field(default_factory=dict)
+    counters: Mapping[str, Sample] = field(default_factory=dict)
 
 
-def recall(store: Store, now: datetime, device_ids: Iterable[str]) -> dict[str, Past]:
-    """What is known of each device; those never polled are left out.
+NO_PAST = Past()
+"""A device before its first poll."""
 
-    Two queries for the city, and one more for each device whose newest poll went unanswered:
-    how often it was missed, and the last uptime it told, stand in its older rows.
+
+def newest_poll_ms(store: Store, now: datetime) -> int | None:
+    """When the newest poll that the store holds was started, by whomever; None if none was."""
+    times = store.latest("poll", ("devices",), since=now - LOOK_BACK).times
+    return max(times, default=None)
+
+
+def recall(store: Store, now: datetime) -> dict[str, Past]:
+    """What is known of each device, in two queries for the city.
+
+    A row without an uptime says what the last one was and how long ago (`last_uptime_s`,
+    `last_told_s`), so that nobody has to look for it.
     """
     since = now - LOOK_BACK
-    fields = ("answered", "state", "reboots", "uptime_s", "agent_uptime_s")
-    newest = store.latest("device", fields, since=since)
-    samples = _samples(store.latest("interface", ("rx_bytes_total", "tx_bytes_total"), since=since))
-    wanted = set(device_ids)
-    past: dict[str, Past] = {}
+    newest = store.latest(
+        "device",
+        ("answered", "state", "reboots", "uptime_s", "agent_uptime_s", "misses", "last_uptime_s",
+         "last_agent_uptime_s", "last_told_s"),
+        since=since,
+    )  # fmt: skip
+    samples = _samples(
+        store.latest("interface", ("rx_bytes_total", "tx_bytes_total", "bits"), since=since)
+    )
+    past = {}
     for row, device in enumerate(newest.tags.get("device", [])):
-        if device not in wanted:
-            continue
-        table, rows = newest, [row]
-        if not newest.fields["answered"][row]:
-            table = store.series("device", {"device": device}, since, now, fields)
-            rows = list(range(len(table)))
-        past[device] = _past(table, rows, samples.get(device, {}))
+        uptime, told_at_ms = _uptime(newest, row)
+        fields = newest.fields
+        misses = 0 if fields["answered"][row] else max(1, int(fields["misses"][row] or 0))
+        past[device] = Past(
+            state=str(fields["state"][row] or "unknown"),
+            misses=misses,
+            reboots=int(fields["reboots"][row] or 0),
+            uptime=uptime,
+            uptime_at_ms=told_at_ms,
+            counters=_still_good(samples.get(device, {}), uptime, told_at_ms),
+        )
     return past
 
 
-def _past(table: Table, rows: list[int], counters: dict[str, Sample]) -> Past:
-    """The past told by `rows` of `table`, oldest first."""
-    column = table.fields
-    told = [row for row in rows if column["uptime_s"][row] is not None]
-    last = told[-1] if told else None
-    reboots = [int(value) for row in rows if (value := column["reboots"][row]) is not None]
-    states = [str(value) for row in rows if (value := column["state"][row]) is not None]
-    return Past(
-        state=states[-1] if states else "unknown",
-        misses=misses_before([bool(column["answered"][row]) for row in rows]),
-        reboots=reboots[-1] if reboots else 0,
-        uptime=NEVER_TOLD
-        if last is None
-        else Uptime(_number(column["uptime_s"][last]), _number(column["agent_uptime_s"][last])),
-        uptime_at_ms=None if last is None else table.times[last],
-        counters=counters,
-    )
+def _uptime(table: Table, row: int) -> tuple[Uptime, int | None]:
+    """The last uptime told, and when."""
+    column, at_ms = table.fields, table.times[row]
+    told = _number(column["uptime_s"][row])
+    if told is not None:
+        return Uptime(told, _number(column["agent_uptime_s"][row])), at_ms
+    last, ago_s = _number(column["last_uptime_s"][row]), _number(column["last_told_s"][row])
+    if last is None or ago_s is None:
+        return NEVER_TOLD, None
+    uptime = Uptime(last, _number(column["last_agent_uptime_s"][row]))
+    return uptime, at_ms - round(ago_s * 1000)
+
+
+def _still_good(
+    samples: dict[str, Sample], uptime: Uptime, told_at_ms: int | None
+) -> dict[str, Sample]:
+    """Samples without those from before the device's last start, which are no base for traffic.
+
+    A device is as old as its agent at least. Where only the agent's clock is known, or both have
+    rolled over, good ones may stay out too: that costs one interval, if a poll brought an uptime
+    and no counters.
+    """
+    if uptime.device_s is None or told_at_ms is None:
+        return samples
+    age_s = max(uptime.device_s, uptime.agent_s or 0.0)
+    started_ms = told_at_ms - (age_s - OFFSET_S) * 1000
+    oldest_ms = min(told_at_ms, started_ms)
+    return {name: one for name, one in samples.items() if one.at_ms >= oldest_ms}
 
 
 def _samples(table: Table) -> dict[str, dict[str, Sample]]:
     samples: dict[str, dict[str, Sample]] = {}
-    for row, device in enumerate(table.tags.get("device", [])):
-        rx, tx = table.fields["rx_bytes_total"][row], table.fields["tx_bytes_total"][row]
-        if rx is not None and tx is not None:
-            samples.setdefault(device, {})[table.tags["interface"][row]] = Sample(
-                table.times[row], int(rx), int(tx)
-            )
+    columns = zip(
+        table.times, table.tags.get("device", []), table.tags.get("interface", []),
+        *(table.fields[name] for name in ("rx_bytes_total", "tx_bytes_total", "bits")),
+        strict=True,
+    )  # fmt: skip
+    for at_ms, device, interface, rx, tx, bits in columns:
+        if isinstance(rx, int) and isinstance(tx, int):
+            sample = Sample(at_ms, rx, tx, 32 if bits == 32 else 64)
+            samples.setdefault(device, {})[interface] = sample
     return samples
 
 
-def _number(value: object) -> float | None:
+def _number(value: Value) -> float | None:
     return float(value) if isinstance(value, int | float) else None

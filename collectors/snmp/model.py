@@ -183,6 +183,9 @@ class DeviceReading:
     uptime_s: float | None = None
     """Since the device started (hrSystemUptime), else since its agent did."""
     agent_uptime_s: float | None = None
+    engine_boots: int | None = None
+    engine_s: float | None = None
+    """snmpEngineBoots and snmpEngineTime (RFC 3411), where the agent tells them."""
     cpu_pct: float | None = None
     mem_pct: float | None = None
     clients: int | None = None

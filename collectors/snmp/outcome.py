@@ -1,18 +1,21 @@
-"""Joins a reading with what the polls before left behind: state, reboots, bytes. Pure."""
+"""What a reading means in the light of the polls before: state, reboots, traffic. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from collectors.snmp.counters import Difference, Sample, Uptime, difference, rebooted
+from collectors.snmp.counters import Clock, Difference, Sample, Uptime, difference, judge
 from collectors.snmp.memory import Past
 from collectors.snmp.model import DeviceReading
 from collectors.snmp.state import next_state
 
+_NOTHING: Mapping[str, Difference] = {}
+AHEAD_MS = 86_400_000
+"""A clock that was wrong by more is not waited for, in milliseconds."""
 
-@dataclass(frozen=True)
-class Outcome:
+
+class Outcome(NamedTuple):
     """A device after a poll, ready to be stored; `past` is what the next poll starts from."""
 
     reading: DeviceReading
@@ -30,48 +33,87 @@ def settle(
     `probe_answered` tells how the re-probe went, None if there was none.
     """
     state = next_state(reading.answered, past.misses, past.state, probe_answered)
-    uptime = Uptime(reading.uptime_s, reading.agent_uptime_s)
-    reboot = past.uptime_at_ms is not None and rebooted(
-        past.uptime, uptime, (at_ms - past.uptime_at_ms) / 1000
-    )
-    samples = {
-        interface.name: Sample(at_ms, interface.rx_bytes_total, interface.tx_bytes_total)
-        for interface in reading.interfaces
-    }
-    differences = {}
-    for interface in reading.interfaces:
-        before = past.counters.get(interface.name)
-        moved = difference(
-            before,
-            samples[interface.name],
-            bits=interface.bits,
-            reboot=reboot or _started_since(before, past, uptime, at_ms),
-            uptime=uptime,
-            discontinuity_s=interface.discontinuity_s,
+    uptime, uptime_at_ms, clock = past.uptime, past.uptime_at_ms, Clock.UNKNOWN
+    told = reading.uptime_s is not None or reading.engine_s is not None
+    if told and not _behind(at_ms, uptime_at_ms):
+        uptime = Uptime(
+            reading.uptime_s, reading.agent_uptime_s, reading.engine_boots, reading.engine_s
         )
-        if moved is not None:
-            differences[interface.name] = moved
-    told = uptime.device_s is not None
+        if uptime_at_ms is not None:
+            clock = judge(past.uptime, uptime, (at_ms - uptime_at_ms) / 1000)
+        uptime_at_ms = at_ms
+    samples = _samples(reading, at_ms, past.counters) if reading.interfaces else {}
+    if clock is Clock.DOUBTFUL:
+        clock = _weighed(past.counters, samples)
+    differences, counters, reboots = _NOTHING, past.counters, past.reboots
+    if clock is Clock.STARTED:
+        counters, reboots = samples, reboots + 1
+    elif samples:
+        if counters:
+            differences = _differences(reading, counters, samples, clock)
+        counters = {**counters, **samples}
+    misses = 0 if reading.answered else past.misses + 1
     return Outcome(
-        reading=reading,
-        state=state,
-        reboots=past.reboots + reboot,
-        differences=differences,
-        past=Past(
-            state=state,
-            misses=0 if reading.answered else past.misses + 1,
-            reboots=past.reboots + reboot,
-            uptime=uptime if told else past.uptime,
-            uptime_at_ms=at_ms if told else past.uptime_at_ms,
-            counters={**past.counters, **samples},
-        ),
-    )
+        reading, state, reboots, differences,
+        Past(state, misses, reboots, uptime, uptime_at_ms, counters),
+    )  # fmt: skip
 
 
-def _started_since(before: Sample | None, past: Past, uptime: Uptime, at_ms: int) -> bool:
-    """Whether the device started after the sample `before`, in a poll that had no counters."""
-    if before is None or uptime.device_s is None or past.uptime_at_ms is None:
-        return False
-    if before.at_ms >= past.uptime_at_ms:
-        return False
-    return uptime.device_s < (at_ms - before.at_ms) / 1000
+def _behind(at_ms: int, before_ms: int | None) -> bool:
+    """Whether another collector's newer poll, or a clock of ours that was set back, has left
+    something from after `at_ms`: it stays what the next poll starts from, so that nothing is
+    counted twice. What lies days ahead was a wrong clock.
+    """
+    return before_ms is not None and 0 <= before_ms - at_ms < AHEAD_MS
+
+
+def _samples(reading: DeviceReading, at_ms: int, before: Mapping[str, Sample]) -> dict[str, Sample]:
+    """Samples by the interface's name; a name that two interfaces share stands for neither."""
+    samples = {}
+    for one in reading.interfaces:
+        name = one.name
+        earlier = before.get(name)
+        if earlier is None or earlier.at_ms < at_ms or not _behind(at_ms, earlier.at_ms):
+            samples[name] = Sample(
+                at_ms, one.rx_bytes_total, one.tx_bytes_total, one.bits, one.discontinuity_s
+            )
+    if len(samples) < len(reading.interfaces):
+        names = [one.name for one in reading.interfaces]
+        return {name: one for name, one in samples.items() if names.count(name) == 1}
+    return samples
+
+
+def _differences(
+    reading: DeviceReading,
+    before: Mapping[str, Sample],
+    samples: Mapping[str, Sample],
+    clock: Clock,
+) -> dict[str, Difference]:
+    differences = {}
+    for one in reading.interfaces:
+        earlier, now = before.get(one.name), samples.get(one.name)
+        if earlier is not None and now is not None:
+            moved = difference(earlier, now, clock, reading.agent_uptime_s, one.role)
+            if moved is not None:
+                differences[one.name] = moved
+    return differences
+
+
+def _weighed(before: Mapping[str, Sample], samples: Mapping[str, Sample]) -> Clock:
+    """Whether a device started again whose agent did, and that has no other clock: a reboot sets
+    all counters back, while an agent's start leaves them alone. The heavier counters decide.
+
+    Counters that lived on give a difference that is safe either way: what a counter passed since
+    its last zero did pass.
+    """
+    lived = fell = 0
+    for name, now in samples.items():
+        earlier = before.get(name)
+        if earlier is None:
+            continue
+        for was, became in ((earlier.rx, now.rx), (earlier.tx, now.tx)):
+            if became >= was:
+                lived += was
+            else:
+                fell += was
+    return Clock.UNKNOWN if lived > fell else Clock.STARTED
