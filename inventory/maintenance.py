@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from farola.errors import InventoryError
@@ -81,7 +81,7 @@ def end_window(session: Session, window_id: int, actor: str = "farola") -> Windo
     if row is None:
         raise InventoryError(f"no maintenance {window_id}: `farola maintenance list` shows them")
     now = utcnow()
-    if row.end is not None and row.end <= now:
+    if row.end is not None and row.end <= max(now, row.start):
         raise InventoryError(f"maintenance {window_id} has ended already")
     row.end = max(now, row.start)
     session.flush()
@@ -93,12 +93,16 @@ def end_window(session: Session, window_id: int, actor: str = "farola") -> Windo
 def windows(
     session: Session, start: datetime | None = None, end: datetime | None = None
 ) -> list[Window]:
-    """The windows that touch the time from `start` to `end`, by their start; all without those."""
+    """The windows that touch the time from `start` to `end`, by their start; all without those.
+
+    One that was ended before it began touches no time.
+    """
     query = select(Maintenance).order_by(Maintenance.start, Maintenance.id)
     if end is not None:
         query = query.where(Maintenance.start < _naive(end))
     if start is not None:
-        query = query.where(or_(Maintenance.end.is_(None), Maintenance.end > _naive(start)))
+        lasting = and_(Maintenance.end > _naive(start), Maintenance.end > Maintenance.start)
+        query = query.where(or_(Maintenance.end.is_(None), lasting))
     return [_window(row) for row in session.scalars(query)]
 
 

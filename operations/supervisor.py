@@ -18,12 +18,13 @@ from types import FrameType
 
 import click
 
-from collectors.commands import traps_option
+from collectors.commands import metrics_option, traps_option
 from collectors.snmp.addresses import join_host_port
 from farola.output import note
 from farola.ports import check_port
 from farola.settings import load_settings
 
+COLLECTOR = "collector"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 STEADY_S = 60.0
 """A child that ran this long starts again after the shortest pause."""
@@ -46,11 +47,19 @@ _PR_SET_PDEATHSIG = 1
     help="Seconds from the start of one poll to the start of the next.",
 )
 @traps_option
-def up(host: str, port: int, interval_s: float, traps: tuple[str, int] | None) -> int:
+@metrics_option
+def up(
+    host: str,
+    port: int,
+    interval_s: float,
+    traps: tuple[str, int] | None,
+    metrics: tuple[str, int] | None,
+) -> int:
     """Run collector, reactor and console in one process tree until stopped (SIGTERM, Ctrl-C).
 
-    One that dies is started again, after a pause that grows to a minute while it keeps dying. The
-    exit code is 0 when all ended in time, 1 when one had to be killed.
+    One that dies is started again, after a pause that grows to a minute while it keeps dying.
+    SIGHUP lets the collector read the settings again. The exit code is 0 when all ended in time, 1
+    when one had to be killed.
     """
     settings = load_settings()
     check_port(host, port, "--port")
@@ -60,13 +69,17 @@ def up(host: str, port: int, interval_s: float, traps: tuple[str, int] | None) -
         check_port(*traps, "--traps", socket.SOCK_DGRAM)
         collect += ["--traps", join_host_port(*traps)]
         heard = f", traps on {collect[-1]}"
+    if metrics:
+        check_port(*metrics, "--metrics")
+        collect += ["--metrics", join_host_port(*metrics)]
+        heard += f", metrics on {collect[-1]}"
     note(
         f"{settings.city.name}: collector every {interval_s:g} s{heard}, "
         f"console on http://{host}:{port}"
     )
     return Supervisor(
         [
-            Child("collector", farola(*collect)),
+            Child(COLLECTOR, farola(*collect)),
             Child("reactor", farola("reactor")),
             Child("console", farola("web", "--host", host, "--port", str(port))),
         ]
@@ -111,6 +124,7 @@ class Supervisor:
     def run(self) -> int:
         """Start all, start again what dies, until a signal; return the exit code."""
         old = {s: signal.signal(s, self._on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
+        old[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_reload)
         try:
             while not self.stopping:
                 self.tick(time.monotonic())
@@ -159,6 +173,12 @@ class Supervisor:
                 clean = False
             child.process = None
         return clean
+
+    def _on_reload(self, number: int, _frame: FrameType | None) -> None:
+        """The collector alone reads settings while it runs; another child would end by this."""
+        for child in self.children:
+            if child.name == COLLECTOR and child.process is not None:
+                child.process.send_signal(number)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
