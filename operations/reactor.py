@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -39,6 +39,8 @@ LEASE_S = 30.0
 LOOK_EVERY_S = 1.0
 AT_ONCE = 4
 """Devices fetched from at the same time."""
+GRACE_S = 5.0
+"""Given to fetches under way when the reactor is stopped."""
 PER_S = 2.0
 """Fetches begun a second at most: a district that comes back sends thousands of cold starts."""
 LOOK_BACK = timedelta(minutes=10)
@@ -112,13 +114,13 @@ class Reactor:
         home = self.inventory.settings.home
         history = History(home, Keyring(home))
         failed = ""
-        with ThreadPoolExecutor(self.at_once) as pool, _leased(self.inventory, stop, once) as held:
+        with _leased(self.inventory, stop, once) as held:
             running: Running = {}
             while not stop.is_set():
                 try:
                     if not held():
                         break
-                    idle = self._turn(pool, running, history)
+                    idle = self._turn(running, history)
                     failed = ""
                 except InventoryError as error:
                     if once:
@@ -129,11 +131,12 @@ class Reactor:
                 if once and idle:
                     break
                 stop.wait(LOOK_EVERY_S if not (once and running) else 0.05)
-            pool.shutdown(wait=True)
+            # What does not end in time is begun anew by the next reactor.
+            wait([future for _job, future in running.values()], GRACE_S)
             self._finish(running, history)
         return dict(self.counts)
 
-    def _turn(self, pool: ThreadPoolExecutor, running: Running, history: History) -> bool:
+    def _turn(self, running: Running, history: History) -> bool:
         """Take new triggers, end what is done, begin what is due; whether nothing is left to do."""
         from inventory.models import utcnow
 
@@ -143,7 +146,7 @@ class Reactor:
         for job in due[: min(self.at_once - len(running), self._allowance())]:
             with self.inventory.session() as session:
                 device, secrets = _device(session, self.inventory, job.device_id)
-            running[job.device_id] = (job, pool.submit(_fetch, job, device, secrets, history))
+            running[job.device_id] = (job, _begun(job, device, secrets, history))
             self._left -= 1
         return not running and not any(
             job.tries == 0 or job.due <= now for job in agenda.jobs.values()
@@ -239,6 +242,19 @@ def _tell(session: Session, job: Job, fetched: Fetched, history: History) -> str
         detail={"events": list(job.causes)} | in_detail(fetched),
     )  # fmt: skip
     return outcome
+
+
+def _begun(
+    job: Job, device: DeviceRecord | None, secrets: Secrets | None, history: History
+) -> Future[Fetched]:
+    """A fetch under way, in a thread that does not hold up the end of the process."""
+    future: Future[Fetched] = Future()
+
+    def work() -> None:
+        future.set_result(_fetch(job, device, secrets, history))
+
+    threading.Thread(target=work, name=f"fetch {job.device_id}", daemon=True).start()
+    return future
 
 
 def _fetch(

@@ -383,3 +383,28 @@ def test_up_turns_a_change_by_hand_into_an_event_with_its_diff(
         _, told = process.communicate(timeout=60)
     assert process.returncode == 0, told
     assert "Traceback" not in told
+
+
+@pytest.mark.slow
+def test_a_device_that_hangs_does_not_hold_up_the_end(city: City, run: Any) -> None:
+    """It takes the connection and says nothing; the work is still there afterwards."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with city.inventory.session() as session:
+            device = session.get_one(Device, "ap1")
+            device.management_address, device.ssh_port = silent.getsockname()
+        city.trap("ap1")
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from farola.cli import main; main()", "reactor",
+             "--quiet", "0"],
+            stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        connection, _ = silent.accept()
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=18)
+        connection.close()
+    assert (process.returncode, told) == (0, "")
+    with city.inventory.session() as session:
+        kept = Agenda.read(queries.fact(session, "reactor") or {})
+    assert set(kept.jobs) == {"ap1"}
