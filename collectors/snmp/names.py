@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ class Names:
         self._index = NamesIndex(self._folders)
         self._builder = builder.MibBuilder()
         self._builder.loadTexts = True  # for the units
+        self._builder.set_mib_compiler(NoCompiler(), str(self._folders[0]))
         self._builder.add_mib_sources(*(builder.DirMibSource(str(f)) for f in self._folders))
         self._loaded: set[str] = set()
         self._view = view.MibViewController(self._builder)
@@ -156,9 +158,21 @@ class Names:
             return
         self._loaded.add(module)
         try:
-            self._builder.load_modules(module)
+            with warnings.catch_warnings():  # modules of 2016 call pysnmp by its old names
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._builder.load_modules(module)
         except (SmiError, ImportError, NameError, TypeError, ValueError, AttributeError):
             return  # its names stay numbers
+
+
+class NoCompiler:
+    """Takes the place of the compiler that pysnmp would set up, which writes into the person's home
+    what it finds on the machine; text MIBs are compiled by `names_compile`.
+    """
+
+    def compile(self, *_names: str, **_options: object) -> dict[str, object]:
+        """Nothing."""
+        return {}
 
 
 def plain_form(value: Any) -> int | str:

@@ -5,6 +5,7 @@ them: those that come compiled with packages are told to pysmi as an outline of 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,9 @@ def _outline_reader() -> Any:
 
         def get_data(self, mibname: str, **_options: Any) -> tuple[Any, str]:
             try:
-                mibs.load_modules(mibname)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    mibs.load_modules(mibname)
             except SmiError:
                 raise PySmiReaderFileNotFoundError(f"no {mibname}", reader=self) from None
             info = MibInfo(path=f"outline:{mibname}", file=mibname, name=mibname, mtime=0)

@@ -8,7 +8,7 @@ import importlib.util
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from collectors.snmp.model import Oid
@@ -64,15 +64,9 @@ class NamesIndex:
     @cached_property
     def definitions(self) -> tuple[Definition, ...]:
         """What the modules define; older forms of a module last."""
-        found = []
-        for module in sorted(self._files, key=_age):
-            text = self._files[module].read_text(encoding="utf-8", errors="replace")
-            for match in _NODE.finditer(text):
-                if match["name"] in _NO_NODES:
-                    continue
-                oid = tuple(int(part) for part in match["oid"].split(",") if part.strip())
-                found.append(Definition(module, match["name"], oid))
-        return tuple(found)
+        return tuple(
+            one for module in sorted(self._files, key=_age) for one in _read(self._files[module])
+        )
 
     @cached_property
     def by_name(self) -> dict[str, list[Definition]]:
@@ -94,6 +88,17 @@ class NamesIndex:
             if module := self._by_oid.get(oid[:length]):
                 return module
         return None
+
+
+@lru_cache(maxsize=1000)
+def _read(path: Path) -> tuple[Definition, ...]:
+    """The nodes that a compiled module defines."""
+    found = []
+    for match in _NODE.finditer(path.read_text(encoding="utf-8", errors="replace")):
+        if match["name"] not in _NO_NODES:
+            oid = tuple(int(part) for part in match["oid"].split(",") if part.strip())
+            found.append(Definition(path.stem, match["name"], oid))
+    return tuple(found)
 
 
 def _grouped(pairs: Iterable[tuple[str, Definition]]) -> dict[str, list[Definition]]:

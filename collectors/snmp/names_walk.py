@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from collectors.snmp.model import V1, V3, Oid, Target, Usm
+from collectors.snmp.names import NoCompiler
+from collectors.snmp.names_index import package_folders
 from farola.errors import DeviceError
 
 REPETITIONS = 20
@@ -27,6 +29,7 @@ async def walk(target: Target, root: Oid, exact: bool) -> AsyncGenerator[tuple[O
     # Packets that are no SNMP raise in pysnmp's callbacks: they are dropped, not shown.
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
     engine = SnmpEngine()
+    engine.get_mib_builder().set_mib_compiler(NoCompiler(), str(package_folders()[0]))
     try:
         agent = await _Agent.open(engine, target)
         if exact:

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.discovery.lldp import QUESTION, Neighbour, read_neighbours
@@ -41,6 +41,7 @@ tables = st.tuples(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(tables)
 def test_rubbish_in_the_tables_is_no_fault(some):
     for one in read_neighbours(Reply((), some)):
@@ -50,6 +51,7 @@ def test_rubbish_in_the_tables_is_no_fault(some):
         assert one.name.isprintable()
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.tuples(st.integers(0, 9), st.integers(1, 9), st.integers(1, 9)),
                        st.binary(min_size=6, max_size=6), max_size=5))  # fmt: skip
 def test_each_remote_row_is_one_neighbour(chassis):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.discovery.pace import Pace
 
 
+@settings(deadline=None)
 @given(
     rate=st.floats(0.1, 10_000),
     burst=st.floats(1, 100),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.discovery.ranges import LIMIT, read_ranges
@@ -18,6 +18,7 @@ networks = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(networks, min_size=1, max_size=4))
 def test_a_network_is_its_hosts_each_once_and_nothing_else(some):
     ranges = read_ranges([str(one) for one in some])
@@ -80,6 +81,7 @@ def test_what_is_no_range_is_one_line(text, said):
     assert len(str(told.value)) < 300
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_rubbish_is_refused_in_one_line(text):
     told = ""
