@@ -5,6 +5,7 @@ legal response. Bytes that are not one give None, never an exception.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from collectors.snmp.model import Oid, RawValue
@@ -15,7 +16,7 @@ NO_OBJECT, NO_INSTANCE, END_OF_VIEW = 0x80, 0x81, 0x82
 GET, GET_NEXT, RESPONSE, GET_BULK = 0xA0, 0xA1, 0xA2, 0xA5
 _MAX_ARCS = 128
 _MAX_ARC = 2**32 - 1
-_KNOWN_INDEXES = 65_536
+_MAX_OID = 5 * _MAX_ARCS
 
 
 class Pair(NamedTuple):
@@ -87,7 +88,7 @@ def arcs_content(arcs: Oid) -> bytes:
 
 def arcs_of(content: bytes) -> Oid | None:
     """The arcs that `content` encodes; None if it encodes none."""
-    if not any(octet & 0x80 for octet in content):
+    if content.isascii():  # no octet above 127: each is an arc
         return tuple(content)
     if content[-1] & 0x80:
         return None
@@ -105,24 +106,13 @@ def arcs_of(content: bytes) -> Oid | None:
     return tuple(arcs)
 
 
-_indexes: dict[bytes, Oid] = {}
-
-
-def index_of(suffix: bytes) -> Oid | None:
-    """A row's index from what follows the column in an OID; the usual ones are remembered."""
-    found = _indexes.get(suffix)
-    if found is None:
-        found = arcs_of(suffix)
-        if found is None:
-            return None
-        if len(_indexes) >= _KNOWN_INDEXES:
-            _indexes.clear()
-        _indexes[suffix] = found
-    return found
-
-
 def oid_of(content: bytes) -> Oid | None:
     """The OID that `content` encodes; None if it encodes none that SNMP has."""
+    return _oid_of(content) if len(content) <= _MAX_OID else None
+
+
+@lru_cache(maxsize=4096)
+def _oid_of(content: bytes) -> Oid | None:
     arcs = arcs_of(content)
     if not arcs or len(arcs) >= _MAX_ARCS:
         return None

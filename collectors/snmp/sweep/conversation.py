@@ -57,7 +57,6 @@ def hold(target: Target, converse: Conversation[T], session: Session) -> Steps[T
         question = next(talk)
         while True:
             if session.over > _AFTER_THE_END:
-                talk.close()
                 return None
             reply = yield from _put(question, session)
             if reply.error:
@@ -66,6 +65,8 @@ def hold(target: Target, converse: Conversation[T], session: Session) -> Steps[T
     except StopIteration as end:
         result: T = end.value
         return result
+    finally:
+        talk.close()
 
 
 def _put(question: Question, session: Session) -> Steps[Reply]:
@@ -80,10 +81,14 @@ def _put(question: Question, session: Session) -> Steps[Reply]:
         return reply
     what = "its figures" if session.errors else "its identity"
     try:
-        if plan.gets:
-            yield from _scalars(plan.gets, scalars)
+        for get in plan.gets:
+            found = yield get
+            if type(found) is list:
+                scalars[get.begin : get.begin + len(found)] = found
+            else:
+                yield from _again(get, found, scalars)
         for number, table in enumerate(plan.tables):
-            what = f"table {table.name}"
+            what = table.name
             walk = Walk(table, session.learned.get(table.key, 0), session.is_v1)
             yield from _walk(walk)
             if walk.broken:
@@ -104,15 +109,14 @@ def _given_up(session: Session, what: str) -> str:
     return f"given up after {session.deadline_s:g} s, at {what}"
 
 
-def _scalars(gets: Sequence[Get], scalars: list[RawValue | None]) -> Steps[None]:
-    waiting = list(reversed(gets))
+def _again(get: Get, message: Message, scalars: list[RawValue | None]) -> Steps[None]:
+    """Ask for what an answer with an error left open."""
+    waiting = _rest(get, message, scalars)
     while waiting:
         get = waiting.pop()
         found = yield get
         if isinstance(found, Message):
             waiting += _rest(get, found, scalars)
-        elif len(found) == len(scalars):
-            scalars[:] = found
         else:
             for position, value in zip(get.positions, found, strict=True):
                 scalars[position] = value

@@ -18,9 +18,9 @@ class Device:
     """
 
     __slots__ = (
-        "address", "also", "deadline", "done", "fault", "head", "older", "queued", "request",
-        "request_id", "rtt_s", "sent_at", "session", "sock", "started", "steps", "target",
-        "tries", "young",
+        "address", "also", "deadline", "done", "fault", "head", "hopeful", "older", "queued",
+        "request", "request_id", "rtt_s", "sent_at", "session", "sock", "started", "steps",
+        "target", "tries", "young",
     )  # fmt: skip
 
     request: Request
@@ -35,8 +35,11 @@ class Device:
         steps: Steps[Any],
         session: Session,
         also: frozenset[SocketAddress] | None = None,
+        hopeful: bool = True,
     ) -> None:
-        """`also` are other socket addresses that it may answer from."""
+        """`also` are other socket addresses that it may answer from; not `hopeful` is one that
+        was silent the last time.
+        """
         self.target = target
         self.sock = sock
         self.address = address
@@ -44,6 +47,7 @@ class Device:
         self.steps = steps
         self.session = session
         self.also = also
+        self.hopeful = hopeful
         self.request_id = b""
         self.sent_at = 0.0
         self.older: list[tuple[bytes, float]] = []

@@ -9,8 +9,8 @@ the whole machine) does not count: a loop held up by load must not take the livi
 from __future__ import annotations
 
 import errno
+import gc
 import heapq
-import os
 import random
 import select
 import socket
@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from collectors.snmp.model import Answer
-from collectors.snmp.sweep.ber import decode_response
 from collectors.snmp.sweep.conversation import SilentError, TimeUpError
 from collectors.snmp.sweep.device import Device
-from collectors.snmp.sweep.fast import open_envelope
 from collectors.snmp.sweep.figures import Counters
+from collectors.snmp.sweep.inbox import Inbox
 from collectors.snmp.sweep.pacing import BURST, REVIEW_S, Pace, Window
-from collectors.snmp.sweep.sockets import SocketAddress, granted, kernel_drops
+from collectors.snmp.sweep.request_ids import RequestIds
+from collectors.snmp.sweep.sockets import granted, kernel_drops
 
 _CHUNK = 256
 """Replies read before new devices get their turn."""
@@ -38,9 +38,6 @@ _SMALLEST_PACKET = 512
 _JITTER = 0.1
 """Of the time-out: a request is sent again up to this much later."""
 _FULL = (errno.EAGAIN, errno.ENOBUFS, errno.EINTR)
-_IDS = 1024
-_ID_MASK = int.from_bytes(b"\x3f\xff\xff\xff" * _IDS, "big")
-_ID_SET = int.from_bytes(b"\x40\x00\x00\x00" * _IDS, "big")
 _random = random.SystemRandom().random
 _HAND_OVER = 256
 _HAND_OVER_S = 0.02
@@ -75,14 +72,23 @@ class Engine:
         self._real = time.monotonic()
         self._now = 0.0
         self._pace = Pace(self._real)
-        self._mark = 0.0
+        self._mark: float | None = None
         self._since_mark = 0
-        self._marked = False
-        self._ids = b""
-        self._id_at = 0
+        self._inbox = Inbox(self._pending, counters)
+        self._ids = RequestIds()
 
     def run(self) -> None:
         """Ask all devices until each has its answer, or `stopped` is set."""
+        # A sweep makes no cycles but millions of objects: looking for cycles costs a third of it.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            self._run()
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _run(self) -> None:
         handed = reviewed = self._real
         with select.epoll(max(1, len(self._sockets))) as epoll:
             for number in self._sockets:
@@ -91,9 +97,11 @@ class Engine:
                 self._send_waiting()
                 if not self._open and self._devices is None:
                     break
+                before = self._now
                 events = epoll.poll(self._wait_s())
                 self._tick()
-                self._judge(self._read([self._sockets[number] for number, _ in events]))
+                readable = [self._sockets[number] for number, _ in events]
+                self._judge(self._read(readable, before))
                 if self._real - reviewed > REVIEW_S:
                     reviewed = self._real
                     self._review()
@@ -126,7 +134,7 @@ class Engine:
         """Send what is due, then begin with new devices while there is room."""
         allowed = min(BURST, self._pace.allowed(self._real))
         spent = 0
-        while self._ready and spent < allowed:
+        while self._ready and spent < allowed and self._young < self._window.size:
             device = self._ready[0]
             if not device.done and not self._send(device):
                 allowed = 0  # the kernel's buffer is full
@@ -148,7 +156,7 @@ class Engine:
 
     def _send(self, device: Device) -> bool:
         """Send the device's request; False if the kernel takes no more at the moment."""
-        request_id = self._new_id()
+        request_id = self._ids.draw(self._pending)
         try:
             device.sock.sendto(device.request.packet(device.head, request_id), device.address)
         except OSError as error:
@@ -164,7 +172,7 @@ class Engine:
         device.tries += 1
         device.request_id = request_id
         device.sent_at = time.monotonic()
-        if not device.young:
+        if device.hopeful and not device.young:
             device.young = True
             self._young += 1
         self._pending[request_id] = device
@@ -190,91 +198,38 @@ class Engine:
         self._number += 1
         heapq.heappush(self._later, (due, self._number, device.request_id, device))
 
-    def _new_id(self) -> bytes:
-        """Four octets that nobody can guess, a positive INTEGER in its shortest form."""
-        while True:
-            at = self._id_at
-            if at == len(self._ids):
-                some = int.from_bytes(os.urandom(4 * _IDS), "big") & _ID_MASK | _ID_SET
-                self._ids = some.to_bytes(4 * _IDS, "big")
-                at = 0
-            self._id_at = at + 4
-            found = self._ids[at : at + 4]
-            if found not in self._pending:
-                return found
-
     # Reading
 
-    def _read(self, readable: list[socket.socket]) -> float | None:
-        """Read what has arrived; returns the time until which all that came has been read, None
-        if there may be more of before.
+    def _read(self, readable: list[socket.socket], since: float) -> float | None:
+        """Read what has arrived; returns a time until which all that came has been read, None if
+        some of that may be left. `readable` were looked for after `since`.
         """
-        if not self._marked:
-            self._marked, self._mark, self._since_mark = True, self._now, 0
+        if self._mark is None:
+            self._mark, self._since_mark = since, 0
         drained = True
         for sock in readable:
             drained &= self._read_some(sock)
         if not drained and self._since_mark < self._enough:
             return None
-        self._marked = False
-        return self._mark
+        mark, self._mark = self._mark, None
+        return mark
 
     def _read_some(self, sock: socket.socket) -> bool:
         """Read replies of one socket; True if none is left there."""
-        counters, pending, take = self._counters, self._pending, self._take
-        receive = sock.recvfrom
+        match, take, receive = self._inbox.match, self._take, sock.recvfrom
         for count in range(_CHUNK):
             try:
                 data, address = receive(65535)
             except BlockingIOError:
                 self._since_mark += count
                 return True
-            except OSError:  # an ICMP error of some earlier packet: nothing was read
+            except OSError:  # an ICMP error about an earlier packet: nothing was read
                 continue
-            counters.received += 1
-            envelope = open_envelope(data)
-            if envelope is None:
-                self._look_closer(data, address)
-                continue
-            device = pending.get(envelope[1])
-            if device is None:
-                counters.unmatched += 1
-            elif (
-                device.address != address
-                or device.head != envelope[0]
-                or (found := device.request.read(data, envelope[2])) is None
-            ):
-                self._look_closer(data, address)
-            else:
-                take(device, envelope[1], found)
+            found = match(data, address)
+            if found is not None:
+                take(*found)
         self._since_mark += _CHUNK
         return False
-
-    def _look_closer(self, data: bytes, address: SocketAddress) -> None:
-        """A packet that is no plain reply: an error, an unusual encoding, rubbish or a forgery."""
-        counters = self._counters
-        message = decode_response(data)
-        if message is None:
-            counters.malformed += 1
-            return
-        number = message.request_id
-        request_id = number.to_bytes(4, "big") if number >= 0 else b""
-        device = self._pending.get(request_id)
-        if device is None:
-            counters.unmatched += 1
-            return
-        if message.version != device.head[2] or len(message.pairs) > device.request.most_pairs:
-            counters.malformed += 1
-            return
-        if message.community != device.target.community.encode():
-            counters.unmatched += 1
-            return
-        if address != device.address and (device.also is None or address not in device.also):
-            counters.unmatched += 1
-            if address[0] != device.address[0]:
-                counters.elsewhere[device.target.device_id] = None
-            return
-        self._take(device, request_id, message)
 
     def _take(self, device: Device, request_id: bytes, found: Any) -> None:
         """The answer to the device's open request, or to an earlier sending of it."""
@@ -284,10 +239,12 @@ class Engine:
             sent_at = dict(device.older).get(request_id, sent_at)
             self._window.lost()
         else:
-            self._window.answered(now - sent_at)
+            self._window.answered(now - sent_at, self._now)
         self._forget(device)
         if device.rtt_s is None:
             device.rtt_s = now - sent_at
+            device.hopeful = True
+            self._window.judged(True)
         self._step(device, found)
 
     def _forget(self, device: Device) -> None:
@@ -341,9 +298,12 @@ class Engine:
         old = self._now - self._window.young_s
         sent = self._sent
         while sent and sent[0][0] < old:
-            _, request_id, device = sent.popleft()
-            if device.request_id is request_id:
+            _, request_id, device = sent[0]
+            if device.young and device.request_id is request_id:
+                if not self._window.may_leave(self._now):
+                    break
                 self._grow_old(device)
+            sent.popleft()
         if read_until is None:
             return
         for queue in self._waiting.values():
@@ -363,6 +323,8 @@ class Engine:
 
     def _timed_out(self, device: Device) -> None:
         """Nothing came in time: once more, or the conversation is told."""
+        if device.hopeful:
+            self._window.timed_out()
         self._grow_old(device)
         if device.tries <= device.target.retries and (
             device.request.patient or device.rtt_s is None
@@ -377,6 +339,8 @@ class Engine:
         """No more is waited for."""
         if device.rtt_s is None:
             device.session.errors.append(str(fault) or "no answer")
+            if device.hopeful:
+                self._window.judged(False)
             self._close(device)
             self._finish(device, None)
         else:

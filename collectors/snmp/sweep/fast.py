@@ -8,12 +8,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collectors.snmp.model import Oid, RawValue
-from collectors.snmp.sweep.ber import index_of, oid_of, value_of
+from collectors.snmp.sweep.ber import (
+    COUNTER32,
+    COUNTER64,
+    END_OF_VIEW,
+    GAUGE32,
+    TICKS,
+    arcs_of,
+    oid_of,
+    value_of,
+)
 
 _from_bytes = int.from_bytes
 _NO_ERROR = b"\x02\x01\x00\x02\x01\x00\x30"
 """error-status 0, error-index 0, and the tag of the varbinds' list."""
 
+_OCTETS, _SIGNED, _UNSIGNED, _OTHER = range(4)
+_UNSIGNED_SIZES = {COUNTER32: 4, GAUGE32: 4, TICKS: 4, COUNTER64: 8}
+_HEADS = 256
+_CELLS = 4096
+
+Head = tuple[int, int]
+"""Kind and length of a value."""
+Cell = tuple[Oid | None, int, int]
+"""Index, kind and length of a value in a column."""
 Envelope = tuple[bytes, bytes, int]
 Rows = tuple[list[dict[Oid, RawValue]], list[Oid], list[bool], bool]
 
@@ -51,46 +69,112 @@ def open_envelope(data: bytes) -> Envelope | None:
         return None
 
 
-def read_values(
-    data: bytes, at: int, expected: Sequence[tuple[bytes, int]]
-) -> list[RawValue | None] | None:
-    """The values of the `expected` OIDs (encoded, with their size) in this order; None if the
-    response holds others or is encoded in some other way.
+class Expected:
+    """An OID that a response is expected to hold next: `size` octets come before the value (tag and
+    length of the varbind, the OID, tag and length of the value), and `heads` knows what the usual
+    ones of them say.
+    """
+
+    __slots__ = ("content", "heads", "size")
+
+    def __init__(self, content: bytes) -> None:
+        """`content` is the OID's, without tag and length."""
+        self.content = content
+        self.size = len(content) + 6
+        self.heads: dict[bytes, Head] = {}
+
+    def learn(self, head: bytes) -> Head | None:
+        """What `head` says; None if it is another OID's, or not encoded in the shortest form."""
+        found = _head_of(head)
+        if found is None or head[4:-2] != self.content:
+            return None
+        if len(self.heads) >= _HEADS:
+            self.heads.clear()
+        self.heads[head] = found
+        return found
+
+
+def _head_of(head: bytes) -> Head | None:
+    """The kind of value and its length that the octets before it announce; None if they are not
+    in the shortest form.
+    """
+    if len(head) < 6:
+        return None
+    tag, length = head[-2:]
+    if (
+        head[0] != 0x30
+        or head[1] > 0x7F
+        or head[2] != 0x06
+        or head[3] != len(head) - 6
+        or head[1] != len(head) - 2 + length
+    ):
+        return None
+    if tag == 0x04:
+        return _OCTETS, length
+    if tag == 0x02 and 0 < length < 5:
+        return _SIGNED, length
+    if tag in _UNSIGNED_SIZES and 0 < length <= _UNSIGNED_SIZES[tag]:
+        return _UNSIGNED, length
+    return _OTHER, length
+
+
+def read_values(data: bytes, at: int, expected: Sequence[Expected]) -> list[RawValue | None] | None:
+    """The values of the `expected` OIDs in this order; None if the response holds others or is
+    encoded in some other way.
     """
     values: list[RawValue | None] = []
     append = values.append
-    try:
-        for oid, size in expected:
-            tag_at = at + 2 + size
-            length = data[tag_at + 1]
-            end = tag_at + 2 + length
-            if (
-                data[at + 2 : tag_at] != oid
-                or data[at + 1] != size + 2 + length
-                or data[at + 1] > 0x7F
-                or data[at] != 0x30
-            ):
-                return None
-            tag = data[tag_at]
-            if tag == 0x04:
-                append(data[tag_at + 2 : end])
-            elif tag == 0x02 and 0 < length < 5:
-                append(_from_bytes(data[tag_at + 2 : end], "big", signed=True))
-            elif 0x41 <= tag <= 0x43 and 0 < length < 5 and data[tag_at + 2] < 0x80:
-                append(_from_bytes(data[tag_at + 2 : end], "big"))
-            else:
-                append(value_of(tag, data[tag_at + 2 : end]))
-            at = end
-    except IndexError:
-        return None
+    for one in expected:
+        start = at + one.size
+        head = one.heads.get(data[at:start]) or one.learn(data[at:start])
+        if head is None:
+            return None
+        kind, length = head
+        at = start + length
+        content = data[start:at]
+        if kind == _OCTETS:
+            append(content)
+        elif kind == _SIGNED:
+            append(_from_bytes(content, "big", signed=True))
+        elif kind == _UNSIGNED and content < b"\x80":
+            append(_from_bytes(content, "big"))
+        else:
+            append(value_of(data[start - 2], content))
     return values if at == len(data) else None
 
 
-def read_rows(
-    data: bytes, at: int, columns: Sequence[tuple[bytes, int]], last: Sequence[Oid]
-) -> Rows | None:
-    """The rows of the answer to a GETBULK or GETNEXT for `columns` (content octets of their OIDs,
-    with the size), of which the indexes in `last` were read already.
+class Column:
+    """A column as it comes in the answer to a GETBULK: `heads` knows what the octets before the
+    value of the usual rows say.
+    """
+
+    __slots__ = ("content", "heads")
+
+    def __init__(self, content: bytes) -> None:
+        """`content` is that of the column's OID, without tag and length."""
+        self.content = content
+        self.heads: dict[bytes, Cell] = {}
+
+    def learn(self, head: bytes) -> Cell | None:
+        """What `head` says: the index (None past the end of the column), kind and length; None if
+        it is not encoded in the shortest form.
+        """
+        found = _head_of(head)
+        oid = head[4:-2]
+        index: Oid | None = None
+        if found is None or oid_of(oid) is None:
+            return None
+        if head[-2] != END_OF_VIEW and oid.startswith(self.content):
+            index = arcs_of(oid[len(self.content) :]) or ()
+        if len(self.heads) >= _CELLS:
+            self.heads.clear()
+        cell = self.heads[head] = (index, *found)
+        return cell
+
+
+def read_rows(data: bytes, at: int, columns: Sequence[Column], last: Sequence[Oid]) -> Rows | None:
+    """The rows of the answer to a GETBULK or GETNEXT for `columns`, of which the indexes in `last`
+    were read already.
 
     Returns the cells by column, the last index of each, which columns have ended, and whether an
     OID did not increase (what follows it is not read).
@@ -99,52 +183,34 @@ def read_rows(
     reached = list(last)
     ended = [False] * len(columns)
     stuck = False
-    numbered = [(number, *column) for number, column in enumerate(columns)]
+    numbered = [(number, column.heads, column) for number, column in enumerate(columns)]
     end = len(data)
     try:
         while at < end:
-            for number, column, size in numbered:
+            for number, heads, column in numbered:
                 if at >= end:
                     break
-                oid_size = data[at + 3]
-                tag_at = at + 4 + oid_size
-                length = data[tag_at + 1]
-                total = data[at + 1]
-                if (
-                    total != oid_size + 4 + length
-                    or total > 0x7F
-                    or data[at] != 0x30
-                    or data[at + 2] != 0x06
-                ):
+                start = at + data[at + 3] + 6
+                cell = heads.get(data[at:start]) or column.learn(data[at:start])
+                if cell is None:
                     return None
-                tag = data[tag_at]
-                suffix = at + 4 + size
-                if tag == 0x82 or oid_size < size or data[at + 4 : suffix] != column:
-                    if oid_of(data[at + 4 : tag_at]) is None:
-                        return None
+                index, kind, length = cell
+                at = start + length
+                if index is None or ended[number]:
                     ended[number] = True
-                elif not ended[number]:
-                    index = index_of(data[suffix:tag_at])
-                    if index is None:
-                        return None
-                    if index <= reached[number]:
-                        stuck = ended[number] = True
-                    else:
-                        reached[number] = index
-                        value: RawValue | None
-                        if tag == 0x04:
-                            value = data[tag_at + 2 : tag_at + 2 + length]
-                        elif tag == 0x02 and 0 < length < 5:
-                            value = _from_bytes(
-                                data[tag_at + 2 : tag_at + 2 + length], "big", signed=True
-                            )
-                        elif 0x41 <= tag <= 0x43 and 0 < length < 5 and data[tag_at + 2] < 0x80:
-                            value = _from_bytes(data[tag_at + 2 : tag_at + 2 + length], "big")
-                        else:
-                            value = value_of(tag, data[tag_at + 2 : tag_at + 2 + length])
-                        if value is not None:
-                            found[number][index] = value
-                at = tag_at + 2 + length
+                elif index <= reached[number]:
+                    stuck = ended[number] = True
+                else:
+                    reached[number] = index
+                    content = data[start:at]
+                    if kind == _SIGNED:
+                        found[number][index] = _from_bytes(content, "big", signed=True)
+                    elif kind == _OCTETS:
+                        found[number][index] = content
+                    elif kind == _UNSIGNED and content < b"\x80":
+                        found[number][index] = _from_bytes(content, "big")
+                    elif (value := value_of(data[start - 2], content)) is not None:
+                        found[number][index] = value
     except IndexError:
         return None
     return (found, reached, ended, stuck) if at == end else None

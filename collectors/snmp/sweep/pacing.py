@@ -1,13 +1,17 @@
 """How many requests may be on their way at once, and how fast they leave.
 
-The window grows while answers come as quickly as at its beginning, and shrinks when the kernel
+The window grows while answers come about as quickly as they ever did, and shrinks when the kernel
 drops replies, many are lost, or a queue builds up somewhere. Requests to silent devices leave it
-after a few round trips, so that the dead take no place from the living.
+after a few round trips, so that the dead take no place from the living; but only as others are
+answered: where nobody answers, somebody's queue is full, and more would make it worse.
 """
 
 from __future__ import annotations
 
+import math
+
 START = 64
+"""Few enough for the receive buffer of one agent, should all devices hide behind it."""
 LEAST = 16
 MOST = 4096
 RATE = 20_000
@@ -17,8 +21,14 @@ BURST = 32
 REVIEW_S = 0.1
 _REPLY_BYTES = 2304
 """What the kernel counts for a reply that fills a packet, with its own bookkeeping."""
-_FEW = 20
+_FEW = 10
 _GROWTH = 0.25
+_SMOOTH = 50
+_CREDIT = 16
+_MEMORY = 2000
+_NOBODY_S = 1.0
+_LEAVING_RATE = 1000
+"""Requests a second that leave the window after `_NOBODY_S` without any answer."""
 
 
 class Window:
@@ -27,45 +37,78 @@ class Window:
     def __init__(self, buffer_bytes: int) -> None:
         """`buffer_bytes` is the smallest receive buffer that the kernel granted."""
         self.most = max(4, min(MOST, buffer_bytes // _REPLY_BYTES))
+        self._start = min(START, self.most)
         self._least = min(LEAST, self.most)
-        self.size = float(min(START, self.most))
+        self.size = float(self._start)
         self.rtt_s = 0.0
-        self._base_s = 0.0
-        self._answers = self._losses = 0
-        self._seen = 0
+        self._best_s = math.inf
+        self._seen = self._answers = self._losses = self._timeouts = 0
+        self._credit = 0.0
+        self._last_answer = self._next_leave = 0.0
+        self._alive, self._silent = 1.0, 0.0
 
-    def answered(self, rtt_s: float) -> None:
+    def answered(self, rtt_s: float, now: float) -> None:
         """An answer came to a request that was sent once."""
         self._answers += 1
         self._seen += 1
-        weight = 0.02 if self._seen > 50 else 1 / self._seen
-        self.rtt_s += (rtt_s - self.rtt_s) * weight
-        if self.size <= START:
-            self._base_s = self.rtt_s
+        self.rtt_s += (rtt_s - self.rtt_s) / min(self._seen, _SMOOTH)
+        if self._seen >= _SMOOTH and self.rtt_s < self._best_s:
+            self._best_s = self.rtt_s
         # More on their way than leave within two round trips only wait in somebody's queue.
-        room = min(self.most, 2 * RATE * self._base_s)
-        if self.size < room and self.rtt_s <= self._base_s * 1.5 + 0.001:
+        if self.rtt_s <= self._best_s * 1.5 + 0.001 and self.size < min(
+            self.most, 2 * RATE * self._best_s
+        ):
             self.size += _GROWTH
+        self._last_answer = now
+        self._credit = min(self._credit + self._dead_per_answer, _CREDIT)
+
+    def timed_out(self) -> None:
+        """A request was not answered in time; its device may be dead, or somebody's queue full."""
+        self._timeouts += 1
 
     def lost(self) -> None:
         """An answer came only to a request that was sent again."""
         self._losses += 1
+
+    def judged(self, answered: bool) -> None:
+        """A device answered its first request, or was silent to all sendings of it."""
+        if answered:
+            self._alive += 1
+        else:
+            self._silent += 1
+        if self._alive + self._silent > _MEMORY:
+            self._alive, self._silent = self._alive / 2, self._silent / 2
+
+    @property
+    def _dead_per_answer(self) -> float:
+        """Places that silent devices take for each answer, with some to spare."""
+        return max(0.1, 3 * self._silent / self._alive)
 
     @property
     def young_s(self) -> float:
         """How long a request without an answer holds its place."""
         return max(0.05, 4 * self.rtt_s)
 
+    def may_leave(self, now: float) -> bool:
+        """Whether a request that is no longer young may give its place to another."""
+        if self._credit >= 1:
+            self._credit -= 1
+            return True
+        if now - self._last_answer < _NOBODY_S or now < self._next_leave:
+            return False
+        self._next_leave = now + 1 / _LEAVING_RATE
+        return True
+
     def review(self, kernel_drops: int) -> None:
         """Judge the last while; `kernel_drops` are those since the last review."""
-        total = self._answers + self._losses
-        factor = 1.0
-        if kernel_drops or (total >= _FEW and self._losses > 0.1 * total):
-            factor = 0.5
-        elif self._answers >= _FEW and self.rtt_s > 3 * self._base_s + 0.05:
-            factor = 0.8
-        self.size = max(self._least, self.size * factor)
-        self._answers = self._losses = 0
+        if kernel_drops or self._losses > _FEW + 0.1 * self._answers:
+            self.size = max(self._least, self.size / 2)
+        elif (
+            self._timeouts > _FEW + 2 * self._dead_per_answer * self._answers
+            or self.rtt_s > 3 * self._best_s + 0.05
+        ):
+            self.size = max(min(self.size, self._start), self.size / 2)
+        self._answers = self._losses = self._timeouts = 0
 
 
 class Pace:

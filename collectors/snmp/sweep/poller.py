@@ -5,8 +5,11 @@ and hands answers over in batches, so that the event loop has time for traps.
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, zip_longest
 from typing import Any, TypeVar
 
 from collectors.snmp.model import V1, V2C, Answer, SweepFigures, Target
@@ -21,6 +24,7 @@ from collectors.snmp.sweep.sockets import BUFFER, SocketAddress, numeric, open_s
 T = TypeVar("T")
 _VERSIONS = {V1: 0, V2C: 1}
 _REMEMBERED = 500_000
+_chance = random.Random()  # noqa: S311 - decides nothing but the order
 _RESOLVE_S = 5.0
 _Place = tuple[Target, int, SocketAddress]
 
@@ -34,6 +38,7 @@ class SweepPoller:
         self._counters = Counters()
         self._plans = Plans()
         self._learned: dict[str, dict[str, int]] = {}
+        self._silent: set[str] = set()
 
     @property
     def figures(self) -> SweepFigures:
@@ -52,7 +57,7 @@ class SweepPoller:
         for target, family, _ in places:
             if family in unspoken:
                 yield Answer(target, False, error=f"cannot be asked: {unspoken[family]}")
-        loop = asyncio.get_running_loop()
+        loop, silent = asyncio.get_running_loop(), self._silent
         batches: asyncio.Queue[list[Answer[Any]] | None] = asyncio.Queue()
 
         def hand_over(batch: list[Answer[Any]] | None) -> None:
@@ -67,14 +72,17 @@ class SweepPoller:
         try:
             devices = self._devices(places, sockets, converse)
             engine = Engine(devices, list(sockets.values()), counters, hand_over)
-            running = loop.run_in_executor(None, run)
+            thread = ThreadPoolExecutor(1, "snmp-sweep")
+            running = loop.run_in_executor(thread, run)
             try:
                 while (batch := await batches.get()) is not None:
                     for answer in batch:
+                        (silent.discard if answer.answered else silent.add)(answer.target.device_id)
                         yield answer
             finally:
                 engine.stopped = True
                 await asyncio.shield(running)
+                thread.shutdown(wait=False)
         finally:
             for sock in sockets.values():
                 sock.close()
@@ -91,14 +99,14 @@ class SweepPoller:
 
     def _devices(
         self,
-        places: Iterable[_Place],
+        places: Sequence[_Place],
         sockets: Mapping[int, socket.socket],
         converse: Conversation[T],
     ) -> Iterator[Device]:
         heads: dict[tuple[str, str], bytes] = {}
         if len(self._learned) > _REMEMBERED:
             self._learned.clear()
-        for target, family, address in places:
+        for target, family, address in self._in_order(places):
             if family not in sockets:
                 continue
             secret = target.version, target.community
@@ -119,7 +127,21 @@ class SweepPoller:
             yield Device(
                 target, sockets[family], address, head=head,
                 steps=hold(target, converse, session), session=session, also=also,
+                hopeful=target.device_id not in self._silent,
             )  # fmt: skip
+
+    def _in_order(self, places: Sequence[_Place]) -> Iterator[_Place]:
+        """Mixed, so that no site is asked all at once. Those that were silent the last time come
+        early, so that their time-outs run while others answer; one each in turn with the others,
+        which shall not wait for them.
+        """
+        mixed = _chance.sample(places, len(places))
+        silent = [place for place in mixed if place[0].device_id in self._silent]
+        if not silent:
+            return iter(mixed)
+        others = [place for place in mixed if place[0].device_id not in self._silent]
+        pairs = chain.from_iterable(zip_longest(silent, others))
+        return (place for place in pairs if place is not None)
 
 
 async def _places(targets: Iterable[Target]) -> tuple[list[_Place], list[Answer[Any]]]:

@@ -9,10 +9,11 @@ from typing import Protocol
 
 from collectors.snmp.model import Oid, Question, RawValue
 from collectors.snmp.sweep import ber
-from collectors.snmp.sweep.fast import Rows, read_values
+from collectors.snmp.sweep.fast import Column, Expected, Rows, read_values
 
-ROOM = 1400
-"""Bytes that the varbinds of a reply may take so that it is not split on its way (Ethernet)."""
+ROOM = 1420
+"""Bytes that the varbinds of a reply may take so that it is not split on its way: Ethernet leaves
+1,472 for the whole message."""
 _GUESSED_VALUE = 16
 _OK = ber.integer(0) + ber.integer(0)
 _COMMUNITIES = 4096
@@ -51,9 +52,11 @@ class Template:
 
     __slots__ = ("_after", "_before", "_size", "_tag")
 
-    def __init__(self, tag: int, oids: Sequence[bytes], numbers: bytes = _OK) -> None:
-        """`oids` are encoded elements; `numbers` what stands between request-id and varbinds."""
-        binds = b"".join(ber.tlv(ber.SEQUENCE, oid + _NULL) for oid in oids)
+    def __init__(self, tag: int, contents: Sequence[bytes], numbers: bytes = _OK) -> None:
+        """`contents` are those of the OIDs; `numbers` stand between request-id and varbinds."""
+        binds = b"".join(
+            ber.tlv(ber.SEQUENCE, ber.tlv(ber.OBJECT_ID, content) + _NULL) for content in contents
+        )
         self._tag = tag
         self._after = numbers + ber.tlv(ber.SEQUENCE, binds)
         self._size = 6 + len(self._after)
@@ -74,16 +77,17 @@ class Template:
 class Get(Template):
     """A GET of the scalars at `positions` of a Question."""
 
-    __slots__ = ("expected", "most_pairs", "oids", "positions")
+    __slots__ = ("begin", "expected", "most_pairs", "oids", "positions")
     patient = True
 
     def __init__(self, oids: Sequence[Oid], positions: Sequence[int]) -> None:
-        encoded = [ber.tlv(ber.OBJECT_ID, ber.oid_content(oid)) for oid in oids]
-        super().__init__(ber.GET, encoded)
+        contents = [ber.oid_content(oid) for oid in oids]
+        super().__init__(ber.GET, contents)
         self.oids = tuple(oids)
         self.positions = tuple(positions)
-        self.expected = tuple((oid, len(oid)) for oid in encoded)
-        self.most_pairs = len(encoded)
+        self.begin = positions[0] if positions else 0
+        self.expected = tuple(map(Expected, contents))
+        self.most_pairs = len(contents)
 
     def read(self, data: bytes, at: int) -> list[RawValue | None] | None:
         """See `Request.read`."""
@@ -106,16 +110,16 @@ class Get(Template):
 
 
 class TablePlan:
-    """How the columns of a table are asked for: `columns` holds the content octets of each OID."""
+    """How the columns of a table are asked for and read."""
 
     __slots__ = ("_first", "columns", "guessed_rows", "key", "name", "oids")
 
     def __init__(self, oids: Sequence[Oid]) -> None:
         self.oids = tuple(oids)
-        self.name = ".".join(map(str, oids[0][:-1]))
+        self.name = f"table {'.'.join(map(str, oids[0][:-1]))}"
         self.key = str(self.oids)
-        self.columns = tuple((content, len(content)) for content in map(ber.oid_content, oids))
-        row = sum(size + 8 + _GUESSED_VALUE for _, size in self.columns)
+        self.columns = tuple(Column(ber.oid_content(oid)) for oid in oids)
+        row = sum(len(column.content) + 8 + _GUESSED_VALUE for column in self.columns)
         self.guessed_rows = max(1, min(_MOST_GUESSED, ROOM // row))
         self._first: dict[int, Template] = {}
 
@@ -123,7 +127,7 @@ class TablePlan:
         """The request that begins a walk; GETNEXT if `repetitions` is 0."""
         found = self._first.get(repetitions)
         if found is None:
-            found = rows_request([content for content, _ in self.columns], repetitions)
+            found = rows_request([column.content for column in self.columns], repetitions)
             if len(self._first) >= _SIZES:
                 self._first.clear()
             self._first[repetitions] = found
@@ -132,10 +136,9 @@ class TablePlan:
 
 def rows_request(contents: Sequence[bytes], repetitions: int) -> Template:
     """GETBULK of what follows the OIDs of these content octets; GETNEXT if `repetitions` is 0."""
-    oids = [ber.tlv(ber.OBJECT_ID, content) for content in contents]
     if repetitions == 0:
-        return Template(ber.GET_NEXT, oids)
-    return Template(ber.GET_BULK, oids, ber.integer(0) + ber.integer(repetitions))
+        return Template(ber.GET_NEXT, contents)
+    return Template(ber.GET_BULK, contents, ber.integer(0) + ber.integer(repetitions))
 
 
 class Plan:

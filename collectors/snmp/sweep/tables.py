@@ -55,8 +55,8 @@ class Walk:
         """See `Request.packet`."""
         if self._template is None:
             contents = [
-                column + ber.arcs_content(last)
-                for (column, _), last in zip(self.open, self._last, strict=True)
+                column.content + ber.arcs_content(last)
+                for column, last in zip(self.open, self._last, strict=True)
             ]
             self._template = rows_request(contents, self.repetitions)
             self._asked = max(self._asked, self.repetitions, 1)
@@ -134,7 +134,7 @@ class Walk:
         its end is seen, as far as a packet takes them.
         """
         rows = max(map(len, self.columns))
-        fits = ROOM * rows // self._bytes if self._bytes and rows else self._plan.guessed_rows
+        fits = ROOM * (rows + 1) // self._bytes if self._bytes else self._plan.guessed_rows
         most = self._at_most if self._losses or self._at_most < self._plan.guessed_rows else fits
         return max(1, min(rows + 1, most, _MAX_REPETITIONS))
 
