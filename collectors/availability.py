@@ -116,8 +116,8 @@ class Ledger:
     def closed(self, polls: Sequence[int]) -> dict[str, Tally]:
         """The tallies by place, once all rows were added; `polls` are all that were made.
 
-        A poll without a row of it was made without it, or, where `seen` is kept and what it hangs
-        on was down, could not tell of it.
+        A poll without a row of it was made without it; where `seen` is kept, it may also be that
+        what it hangs on was down, or the collector's network, and could not tell of it.
         """
         self._settle()
         if self.first_ms is None:
@@ -126,8 +126,8 @@ class Ledger:
         without = len(expected) - self._asked
         if self.seen is not None and without > 0:
             missing = set(expected).difference(self.seen)
-            for at in missing.intersection(self.gone):
-                self._count(at, "upstream")
+            for at in missing.intersection(self.gone).union(missing.intersection(self.faults)):
+                self._count(at, "network" if at in self.faults else "upstream")
                 without -= 1
         self._tally(self.where(self.first_ms)).not_asked += max(0, without)
         return self.tallies
