@@ -20,7 +20,7 @@ from collectors.checks.model import (
 )
 from napalm_openwrt.session import Access, Output, Session
 
-NOT_FOUND = 127
+NOT_FOUND, KILLED = 127, 128 + 15  # exit statuses of ash
 SSH_S = 15.0
 _CLOCK = "read now _ < /proc/uptime; echo $now"
 _LEASE = re.compile(r"lease of \S+ obtained(?: from (?P<server>[0-9.]+))?")
@@ -29,7 +29,14 @@ _LOCATION = re.compile(r"^\s*location:\s*(?P<location>\S+)", re.MULTILINE | re.I
 _REDIRECTED = re.compile(r"^(?:Failed to redirect|Redirected) to (\S*) on (?P<host>\S+)", re.M)
 _HTTP_ERROR = re.compile(r"HTTP error (?P<status>\d{3})")
 _BYTES = re.compile(r"Download completed \((?P<bytes>\d+) bytes\)")
-_NO_NAME = re.compile(r"bad address|unknown host|Name or service not known|resolve", re.I)
+_FETCH_FAULTS = (
+    (re.compile(r"bad address|unknown host|Name or service not known|resolve", re.I),
+     "its name is not found"),
+    (re.compile(r"timed out|timeout", re.I), SILENT),
+    (re.compile(r"refused|reset|Connection failed|unreachable|error getting response", re.I),
+     "connection refused or broken off"),
+    (re.compile(r"Connecting to"), "not HTTP"),
+)  # fmt: skip
 _RCODE = re.compile(r"NXDOMAIN|SERVFAIL|REFUSED")
 
 
@@ -115,11 +122,15 @@ def read_nslookup(status: int, text: str, ms: float | None) -> CheckResult:
 
 def _portal(session: Session, plan: CheckPlan) -> CheckResult:
     seconds, url = max(1, round(plan.timeout_s)), shlex.quote(plan.portal_url)
+    # Ended from outside: neither program has a time-out for all of it.
     ran = _run(
         session,
-        f"if command -v uclient-fetch >/dev/null; then uclient-fetch -T {seconds} -O /dev/null "
-        f"{url}; else wget -S -T {seconds} -O /dev/null {url}; fi",
-        4 * seconds + SSH_S,
+        "( if command -v uclient-fetch >/dev/null; "
+        f"then exec uclient-fetch -T {seconds} -O /dev/null {url}; "
+        f"else exec wget -S -O /dev/null {url}; fi ) & p=$!; "
+        f"( sleep {seconds}; kill $p ) >/dev/null 2>&1 </dev/null & k=$!; "
+        "wait $p; s=$?; kill $k 2>/dev/null; exit $s",
+        2 * seconds + SSH_S,
     )
     return read_fetch(ran.status, ran.text, plan.expect, ran.ms)
 
@@ -140,14 +151,11 @@ def read_fetch(status: int, text: str, expect: str, ms: float | None) -> CheckRe
         http = 200 if int(done["bytes"]) else 204
     if http:
         return judge_http(http, location, expect, ms)
-    if _NO_NAME.search(text):
-        return CheckResult(PORTAL, False, "its name is not found")
-    if re.search(r"timed out|timeout", text, re.I):
+    if status == KILLED:
         return CheckResult(PORTAL, False, SILENT)
-    if re.search(r"refused|reset|Connection failed|unreachable", text, re.I):
-        return CheckResult(PORTAL, False, "connection refused or broken off")
-    if "Connecting to" in text and status not in {0, NOT_FOUND}:
-        return CheckResult(PORTAL, False, "not HTTP")
+    for words, reason in _FETCH_FAULTS:
+        if words.search(text):
+            return CheckResult(PORTAL, False, reason)
     return _unknown(PORTAL, "uclient-fetch or wget", status, text)
 
 

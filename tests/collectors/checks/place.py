@@ -67,7 +67,8 @@ class Street:
             ip("-n", space, "link", "set", link, "up")
         self.start(
             [self.dnsmasq, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
-             "--no-hosts", "--no-ping", f"--interface={self.outside}", "--bind-interfaces", "--user=root",
+             "--no-hosts", "--no-ping", f"--interface={self.outside}", "--bind-interfaces",
+             "--user=root",
              "--dhcp-range=10.213.0.100,10.213.0.200,1h", f"--address=/{NAME}/{GATEWAY}",
              "--address=/example/#", f"--pid-file={self.folder}/pid", "--local=/nowhere/",
              f"--dhcp-leasefile={self.folder}/leases", "--log-facility=-"],
