@@ -270,15 +270,19 @@ def _picker(
     if len(where) == 1 and not isinstance(one := next(iter(where.values())), dict):
         # Several figures of one table, for instance of its memory, look their rows up by name.
         column = next(iter(where))
-        cell = layout.cell(name, column, at)
+        cell, place_of = layout.cell(name, column, at), layout.place(name, column, at)
         texts = [str(text) for text in (one if isinstance(one, list) else [one])]
         key = (place, column)
 
         def named(context: Context, table: Columns, _columns: Columns, _index: Any) -> list[Any]:
             if key not in context.joins:
                 rows: dict[Any, list[Any]] = {}
-                for row in rows_of(table):
-                    rows.setdefault(shown(cell(table, row)), []).append(row)
+                if place_of is not None:
+                    for row, value in table[place_of].items():
+                        rows.setdefault(shown(value), []).append(row)
+                else:
+                    for row in rows_of(table):
+                        rows.setdefault(shown(cell(table, row)), []).append(row)
                 context.joins[key] = rows
             found = context.joins[key]
             return [row for text in texts for row in found.get(text, ())]

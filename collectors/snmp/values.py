@@ -55,6 +55,8 @@ def number_of(value: object) -> float | None:
     """A number from an integer, or from text that starts with one, such as `20.00 dBm`."""
     if isinstance(value, int | float):
         return value if -MAX_NUMBER <= value <= MAX_NUMBER else None
+    if isinstance(value, bytes) and value.isdigit() and len(value) < 19:
+        return int(value)
     text = value if isinstance(value, str) else text_of(value)
     match = _NUMBER.match(text) if text else None
     return number_of(float(match[0])) if match else None
