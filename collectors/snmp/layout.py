@@ -33,8 +33,8 @@ class TableSpec:
     columns: Mapping[str, Oid]
     parts: Mapping[str, int] = field(default_factory=dict)
     permanent: bool = False
-    unless: tuple[str, str] | None = None
-    """Table and column in whose stead this table is asked."""
+    unless: tuple[str, str] | int | None = None
+    """Table and column, or place of the scalar, in whose stead this table is asked."""
     named: NamedSpec | None = None
 
 
@@ -112,7 +112,9 @@ class Layout:
         found: dict[str, Callable[[Context], bool]] = {}
         for place, name in enumerate(list(self.asked)):
             spec = self.specs[name]
-            if spec.unless is not None:
+            if isinstance(spec.unless, int):
+                found[name] = _told(spec.unless)
+            elif spec.unless is not None:
                 table, column = spec.unless
                 at = f"tables.{name}.unless"
                 other, cell = self.table(table, at), self.column(table, column, at)
@@ -176,6 +178,10 @@ def _empty(place: int) -> Callable[[Context], bool]:
     return empty
 
 
+def _told(place: int) -> Callable[[Context], bool]:
+    return lambda context: context.scalars[place] is not None
+
+
 def _filled(place: int, column: int) -> Callable[[Context], bool]:
     def filled(context: Context) -> bool:
         columns = context.tables[place]
@@ -200,7 +206,7 @@ def read_tables(tables: Any, named: Any, scalar: Callable[[Oid], int]) -> dict[s
         if both:
             raise ProfileError(at, f"{both.pop()!r} is a column and a part of the index")
         oids = {key: oid(value, f"{at}.{key}") for key, value in columns.items()}
-        specs[name] = TableSpec(oids, parts, permanent, _unless(unless, f"{at}.unless"))
+        specs[name] = TableSpec(oids, parts, permanent, _unless(unless, scalar, f"{at}.unless"))
     for name, told in _mapping(named, "named").items():
         at = f"named.{name}"
         spec = known_keys(told, {"column", "split", "listing", "require"}, at)
@@ -220,9 +226,11 @@ def read_tables(tables: Any, named: Any, scalar: Callable[[Oid], int]) -> dict[s
     return specs
 
 
-def _unless(told: Any, at: str) -> tuple[str, str] | None:
+def _unless(told: Any, scalar: Callable[[Oid], int], at: str) -> tuple[str, str] | int | None:
     if told is None:
         return None
+    if isinstance(told, dict):
+        return scalar(scalar_oid(told, at))
     table, _, column = str(told).partition(".")
     if not column:
         raise ProfileError(at, "must be TABLE.COLUMN")
