@@ -15,6 +15,7 @@ OFFSET_S = 20.0
 """A sweep may come to a device so much earlier or later than the one before."""
 MAX_BYTES_PER_S = {"radio": 50e9 / 8, "uplink": 400e9 / 8}
 """No interface of that role carries more; a difference above it is not traffic."""
+LEAST_TO_DOUBT_PER_S = min(MAX_BYTES_PER_S.values())
 WRAP_BYTES_PER_S = 1e9 / 8
 """A 32-bit counter that falls has wrapped once, unless that means more than this."""
 BOTH_WRAP_BYTES_PER_S = 100e6 / 8
@@ -30,6 +31,9 @@ class Clock(Enum):
     UNKNOWN = "nothing speaks against it, and nothing proves it"
     DOUBTFUL = "its agent started again, and no other clock tells of the device"
     STARTED = "the device started again"
+
+
+_STARTED = Clock.STARTED
 
 
 class Uptime(NamedTuple):
@@ -142,34 +146,37 @@ def difference(
     between; where a counter changed its width; where a 64-bit counter fell, and a 32-bit one
     unless the device is known to have run on: then it has wrapped once.
     """
-    interval_s = (now.at_ms - before.at_ms) / 1000
-    if interval_s <= 0 or clock is Clock.STARTED or before.bits != now.bits:
+    # Hundreds of thousands a minute: unpacking takes half the time of naming fields.
+    was_ms, was_rx, was_tx, was_bits, was_broken_s = before
+    at_ms, rx, tx, bits, broken_s = now
+    interval_s = (at_ms - was_ms) / 1000
+    if interval_s <= 0 or clock is _STARTED or was_bits != bits:
         return None
-    if now.discontinuity_s and _broke_off(before, now, agent_s, interval_s):
+    if broken_s and broken_s != was_broken_s and _broke_off(before, now, agent_s, interval_s):
         return None
-    rx, tx = now.rx - before.rx, now.tx - before.tx
+    rx -= was_rx
+    tx -= was_tx
     if rx < 0 or tx < 0:
         # An agent that starts again forgets what broke off before.
-        forgot = now.discontinuity_s is not None and agent_s is not None and agent_s <= interval_s
-        if now.bits != 32 or clock is not Clock.RAN_ON or forgot:
+        forgot = broken_s is not None and agent_s is not None and agent_s <= interval_s
+        if bits != 32 or clock is not Clock.RAN_ON or forgot:
             return None
         most = (BOTH_WRAP_BYTES_PER_S if rx < 0 and tx < 0 else WRAP_BYTES_PER_S) * interval_s
         if (rx < 0 and rx + 2**32 > most) or (tx < 0 and tx + 2**32 > most):
             return None
         rx, tx = rx % 2**32, tx % 2**32
-    most = MAX_BYTES_PER_S.get(role, MAX_BYTES_PER_S["uplink"]) * interval_s
-    return Difference(rx, tx, interval_s) if max(rx, tx) <= most else None
+    if rx + tx > LEAST_TO_DOUBT_PER_S * interval_s:
+        most = MAX_BYTES_PER_S.get(role, MAX_BYTES_PER_S["uplink"]) * interval_s
+        if max(rx, tx) > most:
+            return None
+    return Difference(rx, tx, interval_s)
 
 
 def _broke_off(before: Sample, now: Sample, agent_s: float | None, interval_s: float) -> bool:
-    """Whether the counters broke off since `before`; told in the agent's uptime, which may have
-    rolled over meanwhile.
+    """Whether counters whose last break is not the one known before broke off since; that is told
+    in the agent's uptime, which may have rolled over meanwhile.
     """
-    if (
-        agent_s is None
-        or now.discontinuity_s is None
-        or now.discontinuity_s == before.discontinuity_s
-    ):
+    if agent_s is None or now.discontinuity_s is None:
         return False
     if before.discontinuity_s is not None and agent_s > interval_s:
         return True

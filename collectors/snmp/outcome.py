@@ -51,7 +51,7 @@ def settle(
     elif samples:
         if counters:
             differences = _differences(reading, counters, samples, clock)
-        counters = {**counters, **samples}
+        counters = samples if counters.keys() <= samples.keys() else {**counters, **samples}
     misses = 0 if reading.answered else past.misses + 1
     return Outcome(
         reading, state, reboots, differences,

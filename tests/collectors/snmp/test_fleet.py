@@ -74,7 +74,7 @@ def test_a_starting_fleet_tells_so_by_traps(pretend_city, home, trap_port):
     )  # fmt: skip
     try:
         # The note about communities comes once the socket is open.
-        assert "community" in collector.stderr.readline()
+        assert any("community" in line for line in iter(collector.stderr.readline, ""))
         with Fleet(folder, trap_to=f"127.0.0.1:{trap_port}"):
             started: set[str | None] = set()
             until = time.monotonic() + 30
