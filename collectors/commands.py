@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -80,13 +81,16 @@ def once(traps: tuple[str, int] | None, linger_s: float, as_json: bool) -> None:
 
     settings = load_settings()
     summary, counts = asyncio.run(collect_once(settings, traps, linger_s))
-    _note_partial(summary)
+    _note_odd(summary, set())
     if as_json:
         print_json(summary.as_json() | ({"traps": counts.as_json()} if counts else {}))
         return
     click.echo(_line(summary))
     if summary.not_answered:
-        click.echo(f"no answer: {', '.join(summary.not_answered)}")
+        click.echo(f"no answer: {_named(summary.not_answered)}")
+    if summary.slowest:
+        slow = (f"{one.device} {one.took_s:.2f} s" for one in summary.slowest)
+        click.echo(f"slowest: {', '.join(slow)}")
     if counts:
         click.echo(_trap_line(counts))
 
@@ -122,9 +126,11 @@ def run(
 
     settings = load_settings()
 
+    told: set[str] = set()
+
     def report(summary: Summary) -> None:
         note(_line(summary))
-        _note_partial(summary)
+        _note_odd(summary, told)
 
     if name and not _NAME.fullmatch(name):
         raise InputError(
@@ -151,15 +157,41 @@ def _line(summary: Summary) -> str:
     return ", ".join(parts)
 
 
-def _note_partial(summary: Summary) -> None:
-    """Name those whose rows lack something, for instance radios, though they answered."""
+def _note_odd(summary: Summary, told: set[str]) -> None:
+    """Name those whose rows lack something, those that answered from elsewhere, and controllers'
+    access points that nobody knows; each line is said when it changes.
+    """
+    lines = []
     if summary.partial:
-        more = len(summary.partial) - NAMED
-        note(
-            f"answered only in part: {', '.join(summary.partial[:NAMED])}"
-            + (f" and {more} more" if more > 0 else "")
-            + "; `farola snmp probe` tells what is missing"
+        lines.append(
+            f"answered only in part: {_named(summary.partial)}; "
+            "`farola snmp probe` tells what is missing"
         )
+    if summary.other_address:
+        lines.append(
+            f"answered from an address that is not theirs, so not believed: "
+            f"{_named(summary.other_address)}"
+        )
+    if summary.unknown_access_points:
+        lines.append(
+            f"{len(summary.unknown_access_points):,} access points of controllers are not in the "
+            "inventory; `farola device discovered` lists them"
+        )
+    if summary.kernel_drops:
+        lines.append(
+            f"the kernel dropped {summary.kernel_drops:,} replies: `farola doctor` tells how to "
+            "give it room"
+        )
+    for line in lines:
+        if line not in told:
+            note(line)
+    told.clear()
+    told.update(lines)
+
+
+def _named(ids: Sequence[str]) -> str:
+    more = len(ids) - NAMED
+    return ", ".join(ids[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _trap_line(counts: TrapCounts) -> str:

@@ -50,6 +50,8 @@ def examine(home: Path) -> list[Check]:
             ("front end", e.front_end),
             ("open files", e.open_files),
             ("receive buffer", e.receive_buffer),
+            ("trap port", e.trap_port),
+            ("ICMP echo", e.echo),
         )
     ]
     try:

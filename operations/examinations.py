@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import platform
 import resource
 import shutil
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +20,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 PACKAGES = (
-    "alembic", "ansible_runner", "argon2", "cryptography", "flask", "influxdb_client", "napalm",
-    "netjsonconfig", "netmiko", "numpy", "openpyxl", "pynetbox", "pyogrio", "pyproj", "pysnmp",
-    "scapy", "scipy", "shapely", "sqlalchemy", "waitress",
+    "alembic", "ansible_runner", "argon2", "cryptography", "dns", "flask", "gufo",
+    "influxdb_client", "napalm", "netjsonconfig", "netmiko", "numpy", "openpyxl",
+    "prometheus_client", "pynetbox", "pyogrio", "pyproj", "pysmi", "pysnmp", "scapy", "scipy",
+    "shapely", "sqlalchemy", "waitress",
 )  # fmt: skip
 WANTED_FILES = 4096
 WANTED_BUFFER = 4 * 2**20
-"""Bytes: the answers of some 10,000 access points that arrive while Python is busy."""
+"""Bytes asked for: with the kernel's doubling room for MOST_AT_ONCE full replies."""
+MOST_AT_ONCE, REPLY_BYTES = 4096, 2304
+"""Devices that the sweep asks at once at most, and what the kernel counts for a reply that fills a
+packet (`collectors.snmp.sweep.pacing`)."""
+TRAP_PORT = 162
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 EMBEDDED_LIMIT = 5_000
 """Devices. A poll a minute of these writes some 2 GB a day with radios; a city of 35,000, 15 GB."""
@@ -109,9 +116,51 @@ def receive_buffer() -> Check:
         limit = int(RMEM_MAX.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return Check("receive buffer", True, "not told by this kernel", required=False)
+    # The kernel grants twice what is asked for, and counts a reply with its own bookkeeping.
+    at_once = 2 * limit // REPLY_BYTES
     return Check(
-        "receive buffer", limit >= WANTED_BUFFER, f"UDP sockets may hold {limit:,} bytes",
-        f"a city's SNMP answers want more: sysctl -w net.core.rmem_max={2 * WANTED_BUFFER}",
+        "receive buffer", limit >= WANTED_BUFFER,
+        f"UDP sockets may hold {limit:,} bytes: some {min(at_once, MOST_AT_ONCE):,} devices are "
+        "asked at once",
+        f"a city of 35,000 wants {MOST_AT_ONCE:,}: sysctl -w net.core.rmem_max={2 * WANTED_BUFFER},"
+        " and the same line in /etc/sysctl.d to keep it",
+        required=False,
+    )  # fmt: skip
+
+
+def trap_port() -> Check:
+    """Whether this user may receive traps where devices send them, on UDP port 162."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", TRAP_PORT))
+    except PermissionError:
+        return Check(
+            "trap port", False, f"only root may listen on UDP port {TRAP_PORT}",
+            "AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit, or sysctl -w "
+            f"net.ipv4.ip_unprivileged_port_start={TRAP_PORT}, or let devices send to another port",
+            required=False,
+        )  # fmt: skip
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        said = "taken: by a collector of ours, or by snmptrapd?" if taken else str(error.strerror)
+        return Check(
+            "trap port", taken, f"UDP port {TRAP_PORT}: {said}", "try `farola collect run --traps`",
+            required=False,
+        )  # fmt: skip
+    return Check("trap port", True, f"UDP port {TRAP_PORT} may be listened on", required=False)
+
+
+def echo() -> Check:
+    """Whether this user may send ICMP echo requests, for devices without SNMP."""
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+        try:
+            socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP).close()
+        except OSError:
+            continue
+        return Check("ICMP echo", True, "echo requests may be sent", required=False)
+    return Check(
+        "ICMP echo", False, "devices without SNMP cannot be watched by this user",
+        'sysctl -w net.ipv4.ping_group_range="0 2147483647", or AmbientCapabilities=CAP_NET_RAW',
         required=False,
     )  # fmt: skip
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collectors.snmp.sweep import pacing
 from farola.keys import create_key
 from operations import doctor, examinations
 
@@ -128,6 +130,36 @@ def test_a_small_receive_buffer_is_advised_on(
     assert not check.ok
     assert not check.required
     assert "sysctl -w net.core.rmem_max=" in check.remedy
+    assert "some 184 devices are asked at once" in check.detail
+
+
+def test_what_doctor_counts_with_is_what_the_sweep_does() -> None:
+    window = pacing.Window(2 * examinations.WANTED_BUFFER)
+    limit = examinations.REPLY_BYTES * 100
+    assert pacing.Window(2 * limit).most == 200
+    assert pacing.MOST == examinations.MOST_AT_ONCE
+    assert window.most >= 0.85 * pacing.MOST
+
+
+def test_a_port_that_only_root_may_use_is_advised_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(socket.socket):
+        def bind(self, _address: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(examinations.socket, "socket", Refusing)
+    check = examinations.trap_port()
+    assert (check.ok, check.required) == (False, False)
+    assert "CAP_NET_BIND_SERVICE" in check.remedy
+
+
+def test_a_trap_port_that_is_taken_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(examinations, "TRAP_PORT", other.getsockname()[1])
+        check = examinations.trap_port()
+    assert check.ok
+    assert "taken" in check.detail
+    assert "may be listened on" in examinations.trap_port().detail
 
 
 def test_a_city_too_large_for_the_embedded_store(
