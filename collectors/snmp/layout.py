@@ -112,16 +112,17 @@ class Layout:
         found: dict[str, Callable[[Context], bool]] = {}
         for place, name in enumerate(list(self.asked)):
             spec = self.specs[name]
+            signs = [_empty(place)] if spec.permanent else []
             if isinstance(spec.unless, int):
-                found[name] = _told(spec.unless)
+                signs.append(_told(spec.unless))
             elif spec.unless is not None:
                 table, column = spec.unless
                 at = f"tables.{name}.unless"
                 other, cell = self.table(table, at), self.column(table, column, at)
                 if other is not None and cell is not None:
-                    found[name] = _filled(other, cell)
-            elif spec.permanent:
-                found[name] = _empty(place)
+                    signs.append(_filled(other, cell))
+            if signs:
+                found[name] = _any_of(signs)
         return found
 
     def question(self) -> Question:
@@ -176,6 +177,10 @@ def _empty(place: int) -> Callable[[Context], bool]:
         return columns is not None and not any(columns)
 
     return empty
+
+
+def _any_of(signs: Sequence[Callable[[Context], bool]]) -> Callable[[Context], bool]:
+    return lambda context: any(sign(context) for sign in signs)
 
 
 def _told(place: int) -> Callable[[Context], bool]:
