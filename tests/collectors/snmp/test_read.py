@@ -131,8 +131,12 @@ def test_what_a_scalar_tells_takes_no_walk(talks):
     assert sizes not in columns_asked(talks.asked[0])
     talks.reader._known.clear()
     for ticks in (100, 200):
-        talks.read(agent(**openwrt, ticks=ticks, values=ports()))
+        talks.read(agent(**openwrt, ticks=ticks, values=ports() | {(*sizes, 1): 1000}))
     assert sizes in columns_asked(talks.asked[0])
+    talks.reader._known.clear()
+    for ticks in (100, 200):  # neither of them
+        talks.read(agent(**openwrt, ticks=ticks, values=ports()))
+    assert sizes not in columns_asked(talks.asked[0])
 
 
 def test_now_and_then_a_device_is_asked_for_everything_again(talks):
