@@ -67,14 +67,15 @@ class Channel:
         self.first_rtt_ms: float | None = None
 
     async def get(self, oids: Sequence[Oid]) -> dict[Oid, RawValue]:
-        """GET; an OID that the agent lacks is left out, a reply too big is asked in halves."""
+        """GET; an OID that the agent lacks is left out, a reply too big is asked in halves. What
+        nobody asked may stand in it too.
+        """
         if len(oids) > MOST_OIDS:
             head = await self.get(oids[:MOST_OIDS])
             return {**head, **await self.get(oids[MOST_OIDS:])}
         pdu = await self._ask(Request(GET, oids))
         if pdu.status == 0:
-            asked = set(oids)
-            return {oid: value for oid, value in pdu.varbinds if value is not None and oid in asked}
+            return {oid: value for oid, value in pdu.varbinds if value is not None}
         if len(oids) == 1:
             return {}
         if pdu.status != TOO_BIG and 1 <= pdu.index <= len(oids):
