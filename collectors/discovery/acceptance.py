@@ -128,6 +128,23 @@ def ignore(session: Session, rows: Iterable[Discovered], actor: str = "farola") 
     return ignored
 
 
+def sharing_engine(session: Session, keys: Sequence[str]) -> dict[str, str]:
+    """Devices made of the proposals `keys` whose agent has the engine id of another device: one
+    device with several addresses, most likely. By device id, the other's id.
+    """
+    query = select(Discovered.key, Discovered.device_id, Discovered.detail).where(
+        Discovered.device_id.is_not(None)
+    )
+    asked, first, shared = set(keys), dict[str, str](), dict[str, str]()
+    rows = sorted(session.execute(query), key=lambda row: (row.key in asked, row.key))
+    for key, device_id, detail in rows:
+        engine = str(detail.get("engine_id") or "")
+        other = first.setdefault(engine, device_id) if engine else device_id
+        if key in asked and other != device_id:
+            shared[device_id] = other
+    return shared
+
+
 def _made(row: Discovered, role: str | None, credential: str | None, taken: set[str]) -> Device:
     of_controller = row.controller_id is not None
     device_id = _free_id(row, taken)

@@ -67,18 +67,26 @@ def accept(
     what the inventory lacks of it; done twice it changes nothing.
     """
     from collectors.discovery.acceptance import accept as take
-    from collectors.discovery.acceptance import chosen
+    from collectors.discovery.acceptance import chosen, sharing_engine
+    from collectors.discovery.telling import NAMED
 
     if bool(keys) == all_new:
         raise InputError("say which proposals: their keys, or --all-new (one of them)")
     with _session() as session:
         rows = chosen(session, keys, all_new)
         done = take(session, rows, site_id=site_id, role=role, credential=credential)
+        shared = sharing_engine(session, [one.key for one in done if one.what == "new"])
         locked = [row.key for row in rows if row.detail.get("credential_needed")]
     if locked and credential is None:
         note(
             f"found with a community that no credential holds: {len(locked)}; store it with "
             "`farola device credential NAME --field snmp_community`, and accept with --credential"
+        )
+    if shared:
+        pairs = [f"{one} and {other}" for one, other in list(shared.items())[:NAMED]]
+        note(
+            f"one device with several addresses, by their engine id? {', '.join(pairs)}"
+            + (" …" if len(shared) > NAMED else "")
         )
     if as_json:
         print_json(

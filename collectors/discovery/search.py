@@ -85,6 +85,7 @@ class Search:
         self._book = book or packaged()
         self._pace = Pace(manner.rate, max(1.0, manner.rate * TICK_S), time.monotonic())
         self.refused: dict[str, str] = {}
+        self._turned_away: set[tuple[str, int]] = set()
         self.requests = 0
 
     async def run(
@@ -102,24 +103,30 @@ class Search:
         for number in range(self._manner.tries * most_logins):
             hits: dict[str, VarBinds] = {}
             turn = number % most_logins
-            async for answer in self._paced(self._targets(addresses, turn, done), _identify, 1):
+            targets = self._targets(addresses, turn, done, advance)
+            async for answer in self._paced(targets, _identify, 1):
                 advance(1)
                 address = answer.target.address
                 if answer.result:
                     hits[address] = answer.result
                 elif answer.error and answer.error != NO_ANSWER:
                     self.refused[address] = answer.error
-            advance(len(done))
+                    self._turned_away.add((address, turn))
             done.update(hits)
             async for found in self._look_closer(hits, turn):
                 self.refused.pop(found.address, None)
                 yield found
 
-    def _targets(self, addresses: Iterable[str], turn: int, done: set[str]) -> Iterator[Target]:
+    def _targets(
+        self, addresses: Iterable[str], turn: int, done: set[str], advance: Callable[[int], None]
+    ) -> Iterator[Target]:
+        """Who is asked in this turn; an agent that refused a login is not asked with it again."""
         manner = self._manner
         for address in addresses:
             logins = self._logins_of(address)
-            if address not in done and turn < len(logins):
+            if address in done or (address, turn) in self._turned_away or turn >= len(logins):
+                advance(1)
+            else:
                 yield logins[turn].target(address, manner.port, manner.timeout_s, retries=0)
 
     async def _look_closer(

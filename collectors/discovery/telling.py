@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -81,7 +81,7 @@ def print_search(report: Mapping[str, Any]) -> None:
     if found:
         _print_things("Found", found)
     click.echo(
-        f"{counted(len(found), 'agent')} at {report['addresses']:,} addresses, "
+        f"{counted(len(found), 'agent')} at {_addresses(report['addresses'])}, "
         f"{report['unknown']} unknown to the inventory"
         + ("; `farola device accept` takes them in" if report["unknown"] else "")
     )
@@ -126,19 +126,26 @@ def print_proposals(rows: Sequence[Mapping[str, Any]]) -> None:
     click.echo(f"{counted(len(rows), 'proposal')}, {unknown} unknown to the inventory")
 
 
-def _print_things(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    print_table(
-        title,
-        ["key", "family", "name", "MAC address", "serial", "device", "remark"],
-        [
-            [
-                one["key"], one["family"], one["name"], one["mac"], one["serial"],
-                one["device_id"] or ("ignored" if one.get("status") == "ignored" else "unknown"),
-                one.get("remark", ""),
-            ]
+def _print_things(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    columns = {
+        "key": [one["key"] for one in rows],
+        "family": [one["family"] for one in rows],
+        "name": [one["name"] for one in rows],
+        "MAC address": [one["mac"] for one in rows],
+        "serial": [one["serial"] for one in rows],
+        "device": [
+            one["device_id"] or ("ignored" if one.get("status") == "ignored" else "unknown")
             for one in rows
         ],
-    )  # fmt: skip
+        "remark": [one.get("remark", "") for one in rows],
+    }
+    # Where nobody says anything the others get the room: a key must be readable to be accepted.
+    told = {name: cells for name, cells in columns.items() if any(cells)}
+    print_table(title, list(told), zip(*told.values(), strict=True))
+
+
+def _addresses(number: int) -> str:
+    return f"{number:,} address" + ("" if number == 1 else "es")
 
 
 def print_neighbours(report: Report) -> None:

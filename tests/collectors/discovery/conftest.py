@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import struct
@@ -15,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from collectors.pollers import standard_poller
 from collectors.snmp.model import Target
-from tests.collectors.snmp.conftest import ask, free_port
+from collectors.snmp.probe import read_one
+from tests.collectors.snmp.conftest import free_port
 from tests.inventory.conftest import Done, cli, db
 
 __all__ = ["cli", "db"]
@@ -38,7 +41,7 @@ def started(command: list[str], target: Target, log: Path, **env: object) -> Ite
         child = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **more})
         try:
             until = time.monotonic() + 30
-            while not ask(target)[0].answered:
+            while not asyncio.run(read_one(standard_poller(), target)).answered:
                 alive = child.poll() is None and time.monotonic() < until
                 assert alive, f"no answer from {command}: {log.read_text()[-2000:]}"
             yield

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from collectors.snmp.model import Target, Usm
 from inventory.models import Device
-from tests.collectors.discovery.conftest import agents
+from tests.collectors.discovery.conftest import agents, started
+from tests.collectors.snmp.conftest import free_port
 
 pytestmark = pytest.mark.service
 
@@ -107,6 +109,41 @@ def test_another_community_is_told_as_one_that_must_be_stored(city, needs_progra
     done = city("device", "accept", found["key"], "--json")
     assert done.json["new"] == 1
     assert "hidden" not in done.out + done.err
+
+
+def test_snmpv3_users_find_agents_and_what_refuses_them_is_told(city, needs_program, tmp_path):
+    """One agent at two addresses, which lets only one user in."""
+    (tmp_path / "snmpd.conf").write_text(
+        "agentAddress udp:127.20.0.10:{0},udp:127.20.0.11:{0}\nsysName vault\n"
+        "createUser anna SHA-256 authsecret AES privsecret\nrouser anna priv\n".format(
+            port := free_port()
+        )
+    )
+    snmpd = needs_program("snmpd", "snmpd")
+    command = [snmpd, "-f", "-Lo", "-C", "-c", str(tmp_path / "snmpd.conf"), "-I", "-smux"]
+    usm = Usm("anna", "sha256", "authsecret", "aes128", "privsecret")
+    anna = Target("vault", "127.20.0.10", port, "", timeout_s=0.5, version="3", usm=usm)
+
+    def store(name: str, **fields: str) -> None:
+        for field, value in fields.items():
+            city("device", "credential", name, "--field", f"snmp_{field}", stdin=value)
+
+    with started(command, anna, tmp_path / "log", SNMP_PERSISTENT_DIR=tmp_path):
+        store("a-stranger", version="3", user="bob")
+        report = discover(city, port)
+        assert report["found"] == []
+        assert [one["address"] for one in report["refused"]] == ["127.20.0.10", "127.20.0.11"]
+        assert all("'bob'" in one["why"] for one in report["refused"])
+        store(
+            "lamps", version="3", user=usm.user, auth_protocol="sha256",
+            auth_password=usm.auth_password, priv_protocol="aes128",
+            priv_password=usm.priv_password,
+        )  # fmt: skip
+        report = discover(city, port)
+    assert [(one["name"], one["credential"]) for one in report["found"]] == [("vault", "lamps")] * 2
+    assert (report["refused"], report["found"][0]["same_engine"]) == ([], 1)
+    done = city("device", "accept", "--all-new")
+    assert "one device with several addresses" in done.err
 
 
 def test_two_credentials_at_once_are_refused_in_one_line(city):
