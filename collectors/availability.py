@@ -84,18 +84,22 @@ class Ledger:
 
     `where` tells at which place it was, `excused` whether maintenance went on there; `gone` are
     polls in which something that it hangs on was down, `faults` those in which the collector's own
-    network was.
+    network was. `answered_before` is asked where the first row is one of a device that is down:
+    whether it ever answered.
     """
 
     where: Callable[[int], str]
     excused: Callable[[int, str], bool]
     gone: Collection[int] = frozenset()
     faults: Collection[int] = frozenset()
+    answered_before: Callable[[], bool] = lambda: True
     tallies: dict[str, Tally] = field(default_factory=dict)
     first_ms: int | None = None
     seen: list[int] | None = None
     """The polls it has a row of, if they are wanted (`closed`)."""
     _asked: int = 0
+    _ever: bool = True
+    """Whether it has answered, as far as is known."""
     _silent: list[int] = field(default_factory=list)
     _down: bool = False
 
@@ -103,10 +107,13 @@ class Ledger:
         """The device's row of one poll."""
         if self.first_ms is None:
             self.first_ms = at_ms
+            self._ever = answered or state == "up" or (state == "down" and self.answered_before())
+        # Nobody knows of an answer of one that is unknown, though it is called down later.
+        self._ever = answered or (self._ever and state in ("up", "down"))
         self._asked += 1
         if self.seen is not None:
             self.seen.append(at_ms)
-        if not answered and state in ("up", "down"):
+        if not answered and self._ever:
             self._silent.append(at_ms)
             self._down = self._down or state == "down"
             return

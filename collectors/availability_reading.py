@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 from sqlalchemy.orm import Session
@@ -33,6 +34,12 @@ SCAN_SHARE = 0.2
 ROWS_AT_ONCE = 300_000
 BASELINE = timedelta(hours=1)
 """What the city's answers are like before the period, to tell a sudden silence at its start."""
+LOOK_BACK = timedelta(days=30)
+"""A device that is down as the period begins and did not answer in that time before it has never
+answered, as far as is known."""
+MOST_LOOKED_UP = 200
+TOLD_BY_ANSWER = ("rtt_ms", "uptime_s", "clients")
+"""Fields that only a device that answers has."""
 Row = tuple[int, bool, str | None]
 
 
@@ -124,7 +131,11 @@ def measure(
     above = {one for path in city.upstream.values() for one in path}
     gone = {one: gone_times(_rows(store, one, start, end)) for one in sorted(above)}
     faults = network_faults(told, _explained(gone, city.behind))
-    ledgers = {one.id: _ledger(city, one, gone, faults) for one in city.chosen}
+    answered_before = _Before(store, start)
+    ledgers = {
+        one.id: _ledger(city, one, gone, faults, partial(answered_before, one.id))
+        for one in city.chosen
+    }
     if len(ledgers) > SCAN_SHARE * city.number and len(ledgers) > 1:
         for at, device, answered, state in _everybody(store, city.number, polls, start, end):
             if device in ledgers:
@@ -144,8 +155,30 @@ def measure(
     return measured
 
 
+class _Before:
+    """Tells whether a device answered in the time before the period; of the first few that it is
+    asked about, as each is a question to the store. The others are taken to have answered once.
+    """
+
+    def __init__(self, store: Store, start: datetime) -> None:
+        self._store, self._start, self._left = store, start, MOST_LOOKED_UP
+
+    def __call__(self, device: str) -> bool:
+        self._left -= 1
+        if self._left < 0:
+            return True
+        table = self._store.series(
+            "device", {"device": device}, self._start - LOOK_BACK, self._start, TOLD_BY_ANSWER
+        )
+        return len(table) > 0
+
+
 def _ledger(
-    city: City, device: DeviceRecord, gone: Mapping[str, frozenset[int]], faults: frozenset[int]
+    city: City,
+    device: DeviceRecord,
+    gone: Mapping[str, frozenset[int]],
+    faults: frozenset[int],
+    answered_before: Callable[[], bool],
 ) -> Ledger:
     where = _whereabouts(city.placements.get(device.id, []))
 
@@ -154,8 +187,9 @@ def _ledger(
 
     above = (gone[one] for one in city.upstream.get(device.id, ()))
     return Ledger(
-        where, excused, frozenset().union(*above), faults, seen=[] if device.controller_id else None
-    )
+        where, excused, frozenset().union(*above), faults, answered_before,
+        seen=[] if device.controller_id else None,
+    )  # fmt: skip
 
 
 def _whereabouts(

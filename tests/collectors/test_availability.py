@@ -49,6 +49,9 @@ def ledger(story: str, *, gone: str = "", faults: str = "", work: str = "", seen
         ("..xxD", {}, Tally(up=2, down=3)),
         ("..xx", {}, Tally(up=4, lost=2)),
         ("???..", {}, Tally(up=2, unknown=3)),
+        # called down before it ever answered: nothing was expected yet
+        ("??DDD..xxD.", {}, Tally(up=3, unknown=5, down=3)),
+        ("?DD", {"gone": "ooo"}, Tally(unknown=3)),
         ("  ..", {}, Tally(up=2)),
         (".  .", {}, Tally(up=2, not_asked=2)),
         ("..xxDD..", {"gone": "   ooo"}, Tally(up=4, down=1, upstream=3)),
@@ -90,6 +93,14 @@ def test_the_example_of_the_docs():
     assert f"{tally.availability:.5f} {tally.reachable:.5f}" == "0.97875 0.96643"
 
 
+@pytest.mark.parametrize(("ever", "down", "unknown"), [(True, 2, 0), (False, 0, 2)])
+def test_one_that_is_down_from_the_start_is_asked_about(ever, down, unknown):
+    book = Ledger(lambda _at: "", lambda _at, _place: False, answered_before=lambda: ever)
+    for at, letter in enumerate("DD."):
+        book.add(at, *STATES[letter])
+    assert book.closed(range(3)) == {"": Tally(up=1, down=down, unknown=unknown)}
+
+
 def test_nothing_expected_is_no_data():
     assert Tally(unknown=5, maintenance=3, network=1).availability is None
     assert Tally(upstream=5).availability is None
@@ -113,6 +124,8 @@ def test_every_poll_is_counted_once(answers, gone, faults, work):
     assert tally.not_asked == 0
     assert tally.lost <= tally.up
     assert tally.down + tally.upstream <= story.count("D") + story.count("x")
+    if "." not in story:
+        assert tally.down + tally.upstream + tally.up == 0
     if tally.availability is not None:
         assert 0 <= tally.reachable <= tally.availability <= 1
 

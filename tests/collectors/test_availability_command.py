@@ -73,8 +73,8 @@ def city(home):
     store.close()
 
 
-def told(*words: str) -> dict:
-    period = ["--from", "2026-07-01T02:00", "--to", "2026-07-01T02:32"]  # in Paris
+def told(*words: str, start: str = "02:00", end: str = "02:32") -> dict:
+    period = ["--from", f"2026-07-01T{start}", "--to", f"2026-07-01T{end}"]  # in Paris
     done = CliRunner().invoke(
         farola, ["collect", "availability", *period, *words, "--json"], catch_exceptions=False
     )
@@ -130,6 +130,31 @@ def test_what_moved_counts_where_it_was(city):
     assert (whole["name"], whole["devices"], whole["down"]) == ("Atlantis", 9, 19)
     (park,) = told("--by", "site", "--site", "plaza")["groups"][:1]
     assert park["group"] == "plaza"
+
+
+def test_one_that_never_answered_is_unknown_though_it_is_called_down(city):
+    store = open_store(load_settings())
+    for poll in range(40, 80):
+        at = int((START + timedelta(minutes=poll)).timestamp() * 1000)
+        # ap-1 answered an hour ago, nobody ever heard of ap-9
+        store.write(
+            [
+                Batch("device", [at] * 2, {"device": ["ap-1", "ap-9"]},
+                      {"answered": [False] * 2, "state": ["down"] * 2}),
+                Batch("poll", [at], {"collector": ["one"]}, {"devices": [2], "answered": [0]}),
+            ]
+        )  # fmt: skip
+    hour_ago = int((START - timedelta(hours=1)).timestamp() * 1000)
+    store.write([Batch("device", [hour_ago], {"device": ["ap-1"]}, {"rtt_ms": [1.5]})])
+    store.close()
+    inventory = open_inventory(load_settings())
+    with inventory.session() as session:
+        session.add(Device(id="ap-9", name="ap-9"))
+    inventory.close()
+    rows = {row["group"]: row for row in told(start="02:40", end="03:20")["groups"]}
+    assert polls(rows["ap-1"]) == {"down": 40}
+    assert polls(rows["ap-9"]) == {"unknown": 40}
+    assert rows["ap-9"]["availability"] is None
 
 
 def test_the_table_and_a_collector_that_was_away(city):
