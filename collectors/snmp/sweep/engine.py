@@ -31,6 +31,9 @@ from collectors.snmp.sweep.sockets import granted, kernel_drops
 _CHUNK = 256
 """Replies read before new devices get their turn."""
 _MOST_WAIT_S = 0.05
+_MANY = 32
+_GATHER_S = 0.001
+"""With many on their way, replies are let gather so long: waking up costs more than reading."""
 _MOST_STEP_S = 0.1
 """More time than this between two looks at the sockets counts as this much."""
 _SMALLEST_PACKET = 512
@@ -39,8 +42,8 @@ _JITTER = 0.1
 """Of the time-out: a request is sent again up to this much later."""
 _FULL = (errno.EAGAIN, errno.ENOBUFS, errno.EINTR)
 _random = random.SystemRandom().random
-_HAND_OVER = 256
-_HAND_OVER_S = 0.02
+_HAND_OVER = 1000
+_HAND_OVER_S = 0.1
 
 
 class Engine:
@@ -90,6 +93,7 @@ class Engine:
 
     def _run(self) -> None:
         handed = reviewed = self._real
+        counters = self._counters
         with select.epoll(max(1, len(self._sockets))) as epoll:
             for number in self._sockets:
                 epoll.register(number, select.EPOLLIN)
@@ -97,9 +101,12 @@ class Engine:
                 self._send_waiting()
                 if not self._open and self._devices is None:
                     break
+                counters.in_flight = max(counters.in_flight, len(self._pending))
                 before = self._now
                 events = epoll.poll(self._wait_s())
                 self._tick()
+                if self._young >= _MANY:
+                    time.sleep(_GATHER_S)
                 readable = [self._sockets[number] for number, _ in events]
                 self._judge(self._read(readable, before))
                 if self._real - reviewed > REVIEW_S:
@@ -176,16 +183,16 @@ class Engine:
             device.young = True
             self._young += 1
         self._pending[request_id] = device
-        counters.in_flight = max(counters.in_flight, len(self._pending))
-        due = now + device.target.timeout_s
-        if due < device.deadline:
-            queue = self._waiting.get(device.target.timeout_s)
+        sent = (now, request_id, device)
+        timeout_s = device.target.timeout_s
+        if now + timeout_s < device.deadline:
+            queue = self._waiting.get(timeout_s)
             if queue is None:
-                queue = self._waiting[device.target.timeout_s] = deque()
-            queue.append((due, request_id, device))
+                queue = self._waiting[timeout_s] = deque()
+            queue.append(sent)
         else:
             self._at(device.deadline, device)
-        self._sent.append((now, request_id, device))
+        self._sent.append(sent)
         return True
 
     def _send_or_queue(self, device: Device) -> None:
@@ -306,8 +313,8 @@ class Engine:
             sent.popleft()
         if read_until is None:
             return
-        for queue in self._waiting.values():
-            while queue and queue[0][0] <= read_until:
+        for timeout_s, queue in self._waiting.items():
+            while queue and queue[0][0] + timeout_s <= read_until:
                 _, request_id, device = queue.popleft()
                 if device.request_id is request_id:
                     self._timed_out(device)

@@ -22,9 +22,11 @@ REVIEW_S = 0.1
 _REPLY_BYTES = 2304
 """What the kernel counts for a reply that fills a packet, with its own bookkeeping."""
 _FEW = 10
-_GROWTH = 0.25
+_GROWTH = 0.05
 _SMOOTH = 50
 _CREDIT = 16
+_SPARE = 0.1
+"""Places given up for each answer at least; more where devices are silent to all sendings."""
 _MEMORY = 2000
 _NOBODY_S = 1.0
 _LEAVING_RATE = 1000
@@ -46,6 +48,7 @@ class Window:
         self._credit = 0.0
         self._last_answer = self._next_leave = 0.0
         self._alive, self._silent = 1.0, 0.0
+        self._dead_per_answer = _SPARE
 
     def answered(self, rtt_s: float, now: float) -> None:
         """An answer came to a request that was sent once."""
@@ -78,11 +81,7 @@ class Window:
             self._silent += 1
         if self._alive + self._silent > _MEMORY:
             self._alive, self._silent = self._alive / 2, self._silent / 2
-
-    @property
-    def _dead_per_answer(self) -> float:
-        """Places that silent devices take for each answer, with some to spare."""
-        return max(0.1, 3 * self._silent / self._alive)
+        self._dead_per_answer = max(_SPARE, 3 * self._silent / self._alive)
 
     @property
     def young_s(self) -> float:
@@ -105,7 +104,7 @@ class Window:
             self.size = max(self._least, self.size / 2)
         elif (
             self._timeouts > _FEW + 2 * self._dead_per_answer * self._answers
-            or self.rtt_s > 3 * self._best_s + 0.05
+            or self.rtt_s > 2 * self._best_s + 0.002
         ):
             self.size = max(min(self.size, self._start), self.size / 2)
         self._answers = self._losses = self._timeouts = 0
