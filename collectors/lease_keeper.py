@@ -90,9 +90,13 @@ class LeaseKeeper:
             pause_s = min(self.renew_s, max(0.0, left_s)) if failed else self.renew_s
             await asyncio.sleep(pause_s)
             try:
-                if not await asyncio.to_thread(self._renew):
-                    return "another collector took the lease"
+                left_s = self._valid_until - self._clock()
+                async with asyncio.timeout(left_s if left_s > 0 else self.renew_s):
+                    if not await asyncio.to_thread(self._renew):
+                        return "another collector took the lease"
                 failed = ""
+            except TimeoutError:
+                failed = failed or "the inventory does not answer"
             except InventoryError as error:
                 if not failed:
                     note(f"farola: lease not renewed yet: {error}")

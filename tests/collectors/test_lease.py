@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -92,7 +93,9 @@ def test_a_paused_holder_finds_out_before_it_writes(inventory):
             assert read_lease(session).valid
         run_out(inventory)
         assert await two.take()
-        with pytest.raises(LeaseLostError, match=r"another collector took the lease: two \(pid \d+\)"):
+        with pytest.raises(
+            LeaseLostError, match=r"another collector took the lease: two \(pid \d+\)"
+        ):
             one.confirm()
         assert await one.keep() == "another collector took the lease"
         await one.release()  # gives nothing back that is another's
@@ -117,6 +120,18 @@ def test_while_the_inventory_is_away_its_own_clock_counts(inventory, monkeypatch
         assert "could not be renewed: inventory is away" in await keeper.keep()
         with pytest.raises(LeaseLostError, match="ran out"):
             keeper.confirm()
+
+    asyncio.run(main())
+
+
+def test_an_inventory_that_hangs_does_not_keep_a_holder_polling(inventory, monkeypatch):
+    async def main():
+        keeper = LeaseKeeper(inventory, "one", 0.4)
+        assert await keeper.take()
+        answers = threading.Event()
+        monkeypatch.setattr(LeaseTable, "renew", lambda *_: answers.wait(60))
+        assert "could not be renewed: the inventory does not answer" in await keeper.keep()
+        answers.set()
 
     asyncio.run(main())
 
