@@ -126,6 +126,8 @@ class Active:
             targets.polled, len(targets.skipped), late,
             turn=Turn(lag_s, self.keeper.confirm), looked_after=listed.looked_after,
         )  # fmt: skip
+        with contextlib.suppress(InventoryError):  # the poll is stored all the same
+            summary = await self.roster.excused(summary)
         self.gauges.poll_done(summary)
         self.report(summary)
 

@@ -150,7 +150,8 @@ def _line(summary: Summary) -> str:
         f"{summary.cpu_s:.2f} s of CPU",
     ]
     for count, text in (
-        (summary.skipped, "skipped"), (len(summary.down), "down"), (summary.late, "polls late")
+        (summary.skipped, "skipped"), (len(summary.down), "down"),
+        (len(summary.maintenance), "down in maintenance"), (summary.late, "polls late"),
     ):  # fmt: skip
         if count:
             parts.append(f"{count} {text}")

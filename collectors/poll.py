@@ -73,6 +73,8 @@ class Summary:
     kernel_drops: int = 0
     malformed: int = 0
     unmatched: int = 0
+    maintenance: tuple[str, ...] = ()
+    """Ids of devices that are down in maintenance: not among `down`."""
 
     def as_json(self) -> dict[str, object]:
         """As `farola collect once --json` prints it."""

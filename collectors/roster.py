@@ -7,19 +7,23 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from collectors.discovery.proposals import propose_access_points
+from collectors.poll import Summary
 from collectors.snmp.model import AccessPointReading
 from collectors.targets import Targets, choose_targets
 from farola.keys import Keyring
 from farola.output import note
 from farola.settings import Settings
 from inventory.db import Inventory
+from inventory.maintenance import in_maintenance, windows
 from inventory.models import Device
+from inventory.queries import devices
 
 _LOOKS = ("SELECT * FROM device ORDER BY id", "SELECT * FROM credential ORDER BY name")
 """Whole rows, so that a column that counts one day is not forgotten here."""
@@ -54,6 +58,27 @@ class Roster:
                 note(line)
         self._told |= frozenset(listed.targets.notes)
         return listed
+
+    async def excused(self, summary: Summary) -> Summary:
+        """`summary` with those that are down in maintenance apart. Raises InventoryError."""
+        if not summary.down:
+            return summary
+        maintained = await asyncio.to_thread(self._maintained, summary.down)
+        return replace(
+            summary,
+            down=tuple(one for one in summary.down if one not in maintained),
+            maintenance=tuple(one for one in summary.down if one in maintained),
+        )
+
+    def _maintained(self, ids: Sequence[str]) -> frozenset[str]:
+        now = datetime.now(UTC)
+        with self._inventory.session() as session:
+            found = windows(session, now, None)
+            if not any(window.covers(now) for window in found):
+                return frozenset()
+            wanted = set(ids)
+            sites = {one.id: one.site_id for one in devices(session) if one.id in wanted}
+        return in_maintenance(found, sites, now)
 
     def identify(self, controller_id: str, told: Sequence[AccessPointReading]) -> Mapping[str, str]:
         """The inventory's devices among a controller's access points, by their keys; the others

@@ -77,6 +77,7 @@ async def collect_once(
                     targets.polled, skipped=len(targets.skipped), advance=advance,
                     looked_after=listed.looked_after,
                 )  # fmt: skip
+            summary = await roster.excused(summary)
             if receiver is not None:
                 await asyncio.sleep(linger_s)
                 await receiver.flush()

@@ -96,13 +96,14 @@ def test_counters_add_up_and_gauges_are_the_last_polls():
                 devices=10, answered=answered, timed_out=10 - answered, skipped=1, points=99,
                 duration_s=1.5, cpu_s=0.25, late=late, lag_s=0.5, not_answered=(), partial=("a",),
                 down=("b", "c"), sent=20, received=18, retried=2, kernel_drops=3, malformed=1,
-                unmatched=4, unknown_access_points=("x/1",),
+                unmatched=4, unknown_access_points=("x/1",), maintenance=("d",),
             )
         )  # fmt: skip
     gauges.poll_failed("store", 1)
     values = scraped(generate_latest(gauges.registry).decode())
     expected = {
         "farola_poll_answered": 8, "farola_poll_timed_out": 2, "farola_poll_down": 2,
+        "farola_poll_maintenance": 1,
         "farola_poll_partial": 1, "farola_poll_skipped": 1, "farola_poll_lag_seconds": 0.5,
         "farola_poll_cpu_seconds": 0.25, "farola_polls_cpu_seconds_total": 0.5,
         "farola_polls_late_total": 3, "farola_polls_stored_total": 2,
