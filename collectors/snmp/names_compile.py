@@ -66,12 +66,12 @@ def compile_modules(
 
     `tell` hears of each module that cannot be compiled, in one line.
     """
-    from pysmi.codegen import PySnmpCodeGen  # type: ignore[import-untyped]  # no types
-    from pysmi.compiler import MibCompiler  # type: ignore[import-untyped]  # no types
-    from pysmi.error import PySmiError  # type: ignore[import-untyped]  # no types
-    from pysmi.parser.smi import parserFactory  # type: ignore[import-untyped]  # no types
-    from pysmi.searcher import PyFileSearcher, StubSearcher  # type: ignore[import-untyped]  # no types
-    from pysmi.writer import PyFileWriter  # type: ignore[import-untyped]  # no types
+    from pysmi.codegen import PySnmpCodeGen
+    from pysmi.compiler import MibCompiler
+    from pysmi.error import PySmiError
+    from pysmi.parser.smi import parserFactory
+    from pysmi.searcher import PyFileSearcher, StubSearcher
+    from pysmi.writer import PyFileWriter
 
     writer = PyFileWriter(str(target))
     writer.set_options(pyCompile=False, pyOptimizationLevel=0)
@@ -96,8 +96,8 @@ def _one_line(error: object) -> str:
 
 def _texts_reader(texts: dict[str, Path]) -> Any:
     from pysmi.error import PySmiReaderFileNotFoundError
-    from pysmi.mibinfo import MibInfo  # type: ignore[import-untyped]  # no types
-    from pysmi.reader.base import AbstractReader  # type: ignore[import-untyped]  # no types
+    from pysmi.mibinfo import MibInfo
+    from pysmi.reader.base import AbstractReader
 
     class Texts(AbstractReader):  # type: ignore[misc]  # pysmi publishes no types
         """A folder's MIBs by the names in them, whatever their files are called."""
@@ -122,7 +122,7 @@ def _outline_reader() -> Any:
     mibs = builder.MibBuilder()
     mibs.add_mib_sources(*(builder.DirMibSource(str(folder)) for folder in package_folders()))
 
-    class Outlines(AbstractReader):  # type: ignore[misc]  # pysmi publishes no types
+    class Outlines(AbstractReader):  # type: ignore[misc]  # as above
         """Modules that are there compiled, written back as text: names, OIDs and basic types."""
 
         def get_data(self, mibname: str, **_options: Any) -> tuple[Any, str]:
