@@ -181,21 +181,40 @@ def _message(data: bytes) -> Message:
     at, _ = _enter(data, at, end, SEQUENCE)
     pairs = []
     while at < end:
-        tag, start, stop = _element(data, at, end)
-        if tag != SEQUENCE:
-            raise _NotSnmpError
-        content, at = _content(data, start, stop, OBJECT_ID)
+        content, tag, start, at = _pair(data, at, end)
         oid = oid_of(content)
-        tag, start, at = _element(data, at, stop)
-        if oid is None or at != stop:
+        if oid is None:
             raise _NotSnmpError
         pairs.append(Pair(oid, tag, value_of(tag, data[start:at])))
     return Message(version, community, request_id, status, index, pairs)
 
 
+def pair_at(data: bytes, at: int) -> tuple[bytes, int, int, int] | None:
+    """Content of the OID, tag of the value, start and stop of its content, of the varbind at `at`;
+    None if there is none.
+    """
+    try:
+        return _pair(data, at, len(data))
+    except (_NotSnmpError, IndexError):
+        return None
+
+
+def _pair(data: bytes, at: int, end: int) -> tuple[bytes, int, int, int]:
+    tag, start, stop = _element(data, at, end)
+    if tag != SEQUENCE:
+        raise _NotSnmpError
+    content, at = _content(data, start, stop, OBJECT_ID)
+    tag, start, at = _element(data, at, stop)
+    if at != stop:
+        raise _NotSnmpError
+    return content, tag, start, stop
+
+
 def _element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
     """Tag, start and stop of the content of the element at `at`, which must end by `end`."""
     tag, length = data[at], data[at + 1]
+    if tag & 0x1F == 0x1F or tag == 0:  # of several octets, or reserved: SNMP has none such
+        raise _NotSnmpError
     start = at + 2
     if length & 0x80:
         size = length & 0x7F

@@ -16,6 +16,7 @@ from collectors.snmp.sweep.ber import (
     TICKS,
     arcs_of,
     oid_of,
+    pair_at,
     value_of,
 )
 
@@ -103,6 +104,8 @@ def _head_of(head: bytes) -> Head | None:
     tag, length = head[-2:]
     if (
         head[0] != 0x30
+        or tag & 0x1F == 0x1F
+        or tag == 0
         or head[1] > 0x7F
         or head[2] != 0x06
         or head[3] != len(head) - 6
@@ -127,8 +130,13 @@ def read_values(data: bytes, at: int, expected: Sequence[Expected]) -> list[RawV
     for one in expected:
         start = at + one.size
         head = one.heads.get(data[at:start]) or one.learn(data[at:start])
-        if head is None:
-            return None
+        if head is None:  # most likely a long string, whose length takes more octets
+            pair = pair_at(data, at)
+            if pair is None or pair[0] != one.content:
+                return None
+            _, tag, start, at = pair
+            append(value_of(tag, data[start:at]))
+            continue
         kind, length = head
         at = start + length
         content = data[start:at]
@@ -160,16 +168,18 @@ class Column:
         it is not encoded in the shortest form.
         """
         found = _head_of(head)
-        oid = head[4:-2]
-        index: Oid | None = None
-        if found is None or oid_of(oid) is None:
+        if found is None or oid_of(head[4:-2]) is None:
             return None
-        if head[-2] != END_OF_VIEW and oid.startswith(self.content):
-            index = arcs_of(oid[len(self.content) :]) or ()
         if len(self.heads) >= _CELLS:
             self.heads.clear()
-        cell = self.heads[head] = (index, *found)
+        cell = self.heads[head] = (self.index_of(head[4:-2], head[-2]), *found)
         return cell
+
+    def index_of(self, oid: bytes, tag: int) -> Oid | None:
+        """The row that this OID (its content) is in; None past the end of the column."""
+        if tag == END_OF_VIEW or not oid.startswith(self.content):
+            return None
+        return arcs_of(oid[len(self.content) :])
 
 
 def read_rows(data: bytes, at: int, columns: Sequence[Column], last: Sequence[Oid]) -> Rows | None:
@@ -183,34 +193,38 @@ def read_rows(data: bytes, at: int, columns: Sequence[Column], last: Sequence[Oi
     reached = list(last)
     ended = [False] * len(columns)
     stuck = False
-    numbered = [(number, column.heads, column) for number, column in enumerate(columns)]
-    end = len(data)
+    numbered = [
+        (number, column.heads, column, found[number]) for number, column in enumerate(columns)
+    ]
     try:
-        while at < end:
-            for number, heads, column in numbered:
-                if at >= end:
-                    break
-                start = at + data[at + 3] + 6
+        while numbered:
+            for number, heads, column, cells in numbered:
+                start = at + data[at + 3] + 6  # IndexError ends the loop, at the end of the data
                 cell = heads.get(data[at:start]) or column.learn(data[at:start])
-                if cell is None:
-                    return None
-                index, kind, length = cell
-                at = start + length
-                if index is None or ended[number]:
+                if cell is None:  # most likely a long string
+                    pair = pair_at(data, at)
+                    if pair is None or oid_of(pair[0]) is None:
+                        return None
+                    oid, tag, start, at = pair
+                    index, kind = column.index_of(oid, tag), _OTHER
+                else:
+                    index, kind, length = cell
+                    tag = data[start - 2]
+                    at = start + length
+                if index is None or ended[number] or index <= reached[number]:
+                    stuck |= index is not None and not ended[number]
                     ended[number] = True
-                elif index <= reached[number]:
-                    stuck = ended[number] = True
                 else:
                     reached[number] = index
                     content = data[start:at]
                     if kind == _SIGNED:
-                        found[number][index] = _from_bytes(content, "big", signed=True)
+                        cells[index] = _from_bytes(content, "big", signed=True)
                     elif kind == _OCTETS:
-                        found[number][index] = content
+                        cells[index] = content
                     elif kind == _UNSIGNED and content < b"\x80":
-                        found[number][index] = _from_bytes(content, "big")
-                    elif (value := value_of(data[start - 2], content)) is not None:
-                        found[number][index] = value
+                        cells[index] = _from_bytes(content, "big")
+                    elif (value := value_of(tag, content)) is not None:
+                        cells[index] = value
     except IndexError:
-        return None
-    return (found, reached, ended, stuck) if at == end else None
+        pass
+    return (found, reached, ended, stuck) if at == len(data) else None
