@@ -1,48 +1,60 @@
 """SNMPv3 traps and informs: who signed it, is it new, what does it say, and what is answered.
 
 Of a trap the sender's engine is authoritative and not known before; of an inform ours is, and
-senders learn it, and its clock, from our reports (RFC 3414, 3.2).
+senders learn it, and its clock, from our reports (RFC 3414, 3.2). Messages and their security are
+those of `v3/`, which polls use too; pysnmp reads what is inside.
 """
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pysnmp.proto import rfc1905
+from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]  # publishes no types
 from pysnmp.proto.api import v2c
 from pysnmp.proto.mpmod.rfc3412 import ScopedPDU
 
-from collectors.snmp.model import Oid, Usm
-from collectors.snmp.notification import Notification, notification_of
-from collectors.snmp.notification_usm import (
+from collectors.snmp.model import Usm
+from collectors.snmp.notification import MAX_PACKET, Notification, notification_of
+from collectors.snmp.peers import OwnEngine, Peers
+from collectors.snmp.pysnmp_values import NOT_SNMP
+from collectors.snmp.recent import remember
+from collectors.snmp.v3.message import (
     AUTH,
-    BROKEN,
     PRIV,
     REPORTABLE,
-    Keys,
-    LocalKeys,
+    Header,
+    MalformedError,
     Message,
-    Security,
-    Speaker,
+    decode_message,
+    encode_report,
+    encode_scoped,
+)
+from collectors.snmp.v3.security import (
+    NOT_DECRYPTED,
+    NOT_IN_WINDOW,
+    STATS,
+    TIME_WINDOW_S,
+    UNKNOWN_ENGINE,
+    UNKNOWN_USER,
+    UNSUPPORTED_LEVEL,
+    WRONG_DIGEST,
     authentic,
-    read_message,
-    scoped_pdu,
-    write_message,
+    level_of,
+    opened,
+    secured,
 )
-from collectors.snmp.peers import WINDOW_S, OwnEngine, Peers
-from collectors.snmp.pysnmp_values import NOT_SNMP
+from collectors.snmp.v3.usm import KeyRing, LocalKeys, has_two_forms
 
-_STATS: Oid = (1, 3, 6, 1, 6, 3, 15, 1, 1)
-UNSUPPORTED_LEVEL, NOT_IN_WINDOW, UNKNOWN_USER, UNKNOWN_ENGINE, WRONG_DIGEST, NOT_DECRYPTED = range(
-    1, 7
-)
-"""usmStats… of SNMP-USER-BASED-SM-MIB."""
 Users = Callable[[bytes], Sequence[Usm]]
 WRONG_USER = ("wrong_user", UNKNOWN_USER)
 CANDIDATES = 4
 """Users of the same name that a message is tried with."""
+LOCAL_KEYS = 50_000
+"""Keys kept, for each user and engine."""
+LONGEST_ENGINE_ID = 32
 
 
 @dataclass(frozen=True)
@@ -62,21 +74,28 @@ class _Proved:
     keys: LocalKeys
 
 
+_NOBODY = _Proved(Usm(""), LocalKeys())
+
+
 class V3Ear:
     """Opens v3 messages; remembers keys, clocks and digests, all bounded."""
 
     def __init__(self, engine: OwnEngine, peers: Peers | None = None) -> None:
         self.engine = engine
         self.peers = peers or Peers()
-        self._keys = Keys()
-        self._reports: dict[int, int] = {}
+        self._ring = KeyRing()
+        self._keys: OrderedDict[tuple[Usm, bytes, bool], LocalKeys] = OrderedDict()
+        self._reports: Counter[int] = Counter()
 
     def hear(self, packet: bytes, users: Users, now_s: float, wall_s: float) -> Heard:
         """What `packet` is. `users` gives those who may have sent it, by their name; `now_s` is a
         steady clock, `wall_s` the time of day, both in seconds.
         """
-        message = read_message(packet)
-        if message is None:
+        try:
+            message = decode_message(packet)
+        except MalformedError:
+            return Heard("malformed")
+        if len(message.engine_id) > LONGEST_ENGINE_ID:
             return Heard("malformed")
         if not message.engine_id:
             return self._told(message, "discovery", UNKNOWN_ENGINE, now_s)
@@ -85,7 +104,7 @@ class V3Ear:
         able = [
             usm
             for usm in named
-            if message.level <= _level(usm) and (message.level & AUTH or not usm.auth_protocol)
+            if message.level <= level_of(usm) and (message.level & AUTH or not usm.auth_protocol)
         ]
         if not able:
             outcome, stat = ("weak_level", UNSUPPORTED_LEVEL) if named else WRONG_USER
@@ -97,94 +116,107 @@ class V3Ear:
 
     def _prove(self, message: Message, users: Sequence[Usm]) -> _Proved | None:
         for usm in users:
-            keys = self._keys.of(usm, message.engine_id)
+            keys = self._keys_of(usm, message.engine_id)
             if not message.level & AUTH:
                 return _Proved(usm, keys)
             if authentic(message, usm, keys):
-                self._keys.keep(usm, message.engine_id, keys)
+                self._keep(usm, message.engine_id, keys)
                 return _Proved(usm, keys)
         return None
+
+    def _keys_of(self, usm: Usm, engine_id: bytes, cisco: bool = False) -> LocalKeys:
+        held = self._keys.get((usm, engine_id, cisco))
+        return held or self._ring.localize(usm, engine_id, cisco)
+
+    def _keep(self, usm: Usm, engine_id: bytes, keys: LocalKeys, cisco: bool = False) -> None:
+        """Remember keys for an engine that a message has proved: rubbish displaces none."""
+        remember(self._keys, (usm, engine_id, cisco), keys, LOCAL_KEYS)
 
     def _opened(self, message: Message, by: _Proved, now_s: float, wall_s: float) -> Heard:
         """What an authentic message says; `not_in_window` where it is an old one."""
         ours = message.engine_id == self.engine.id
         if message.level & AUTH and not self._fresh(message, ours, now_s, wall_s):
             return self._told(message, "not_in_window", NOT_IN_WINDOW, now_s, by)
-        opened = scoped_pdu(message, by.keys)
-        if opened is None:
+        scoped, by = self._unlocked(message, by)
+        if scoped is None and message.level & PRIV:
             return self._told(message, "wrong_key", NOT_DECRYPTED, now_s)
-        scoped, cipher = opened
-        try:
-            notification = notification_of(scoped[2].getComponent(), user=by.usm.user)
-            inform = scoped[2].getName() == "inform-request"
-        except NOT_SNMP:
-            notification, inform = None, False
-        if notification is None or (ours and not inform):
+        notification, response = _read(scoped, by.usm.user)
+        if notification is None or (ours and not response):
             return Heard("malformed")
-        if inform and not ours:  # its sender has to discover our engine
+        if response and not ours:  # its sender has to discover our engine
             return self._told(message, "discovery", UNKNOWN_ENGINE, now_s)
-        if inform:
-            reply = self._response(message, by, scoped, cipher, now_s)
-            return Heard("", notification, reply) if reply else Heard("malformed")
+        if response:
+            return Heard("", notification, self._said(message, message.level, response, by, now_s))
         again = message.level & AUTH and self.peers.repeated(
             message.engine_id, message.digest, wall_s
         )
         return Heard("replayed") if again else Heard("", notification)
 
+    def _unlocked(self, message: Message, by: _Proved) -> tuple[Any, _Proved]:
+        """The scoped PDU, None where no keys open it, and the keys that do."""
+        scoped = _scoped_pdu(message, by)
+        if scoped is None and message.level & PRIV and has_two_forms(by.usm):
+            keys = self._keys_of(by.usm, message.engine_id, cisco=True)
+            self._keep(by.usm, message.engine_id, keys, cisco=True)
+            by = replace(by, keys=keys)
+            scoped = _scoped_pdu(message, by)
+        return scoped, by
+
     def _fresh(self, message: Message, ours: bool, now_s: float, wall_s: float) -> bool:
         if not ours:
             return self.peers.in_window(message.engine_id, message.boots, message.time_s, wall_s)
-        mine = self.engine
-        return message.boots == mine.boots and abs(mine.time_s(now_s) - message.time_s) <= WINDOW_S
-
-    def _speaker(self, now_s: float) -> Speaker:
-        return Speaker(self.engine.id, self.engine.boots, self.engine.time_s(now_s))
-
-    def _response(
-        self, message: Message, by: _Proved, scoped: Any, cipher: Any, now_s: float
-    ) -> bytes | None:
-        try:
-            asked = scoped[2].getComponent()
-            pdu = v2c.apiPDU.get_response(asked)
-            v2c.apiPDU.set_varbinds(pdu, v2c.apiPDU.get_varbinds(asked))
-            return write_message(
-                self._speaker(now_s),
-                message.id,
-                _scoped(bytes(scoped[0]), bytes(scoped[1]), pdu),
-                Security(by.usm, by.keys, message.level, cipher),
-            )
-        except BROKEN:
-            return None
+        late_s = abs(self.engine.time_s(now_s) - message.time_s)
+        return message.boots == self.engine.boots and late_s <= TIME_WINDOW_S
 
     def _told(
-        self, message: Message, outcome: str, stat: int, now_s: float, by: _Proved | None = None
+        self, message: Message, outcome: str, stat: int, now_s: float, by: _Proved = _NOBODY
     ) -> Heard:
         """`outcome`, with a report where its sender waits for one. Only the one about the clock is
         signed: it is the one that a sender sets its own by.
         """
         if not message.flags & REPORTABLE:
             return Heard(outcome if outcome != "discovery" else "malformed")
-        self._reports[stat] = self._reports.get(stat, 0) + 1
-        pdu = rfc1905.ReportPDU()
-        v2c.apiPDU.set_defaults(pdu)
-        v2c.apiPDU.set_request_id(pdu, 0)
-        v2c.apiPDU.set_varbinds(pdu, [((*_STATS, stat, 0), v2c.Counter32(self._reports[stat]))])
-        signed = by is not None and message.engine_id == self.engine.id
-        security = Security(by.usm, by.keys, AUTH) if by and signed else Security()
-        scoped = _scoped(self.engine.id, b"", pdu)
-        return Heard(
-            outcome, reply=write_message(self._speaker(now_s), message.id, scoped, security)
+        self._reports[stat] += 1
+        report = encode_report((*STATS, stat, 0), self._reports[stat])
+        if message.engine_id != self.engine.id:
+            by = _NOBODY
+        level = 0 if by is _NOBODY else AUTH
+        scoped = encode_scoped(self.engine.id, report)
+        return Heard(outcome, reply=self._said(message, level, scoped, by, now_s))
+
+    def _said(
+        self, message: Message, level: int, scoped: bytes, by: _Proved, now_s: float
+    ) -> bytes:
+        """A message of ours that answers `message`."""
+        mine = self.engine
+        header = Header(
+            message.msg_id, level, mine.id, mine.boots, mine.time_s(now_s), by.usm.user.encode()
         )
+        return secured(header, by.usm, by.keys, scoped, MAX_PACKET)
 
 
-def _scoped(engine_id: bytes, context: bytes, pdu: Any) -> Any:
-    scoped = ScopedPDU()
-    scoped[0], scoped[1] = engine_id, context
-    scoped[2].setComponentByType(pdu.tagSet, pdu, verifyConstraints=False, matchTags=False,
-                                 matchConstraints=False)  # fmt: skip
-    return scoped
+def _scoped_pdu(message: Message, by: _Proved) -> Any:
+    """The message's scoped PDU as pysnmp has it; None where these keys do not open it."""
+    try:
+        scoped, rest = decoder.decode(opened(message, by.usm, by.keys), asn1Spec=ScopedPDU())
+        scoped[2].getComponent()
+    except NOT_SNMP:  # a DecryptionError is a ValueError too
+        return None
+    return None if rest and not message.level & PRIV else scoped
 
 
-def _level(usm: Usm) -> int:
-    """The highest level that the user can."""
-    return (AUTH if usm.auth_protocol else 0) | (PRIV if usm.priv_protocol else 0)
+def _read(scoped: Any, user: str) -> tuple[Notification | None, bytes]:
+    """The notification that a scoped PDU is, and the scoped PDU that acknowledges an inform."""
+    if scoped is None:
+        return None, b""
+    try:
+        asked = scoped[2].getComponent()
+        notification = notification_of(asked, user)
+        if scoped[2].getName() != "inform-request":
+            return notification, b""
+        pdu = v2c.apiPDU.get_response(asked)
+        v2c.apiPDU.set_varbinds(pdu, v2c.apiPDU.get_varbinds(asked))
+        response = bytes(encoder.encode(pdu))
+        return notification, encode_scoped(bytes(scoped[0]), response, bytes(scoped[1]))
+    except NOT_SNMP:
+        return None, b""

@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from collectors.snmp.recent import remember
+from collectors.snmp.v3.security import LATEST_BOOTS, TIME_WINDOW_S, EngineClock
 from farola.errors import SettingsError
 
 ENGINE_FILE, PEERS_FILE = "snmp-engine.json", "snmp-peers.json"
-WINDOW_S = 150
-"""A message older than this by its engine's own clock is refused (RFC 3414, 2.2.3)."""
-MOST_BOOTS = 2**31 - 1
 ENGINES, DIGESTS = 50_000, 100_000
 """Engines and digests of messages that are remembered; the oldest make room."""
 _PREFIX = bytes.fromhex("80004fb805")
@@ -50,7 +49,7 @@ def start_engine(home: Path, now_s: float) -> OwnEngine:
     try:
         with _locked(home / f"{ENGINE_FILE}.lock"):
             identity, boots = _read_engine(home / ENGINE_FILE)
-            if boots >= MOST_BOOTS - 1:
+            if boots >= LATEST_BOOTS - 1:
                 identity, boots = _new_id(), 0
             engine = OwnEngine(identity, boots + 1, now_s)
             _write(home / ENGINE_FILE, {"engine_id": identity.hex(), "boots": engine.boots})
@@ -74,13 +73,6 @@ def _read_engine(path: Path) -> tuple[bytes, int]:
     return (identity, boots) if 5 <= len(identity) <= 32 and boots >= 0 else (_new_id(), 0)
 
 
-@dataclass
-class _Clock:
-    boots: int
-    time_s: int
-    at_s: float
-
-
 class Peers:
     """The clocks of engines whose messages proved authentic, and the digests of those messages.
 
@@ -88,7 +80,7 @@ class Peers:
     """
 
     def __init__(self) -> None:
-        self._clocks: OrderedDict[bytes, _Clock] = OrderedDict()
+        self._clocks: OrderedDict[bytes, EngineClock] = OrderedDict()
         self._digests: OrderedDict[tuple[bytes, bytes], float] = OrderedDict()
 
     def in_window(self, engine_id: bytes, boots: int, time_s: int, now_s: float) -> bool:
@@ -96,50 +88,36 @@ class Peers:
 
         The first message of an engine is taken for new: a sender of traps cannot be asked.
         """
-        known = self._clocks.get(engine_id)
-        if boots >= MOST_BOOTS:
+        if boots >= LATEST_BOOTS:
             return False
-        if known is None or (boots, time_s) > (known.boots, known.time_s):
-            self._clocks[engine_id] = _Clock(boots, time_s, now_s)
-            self._clocks.move_to_end(engine_id)
-            _trim(self._clocks, ENGINES)
-            return True
-        if boots < known.boots:
-            return False
-        passed_s = max(0.0, now_s - known.at_s)
-        return time_s >= known.time_s + passed_s - WINDOW_S
+        clock = self._clocks.get(engine_id) or EngineClock(boots, time_s, now_s)
+        remember(self._clocks, engine_id, clock, ENGINES)
+        return clock.follow(boots, time_s, now_s)
 
     def repeated(self, engine_id: bytes, digest: bytes, now_s: float) -> bool:
         """Whether an authentic message with this digest came within the window already."""
         key = (engine_id, digest)
         before = self._digests.get(key)
-        self._digests[key] = now_s
-        self._digests.move_to_end(key)
-        _trim(self._digests, DIGESTS)
-        return before is not None and now_s - before <= 2 * WINDOW_S
+        remember(self._digests, key, now_s, DIGESTS)
+        return before is not None and now_s - before <= 2 * TIME_WINDOW_S
 
     def load(self, home: Path) -> None:
         """Read the clocks that an earlier run saved; what cannot be read is forgotten."""
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
             data = json.loads((home / PEERS_FILE).read_text(encoding="utf-8"))
             for engine_id, (boots, time_s, at_s) in list(data.items())[-ENGINES:]:
-                clock = _Clock(int(boots), int(time_s), float(at_s))
+                clock = EngineClock(int(boots), int(time_s), float(at_s))
                 self._clocks[bytes.fromhex(engine_id)] = clock
 
     def rows(self) -> dict[str, tuple[int, int, float]]:
         """What `save` writes: taken in the loop, so that it can be written in a thread."""
-        return {key.hex(): (c.boots, c.time_s, round(c.at_s)) for key, c in self._clocks.items()}
+        return {key.hex(): (c.boots, c.time_s, round(c.at)) for key, c in self._clocks.items()}
 
 
 def save_peers(home: Path, rows: dict[str, tuple[int, int, float]]) -> None:
     """Keep the clocks for the next run; OSError if that cannot be written."""
     if rows:
         _write(home / PEERS_FILE, rows)
-
-
-def _trim(table: OrderedDict[Any, Any], most: int) -> None:
-    while len(table) > most:
-        table.popitem(last=False)
 
 
 @contextlib.contextmanager

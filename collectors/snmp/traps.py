@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from collectors.snmp.notification import Notification, decode_notification, version_of
 from collectors.snmp.notification_v3 import Heard, V3Ear
+from collectors.snmp.recent import remember
 from collectors.snmp.senders import Senders
 from collectors.snmp.trap_kinds import AP_KINDS, TrapEvent, describe
 
@@ -104,9 +104,7 @@ class TrapFilter:
         )
         if not (allowed and room):
             return Verdict("dropped" if allowed else "rate_limited")
-        self._seen[key] = now_s
-        self._seen.move_to_end(key)
-        _trim(self._seen)
+        remember(self._seen, key, now_s, REMEMBERED)
         return Verdict("stored", event, heard.reply)
 
     def _allowed(self, who: object, now_s: float, limit: tuple[float, float]) -> bool:
@@ -114,15 +112,8 @@ class TrapFilter:
         per_s, burst = limit
         left, at = self._buckets.get(who, (burst, now_s))
         left = min(burst, left + max(0.0, now_s - at) * per_s)
-        self._buckets[who] = (left - 1 if left >= 1 else left, now_s)
-        self._buckets.move_to_end(who)
-        _trim(self._buckets)
+        remember(self._buckets, who, (left - 1 if left >= 1 else left, now_s), REMEMBERED)
         return left >= 1
-
-
-def _trim(table: OrderedDict[Any, Any]) -> None:
-    while len(table) > REMEMBERED:
-        table.popitem(last=False)
 
 
 class TrapCounts:

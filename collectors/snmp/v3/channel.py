@@ -10,17 +10,8 @@ from dataclasses import dataclass
 
 from collectors.snmp.model import Oid, RawValue, Target, Usm
 from collectors.snmp.v3.message import AUTH, GET, GETBULK, PRIV, REPORT, Message, Pdu, encode_pdu
-from collectors.snmp.v3.session import (
-    LEVELS,
-    NOT_IN_WINDOW,
-    UNKNOWN_ENGINE,
-    Session,
-    level_of,
-    report_of,
-    seal,
-    told_by,
-    unseal,
-)
+from collectors.snmp.v3.security import NOT_IN_WINDOW, UNKNOWN_ENGINE, level_of
+from collectors.snmp.v3.session import LEVELS, Session, report_of, seal, told_by, unseal
 from collectors.snmp.v3.usm import KeyRing, has_two_forms
 from collectors.snmp.v3.walk import Walk
 from collectors.snmp.v3.wire import Address, Letter, Wire

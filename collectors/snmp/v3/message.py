@@ -37,10 +37,15 @@ class Header:
     boots: int
     time_s: int
     user: bytes
-    salt: bytes
+    salt: bytes = b""
+
+    @property
+    def level(self) -> int:
+        """AUTH and PRIV of its flags."""
+        return self.flags & (AUTH | PRIV)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Message(Header):
     """A message as it came. `data` is the scoped PDU, or its ciphertext if `flags` has PRIV."""
 
@@ -71,16 +76,27 @@ def encode_pdu(kind: int, request_id: int, first: int, second: int, oids: Sequen
     return _tlv(kind, _number(request_id) + _number(first) + _number(second) + _names(tuple(oids)))
 
 
-def encode_scoped(engine_id: bytes, pdu: bytes) -> bytes:
-    """A PDU for the engine's default context."""
-    return _tlv(_SEQUENCE, _tlv(_STRING, engine_id) + b"\x04\x00" + pdu)
+def encode_report(oid: Oid, count: int) -> bytes:
+    """A report that tells one Counter32."""
+    counter = b"\x41" + _number(count % 2**32)[1:]
+    pair = _tlv(_SEQUENCE, _tlv(_OID, _oid_bytes(oid)) + counter)
+    return _tlv(REPORT, _number(0) * 3 + _tlv(_SEQUENCE, pair))
 
 
-def encode_message(header: Header, digest_size: int, data: bytes) -> tuple[bytes, int]:
-    """The packet, with zeroes for a digest, and where that stands."""
+def encode_scoped(engine_id: bytes, pdu: bytes, context: bytes = b"") -> bytes:
+    """A PDU for a context of the engine, by default its own."""
+    return _tlv(_SEQUENCE, _tlv(_STRING, engine_id) + _tlv(_STRING, context) + pdu)
+
+
+def encode_message(
+    header: Header, digest_size: int, data: bytes, max_size: int = MAX_SIZE
+) -> tuple[bytes, int]:
+    """The packet, with zeroes for a digest, and where that stands; `max_size` are the bytes that
+    we take in one packet.
+    """
     general = _tlv(
         _SEQUENCE,
-        _number(header.msg_id) + _number(MAX_SIZE) + bytes((_STRING, 1, header.flags))
+        _number(header.msg_id) + _number(max_size) + bytes((_STRING, 1, header.flags))
         + _number(USM),
     )  # fmt: skip
     behind = _tlv(_STRING, header.salt)
@@ -113,6 +129,8 @@ def decode_message(packet: bytes) -> Message:
     model, inner = _read_number(packet, inner, header_end)
     if len(flags) != 1 or model != USM or inner != header_end:
         raise MalformedError("not a message of the user-based security model")
+    if flags[0] & (AUTH | PRIV) == PRIV:
+        raise MalformedError("privacy without authentication")
     start, security_end = _expect(packet, _STRING, header_end, end)
     inner, stop = _expect(packet, _SEQUENCE, start, security_end)
     engine_id, inner = _read_string(packet, inner, stop)
@@ -131,8 +149,9 @@ def decode_message(packet: bytes) -> Message:
     if at != end:
         raise MalformedError("bytes after the data")
     return Message(
-        msg_id, flags[0], engine_id, boots, time_s, user, salt, packet, digest, digest_at, data
-    )
+        msg_id, flags[0], engine_id, boots, time_s, user, salt,
+        packet=packet, digest=digest, digest_at=digest_at, data=data,
+    )  # fmt: skip
 
 
 def decode_scoped(data: bytes) -> Pdu:

@@ -22,6 +22,7 @@ from collectors.snmp.model import (
     Usm,
 )
 from collectors.snmp.poller import Conversation
+from collectors.snmp.recent import remember
 from collectors.snmp.v3.channel import Channel, NoAnswerError
 from collectors.snmp.v3.session import Session
 from collectors.snmp.v3.usm import KeyRing
@@ -75,12 +76,8 @@ class V3Poller:
 
     def _session(self, target: Target, usm: Usm) -> Session:
         key = (target.device_id, target.address, target.port, usm)
-        session = self._sessions.get(key)
-        if session is None:
-            session = self._sessions[key] = Session(usm)
-            if len(self._sessions) > self._most:
-                self._sessions.popitem(last=False)
-        self._sessions.move_to_end(key)
+        session = self._sessions.get(key) or Session(usm)
+        remember(self._sessions, key, session, self._most)
         return session
 
     async def _converse(self, wire: Wire, target: Target, converse: Conversation[T]) -> Answer[T]:

@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 
 from collectors.snmp.model import Target, Usm
 from collectors.snmp.notification_v3 import V3Ear
-from collectors.snmp.peers import ENGINE_FILE, WINDOW_S, OwnEngine, Peers, save_peers, start_engine
+from collectors.snmp.peers import ENGINE_FILE, OwnEngine, Peers, save_peers, start_engine
 from collectors.snmp.senders import Senders
 from collectors.snmp.trap_receiver import TrapReceiver
 from collectors.snmp.traps import SIGNED, TrapFilter
+from collectors.snmp.v3.message import decode_message
+from collectors.snmp.v3.security import TIME_WINDOW_S, authentic
+from collectors.snmp.v3.usm import KeyRing
 from collectors.targets import Targets
 from farola.settings import load_settings
 from inventory.db import open_inventory
@@ -132,6 +135,15 @@ def test_a_trap_is_read_at_every_level(packet, usm):
 
 
 @pytest.mark.service
+@pytest.mark.parametrize("form", ["AES-256", "AES-256-C"])
+def test_a_key_may_be_lengthened_in_either_way(packet, form):
+    usm, keep = Usm("noc", "sha1", "signing-secret", "aes256", "sealing-secret"), Peers()
+    data = packet(usm, COLD_START, "-x", form)
+    assert judge(filter_for(usm, peers=keep), data).outcome == "stored"
+    assert judge(filter_for(usm, peers=keep), data).outcome == "replayed"
+
+
+@pytest.mark.service
 def test_informs_are_acknowledged_after_their_event_is_stored(inventory, trap_port, snmp):
     def send():
         return [snmp("snmpinform", usm, trap_port, f"{COLD_START[:-1]}{n}")
@@ -194,17 +206,17 @@ def test_a_sender_that_knows_an_old_clock_of_ours_is_told_the_new_one(packet, sn
     refused = later.hear(made["inform"], user, 0.0, 1e9)
     assert refused.outcome == "not_in_window"
     assert refused.reply is not None
-    assert V3Ear(ENGINE).hear(made["inform"], user, WINDOW_S + 2, 1e9).outcome == "not_in_window"
+    assert (
+        V3Ear(ENGINE).hear(made["inform"], user, TIME_WINDOW_S + 2, 1e9).outcome == "not_in_window"
+    )
     accepted = V3Ear(ENGINE).hear(made["inform"], user, 100.0, 1e9)
     assert accepted.notification is not None
     # Its sender proves the report by its own key: tampering shows.
-    from collectors.snmp.notification_usm import Keys, authentic, read_message
-
-    report = read_message(refused.reply)
-    keys = Keys().of(USER, ENGINE.id)
+    report = decode_message(refused.reply)
+    keys = KeyRing().localize(USER, ENGINE.id)
     assert report.boots == ENGINE.boots + 1
     assert authentic(report, USER, keys)
-    assert not authentic(read_message(refused.reply[:-1] + b"\x07"), USER, keys)
+    assert not authentic(decode_message(refused.reply[:-1] + b"\x07"), USER, keys)
 
 
 @pytest.mark.service
@@ -212,7 +224,7 @@ def test_a_trap_sent_again_is_no_second_event(packet):
     data, keep = packet(), filter_for(USER)
     assert judge(keep, data).outcome == "stored"
     assert judge(keep, data, now=20.0).outcome == "replayed"
-    assert judge(keep, data, now=WINDOW_S * 4).outcome == "not_in_window"
+    assert judge(keep, data, now=TIME_WINDOW_S * 4).outcome == "not_in_window"
 
 
 @pytest.mark.service

@@ -25,6 +25,7 @@ from collectors.snmp.v3.message import (
     decode_scoped,
     encode_message,
     encode_pdu,
+    encode_report,
     encode_scoped,
 )
 from collectors.snmp.v3.session import DistrustError, Session, unseal
@@ -97,6 +98,12 @@ def test_pysnmp_reads_what_is_asked(asked, request_id, repetitions):
     assert [tuple(pair[0]) for pair in pdu[3]] == asked
 
 
+@given(oids, st.integers(0, 2**33))
+def test_a_report_is_what_pysnmp_writes(oid, count):
+    theirs = response([(oid, rfc1902.Counter32(count % 2**32))], 0, kind=rfc1905.ReportPDU)
+    assert encode_scoped(b"engine", encode_report(oid, count)) == theirs
+
+
 @given(st.binary(max_size=400))
 def test_no_bytes_raise_anything_but_malformed(packet):
     for read in (decode_message, decode_scoped):
@@ -134,8 +141,10 @@ def test_a_message_cut_short_is_malformed(cut):
 @pytest.mark.parametrize(
     "packet",
     [WELL_FORMED[1] + b"\0", b"", b"\x30\x80\x02\x01\x03\0\0", b"\x30\x84\xff\xff\xff\xff",
-     WELL_FORMED[1].replace(b"\x02\x01\x03", b"\x02\x01\x01", 1)],
-    ids=["more behind", "nothing", "length without end", "huge length", "version 2c"],
+     WELL_FORMED[1].replace(b"\x02\x01\x03", b"\x02\x01\x01", 1),
+     encode_message(Header(9, PRIV, b"engine", 1, 2, b"u"), 0, b"12345678")[0]],
+    ids=["more behind", "nothing", "length without end", "huge length", "version 2c",
+         "privacy without authentication"],
 )  # fmt: skip
 def test_other_forms_are_malformed(packet):
     with pytest.raises(MalformedError):

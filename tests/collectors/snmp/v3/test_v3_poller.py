@@ -210,7 +210,7 @@ def test_nobody_can_say_for_the_device_that_its_clock_moved(meddler, agent):
     target = agent.target(SIGNED, port=meddler.port, retries=0)
     assert ask(target, poller=poller)[0].answered
     session = next(iter(poller._sessions.values()))
-    session.boots += 1  # so that the agent reports, signed, that we are out of its window
+    session.clock.boots += 1  # so that the agent reports, signed, that we are out of its window
     meddler.change = lambda packet: [unsigned(packet)]
     assert not ask(target, poller=poller)[0].answered
     assert poller.figures.unmatched == 1
