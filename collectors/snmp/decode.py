@@ -68,6 +68,8 @@ def decode(
         sys_name=text_of(context.scalars[_SYS_NAME]),
         uptime_s=agent_uptime if uptime is None else uptime,
         agent_uptime_s=agent_uptime,
+        engine_boots=told.get("engine_boots"),
+        engine_s=told.get("engine_s"),
         cpu_pct=told.get("cpu_pct"),
         mem_pct=told.get("mem_pct"),
         clients=clients,

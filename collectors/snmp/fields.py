@@ -61,8 +61,10 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "mem_pct": (0, 100),
     "uptime_s": (0, 2**32),
     "agent_uptime_s": (0, 2**32),
+    "engine_boots": (0, 2**31),
+    "engine_s": (0, 2**31),
 }
-_WHOLE = ("clients", "channel")
+_WHOLE = ("clients", "channel", "engine_boots")
 
 
 def _number(name: str) -> Kind:
@@ -71,8 +73,10 @@ def _number(name: str) -> Kind:
 
 
 DEVICE = {
-    name: _number(name) for name in ("uptime_s", "agent_uptime_s", "cpu_pct", "mem_pct", "clients")
-}
+    name: _number(name)
+    for name in ("uptime_s", "agent_uptime_s", "engine_boots", "engine_s", "cpu_pct", "mem_pct",
+                 "clients")
+}  # fmt: skip
 RADIO = {
     **{name: _number(name) for name in ("clients", "channel", "frequency_mhz")},
     "band": Kind("band", BAND),

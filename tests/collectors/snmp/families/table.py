@@ -14,7 +14,8 @@ from collectors.snmp.profile import Profile
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "families.md"
 WORDS = {
-    "uptime_s": "uptime", "agent_uptime_s": "", "cpu_pct": "processor", "mem_pct": "memory",
+    "uptime_s": "uptime", "agent_uptime_s": "", "engine_boots": "", "engine_s": "",
+    "cpu_pct": "processor", "mem_pct": "memory",
     "frequency_mhz": "channel", "utilization_pct": "utilization", "noise_dbm": "noise",
     "tx_power_dbm": "power", "mac": "MAC", "up": "up or down",
 }  # fmt: skip
