@@ -8,12 +8,12 @@ import asyncio
 import os
 import random
 import socket
-import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from collectors.snmp.model import SweepFigures
+from collectors.snmp.sweep.sockets import granted, kernel_drops, open_socket
 from collectors.snmp.v3.message import MAX_PACKET, MalformedError, Message, Pdu, decode_message
 from collectors.snmp.v3.session import DistrustError
 
@@ -27,7 +27,6 @@ MOST_FRESH = 256
 DRAIN = 4096
 """Packets read before timers get their turn, so that a flood starves nothing."""
 RETRY_JITTER = 0.25
-_SO_RCVBUFFORCE, _SO_MEMINFO, _DROPS_AT = 33, 55, 8
 
 
 @dataclass(slots=True)
@@ -58,7 +57,7 @@ class Wire:
         )
         self._other_address: set[str] = set()
         self._view = memoryview(bytearray(MAX_PACKET + 1))
-        kept = self._socket(socket.AF_INET).getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        kept = granted(self._socket(socket.AF_INET))
         self._free = max(16, min(MOST_FRESH, kept // REPLY_COST))
         self._queue: deque[asyncio.Future[None]] = deque()
 
@@ -90,7 +89,7 @@ class Wire:
 
     def figures(self) -> SweepFigures:
         """What went over the wire so far."""
-        drops = sum(_drops(one) for one in self._sockets.values())
+        drops = sum(map(kernel_drops, self._sockets.values()))
         return SweepFigures(
             **self._counts, kernel_drops=drops, other_address=tuple(sorted(self._other_address))
         )
@@ -147,12 +146,7 @@ class Wire:
             return  # the kernel's queue is full: as good as lost, and sent once more
 
     def _socket(self, family: int) -> socket.socket:
-        one = socket.socket(family, socket.SOCK_DGRAM)
-        one.setblocking(False)
-        try:
-            one.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER)
-        except OSError:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        one = open_socket(family, BUFFER)
         self._loop.add_reader(one, self._drain, one)
         self._sockets[family] = one
         return one
@@ -197,11 +191,3 @@ class Wire:
             self._counts["malformed"] += 1
         except DistrustError:
             self._counts["unmatched"] += 1
-
-
-def _drops(one: socket.socket) -> int:
-    try:
-        memory = one.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * (_DROPS_AT + 1))
-        return int(struct.unpack_from("I", memory, 4 * _DROPS_AT)[0])
-    except (OSError, struct.error):
-        return 0
