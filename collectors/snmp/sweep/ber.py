@@ -210,10 +210,15 @@ def _pair(data: bytes, at: int, end: int) -> tuple[bytes, int, int, int]:
     return content, tag, start, stop
 
 
+def is_foreign(tag: int) -> bool:
+    """Whether a tag is of several octets, or the reserved one: SNMP has none such."""
+    return tag & 0x1F == 0x1F or tag & 0xDF == 0
+
+
 def _element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
     """Tag, start and stop of the content of the element at `at`, which must end by `end`."""
     tag, length = data[at], data[at + 1]
-    if tag & 0x1F == 0x1F or tag == 0:  # of several octets, or reserved: SNMP has none such
+    if is_foreign(tag):
         raise _NotSnmpError
     start = at + 2
     if length & 0x80:

@@ -333,14 +333,14 @@ class Engine:
         if device.hopeful:
             self._window.timed_out()
         self._grow_old(device)
-        if device.tries <= device.target.retries and (
-            device.request.patient or device.rtt_s is None
-        ):
+        error = SilentError(f"cannot be asked: {device.fault}" if device.fault else "no answer")
+        if device.tries > device.target.retries:
+            self._silent(device, error)
+        elif device.request.patient:
             again = self._now + _JITTER * _random() * device.target.timeout_s
             self._at(min(again, device.deadline), device)
-            return
-        error = f"cannot be asked: {device.fault}" if device.fault else "no answer"
-        self._silent(device, SilentError(error))
+        else:
+            self._tell(device, error)
 
     def _silent(self, device: Device, fault: Exception) -> None:
         """No more is waited for."""

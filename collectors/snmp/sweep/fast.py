@@ -15,6 +15,7 @@ from collectors.snmp.sweep.ber import (
     GAUGE32,
     TICKS,
     arcs_of,
+    is_foreign,
     oid_of,
     pair_at,
     value_of,
@@ -104,8 +105,7 @@ def _head_of(head: bytes) -> Head | None:
     tag, length = head[-2:]
     if (
         head[0] != 0x30
-        or tag & 0x1F == 0x1F
-        or tag == 0
+        or is_foreign(tag)
         or head[1] > 0x7F
         or head[2] != 0x06
         or head[3] != len(head) - 6

@@ -82,7 +82,7 @@ class SweepPoller:
             finally:
                 engine.stopped = True
                 await asyncio.shield(running)
-                thread.shutdown(wait=False)
+                thread.shutdown()
         finally:
             for sock in sockets.values():
                 sock.close()
@@ -152,7 +152,7 @@ async def _places(targets: Iterable[Target]) -> tuple[list[_Place], list[Answer[
     for target in targets:
         if target.version not in _VERSIONS:
             refused.append(
-                Answer(target, False, error=f"SNMP version {target.version} is not v1 or v2c")
+                Answer(target, False, error=f"SNMP version {target.version!r} is neither 1 nor 2c")
             )
         elif not 0 < target.port < 65536:
             refused.append(Answer(target, False, error=f"{target.port} is not a port"))

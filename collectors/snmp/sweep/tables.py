@@ -24,8 +24,8 @@ class Walk:
     """
 
     __slots__ = (
-        "_active", "_asked", "_at_most", "_bytes", "_cells", "_last", "_losses", "_plan",
-        "_template", "broken", "columns", "open", "repetitions",
+        "_active", "_asked", "_at_most", "_bytes", "_cells", "_fetched", "_last", "_losses",
+        "_plan", "_template", "broken", "columns", "open", "repetitions",
     )  # fmt: skip
 
     def __init__(self, plan: TablePlan, wanted: int = 0, is_v1: bool = False) -> None:
@@ -36,7 +36,7 @@ class Walk:
         self._active = list(range(len(plan.columns)))
         self.open = list(plan.columns)
         self._last: list[Oid] = [()] * len(plan.columns)
-        self._bytes = self._cells = self._losses = 0
+        self._bytes = self._cells = self._fetched = self._losses = 0
         self._at_most = self.repetitions = 0 if is_v1 else wanted or plan.guessed_rows
         self._asked = max(1, self.repetitions)
         self._template: Template | None = plan.first(self.repetitions)
@@ -68,6 +68,7 @@ class Walk:
         if rows is None or max(map(len, rows[0])) > self._asked:
             return None
         self._bytes += len(data) - at
+        self._fetched += self._asked
         return rows
 
     def read_pairs(self, pairs: Sequence[ber.Pair]) -> Rows:
@@ -134,7 +135,7 @@ class Walk:
         its end is seen, as far as a packet takes them.
         """
         rows = max(map(len, self.columns))
-        fits = ROOM * (rows + 1) // self._bytes if self._bytes else self._plan.guessed_rows
+        fits = ROOM * self._fetched // self._bytes if self._bytes else self._plan.guessed_rows
         most = self._at_most if self._losses or self._at_most < self._plan.guessed_rows else fits
         return max(1, min(rows + 1, most, _MAX_REPETITIONS))
 
