@@ -22,7 +22,7 @@ unit: $(VENV)/.dev ## only the tests that need no server, no browser, no real da
 	$(BIN)/python -m pytest -m "not service and not browser and not realdata and not slow and not soak" $(ARGS)
 
 bench: $(VENV)/.dev ## measure every speed claim beside its peer: benchmarks/results.json
-	@sh tests/debian-packages.sh prometheus-snmp-exporter
+	@sh tests/debian-packages.sh prometheus-snmp-exporter collectd
 	$(BIN)/python benchmarks/run.py
 
 soak: $(VENV)/.dev debian ## long seeded fault runs

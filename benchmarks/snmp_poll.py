@@ -1,7 +1,10 @@
-"""CPU of one SNMP poll: a v2c GET of 12 values from an address of its own, decoded and made into
-the batches that the store is given; beside Debian's prometheus-snmp-exporter and pysnmp's hlapi.
+"""CPU of one SNMP poll of 12 values, decoding and hand-off to the store included, beside the peers:
+prometheus-snmp-exporter, collectd's snmp plugin and pysnmp's hlapi, on the same agent in the same
+run. Every poll goes to an address of its own; the agent is Debian's snmpd on all of 127/8, which
+answers each of its addresses as a device of its own.
 
-The agent is Debian's snmpd on all of 127/8, which answers every address as a device of its own.
+collectd keeps numbers only, so it asks for twelve of those, which are shorter; it hands them on to
+a network socket that nobody reads. Its polls are counted by the agent.
 """
 
 from __future__ import annotations
@@ -21,15 +24,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path[:0] = [str(ROOT), str(HERE)]
 
-from collectors.snmp.book import oid_of, packaged  # noqa: E402 - after the path
-from collectors.snmp.decode import decode  # noqa: E402
-from collectors.snmp.memory import Past  # noqa: E402
-from collectors.snmp.model import Answer, Question, Target  # noqa: E402
-from collectors.snmp.outcome import settle  # noqa: E402
-from collectors.snmp.series import PollFigures, batches  # noqa: E402
+from snmp_sweep import NoStore, address  # noqa: E402 - after the path
+
+from collectors.poll import Collector  # noqa: E402
+from collectors.snmp.book import read_book  # noqa: E402
+from collectors.snmp.model import Question, Reply, Target  # noqa: E402
+from collectors.snmp.read import Reader  # noqa: E402
 from collectors.snmp.sweep import SweepPoller  # noqa: E402
 
 TWELVE = [
@@ -37,39 +41,60 @@ TWELVE = [
     "1.3.6.1.2.1.1.5.0", "1.3.6.1.2.1.1.6.0", "1.3.6.1.2.1.1.7.0", "1.3.6.1.2.1.2.1.0",
     "1.3.6.1.2.1.4.1.0", "1.3.6.1.2.1.11.1.0", "1.3.6.1.2.1.11.3.0", "1.3.6.1.2.1.25.1.1.0",
 ]  # fmt: skip
-POLLS = 2000
-HLAPI_POLLS = 300
-EXPORTER_TARGET = 1 / 8
-HLAPI_TARGET = 1 / 200
+NUMBERS = [
+    "1.3.6.1.2.1.1.3.0", "1.3.6.1.2.1.1.7.0", "1.3.6.1.2.1.2.1.0", "1.3.6.1.2.1.4.1.0",
+    "1.3.6.1.2.1.4.2.0", "1.3.6.1.2.1.11.1.0", "1.3.6.1.2.1.11.3.0", "1.3.6.1.2.1.11.4.0",
+    "1.3.6.1.2.1.11.5.0", "1.3.6.1.2.1.11.6.0", "1.3.6.1.2.1.11.13.0", "1.3.6.1.2.1.25.1.1.0",
+]  # fmt: skip
+PACKETS_IN = (1, 3, 6, 1, 2, 1, 11, 1, 0)
+"""snmpInPkts"""
+# Every one of TWELVE is asked by exactly one GET: four of them are any device's identity.
+PROFILE = """
+family: bench
+title: Twelve scalars
+match: {sys_object_id: [""]}
+device:
+  agent_uptime_s: {oid: 1.3.6.1.2.1.1.3.0, scale: 0.01}
+  uptime_s: {oid: 1.3.6.1.2.1.25.1.1.0, scale: 0.01}
+  cpu_pct: [{oid: 1.3.6.1.2.1.1.4.0}, {oid: 1.3.6.1.2.1.1.6.0}, {oid: 1.3.6.1.2.1.1.7.0}]
+  mem_pct: {percent: {total: {oid: 1.3.6.1.2.1.11.1.0}, used: {oid: 1.3.6.1.2.1.11.3.0}}}
+  clients: {sum: [{oid: 1.3.6.1.2.1.2.1.0}, {oid: 1.3.6.1.2.1.4.1.0}]}
+"""
+POLLS, ROUNDS = 5000, 3
+EXPORTER_POLLS, HLAPI_POLLS = 2000, 300
+COLLECTD_HOSTS, COLLECTD_EVERY_S, COLLECTD_FOR_S = 1000, 2, 20
+EXPORTER_TARGET, COLLECTD_TARGET, HLAPI_TARGET = 1 / 8, 1.0, 1 / 200
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
-def address(number: int) -> str:
-    """A loopback address of its own for each device."""
-    return f"127.{40 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}"
-
-
 def ours(port: int) -> float:
-    """CPU seconds of POLLS polls, decode and store hand-off included."""
-    question = Question(tuple(oid_of(oid) for oid in TWELVE))
-    generic = next(p for p in packaged().profiles if p.name == "generic")
+    """CPU seconds of a poll, decode and store hand-off included: the best of ROUNDS sweeps over
+    POLLS devices that have been seen before.
+    """
     targets = [Target(str(n), address(n), port, timeout_s=5) for n in range(POLLS)]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "bench.yaml").write_text(PROFILE)
+        book = read_book(Path(folder))
+    asked = book.profiles[0].question.scalars
+    if {".".join(map(str, oid)) for oid in asked} != set(TWELVE):
+        raise SystemExit(f"these are not the twelve values: {asked}")
+    poller = SweepPoller()
+    collector = Collector(poller, NoStore())
+    collector._reader = Reader(poller, book)
 
-    def converse(_target: Target) -> Iterator[Question]:
-        yield question
+    async def polls() -> list[float]:
+        spent = []
+        for _ in range(ROUNDS + 1):
+            before = time.process_time()
+            summary = await collector.poll(targets)
+            spent.append(time.process_time() - before)
+            if (summary.answered, summary.partial) != (POLLS, ()):
+                raise SystemExit(f"{POLLS} polls, and not all were answered in full: {summary}")
+            if summary.points != POLLS + 1:
+                raise SystemExit(f"not one row for each device: {summary.points}")
+        return spent[1:]
 
-    async def poll() -> list[Answer]:
-        return [answer async for answer in SweepPoller().ask(targets, converse)]
-
-    before = time.process_time()
-    answers = asyncio.run(poll())
-    outcomes = [settle(decode(answer, generic), Past(), 0) for answer in answers]
-    batches(outcomes, PollFigures(POLLS, POLLS, 0, 0, 0.0, 0.0), 0, "bench")
-    spent = time.process_time() - before
-    complete = sum(len(answer.values) == len(TWELVE) for answer in answers)
-    if complete != POLLS:
-        raise SystemExit(f"only {complete} of {POLLS} polls brought all 12 values")
-    return spent
+    return min(asyncio.run(polls())) / POLLS
 
 
 def hlapi(port: int) -> float:
@@ -110,7 +135,9 @@ def hlapi(port: int) -> float:
 
 
 def exporter(port: int, folder: Path, program: str) -> float:
-    """CPU seconds that prometheus-snmp-exporter spends on POLLS polls (its clients not counted)."""
+    """CPU seconds that prometheus-snmp-exporter spends on EXPORTER_POLLS polls, its clients' not
+    counted.
+    """
     config = folder / "snmp.yml"
     metrics = [f"  - {{name: v{n}, oid: {oid}, type: {kind_of(oid)}}}"
                for n, oid in enumerate(TWELVE)]  # fmt: skip
@@ -133,11 +160,66 @@ def exporter(port: int, folder: Path, program: str) -> float:
         wait_for(lambda: scrape(0))
         before = cpu_of(pid)
         with ThreadPoolExecutor(16) as pool:
-            good = sum(pool.map(scrape, range(POLLS)))
+            good = sum(pool.map(scrape, range(EXPORTER_POLLS)))
         spent = cpu_of(pid) - before
-    if good != POLLS:
-        raise SystemExit(f"prometheus-snmp-exporter: {good} of {POLLS} polls brought all 12 values")
+    if good != EXPORTER_POLLS:
+        raise SystemExit(f"prometheus-snmp-exporter: only {good} polls brought all 12 values")
     return spent
+
+
+def collectd(port: int, folder: Path, program: str) -> float:
+    """CPU seconds that collectd spends on one poll: those of its process, divided by the packets
+    that the agent counted meanwhile.
+    """
+    types, config = folder / "types.db", folder / "collectd.conf"
+    types.write_text("twelve " + ", ".join(f"v{n}:GAUGE:U:U" for n in range(12)) + "\n")
+    hosts = "".join(
+        f'  <Host "ap-{n}">\n    Address "udp:{address(n)}:{port}"\n    Version 2\n'
+        f'    Community "public"\n    Collect "twelve"\n  </Host>\n'
+        for n in range(COLLECTD_HOSTS)
+    )
+    values = " ".join(f'"{oid}"' for oid in NUMBERS)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
+        sink.bind(("127.0.0.1", 0))
+        config.write_text(
+            f'BaseDir "{folder}"\nPIDFile "{folder}/pid"\nTypesDB "{types}"\n'
+            f"Interval {COLLECTD_EVERY_S}\nReadThreads 16\nFQDNLookup false\nHostname bench\n"
+            "LoadPlugin snmp\nLoadPlugin network\n"
+            f'<Plugin network>\n  Server "127.0.0.1" "{sink.getsockname()[1]}"\n</Plugin>\n'
+            '<Plugin snmp>\n  <Data "twelve">\n    Type "twelve"\n    Table false\n'
+            f'    TypeInstance ""\n    Values {values}\n  </Data>\n{hosts}</Plugin>\n'
+        )
+        with running([program, "-f", "-C", str(config)], folder / "collectd.log") as pid:
+            first = packets_in(port)
+            wait_for(lambda: packets_in(port) > first + 2 * COLLECTD_HOSTS, 60)
+            before, packets, started = cpu_of(pid), packets_in(port), time.monotonic()
+            time.sleep(COLLECTD_FOR_S)
+            spent, packets = cpu_of(pid) - before, packets_in(port) - packets
+            took_s = time.monotonic() - started
+            if not sink.recv(65535, socket.MSG_DONTWAIT):
+                raise SystemExit("collectd handed nothing on")
+    for line in (folder / "collectd.log").read_text().splitlines():
+        if "fail" in line.lower() or "error" in line.lower():
+            raise SystemExit(f"collectd: {line}")
+    if packets < COLLECTD_HOSTS * took_s / COLLECTD_EVERY_S / 4:
+        raise SystemExit(f"collectd made {packets} polls only in {took_s:.0f} s")
+    return spent / packets
+
+
+def packets_in(port: int) -> int:
+    """How many packets the agent has taken in (snmpInPkts), this one included."""
+
+    def converse(_target: Target) -> Iterator[Question]:
+        reply: Reply = yield Question((PACKETS_IN,))
+        return reply.scalars[0]
+
+    async def ask() -> int:
+        target = Target("agent", "127.0.0.1", port, timeout_s=5)
+        async for one in SweepPoller().ask([target], converse):
+            return int(one.result or 0)
+        return 0
+
+    return asyncio.run(ask())
 
 
 def kind_of(oid: str) -> str:
@@ -162,11 +244,15 @@ def measure() -> list[dict[str, Any]]:
         command = [snmpd, "-f", "-Lo", "-C", "-c", str(folder / "snmpd.conf"), "-I", "-smux"]
         with running(command, folder / "snmpd.log", SNMP_PERSISTENT_DIR=name):
             time.sleep(1)
-            mine = ours(port) / POLLS * 1000
+            mine = ours(port) * 1000
             program = shutil.which("prometheus-snmp-exporter", path=SYSTEM_PATH)
             if program:
-                theirs = exporter(port, folder, program) / POLLS * 1000
+                theirs = exporter(port, folder, program) / EXPORTER_POLLS * 1000
                 rows.append(row(mine, "prometheus-snmp-exporter", theirs, EXPORTER_TARGET))
+            program = shutil.which("collectd", path=SYSTEM_PATH)
+            if program:
+                theirs = collectd(port, folder, program) * 1000
+                rows.append(row(mine, "collectd snmp plugin", theirs, COLLECTD_TARGET))
             theirs = hlapi(port) / HLAPI_POLLS * 1000
             rows.append(row(mine, "pysnmp hlapi v3arch", theirs, HLAPI_TARGET))
     return rows
