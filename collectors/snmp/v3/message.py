@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from collectors.snmp.model import Oid, RawValue
+from collectors.snmp.sweep.ber import integer, oid_content, oid_of, tlv
 
 AUTH, PRIV, REPORTABLE = 1, 2, 4
-GET, GETNEXT, RESPONSE, GETBULK, REPORT = 0xA0, 0xA1, 0xA2, 0xA5, 0xA8
+GET, RESPONSE, GETBULK, REPORT = 0xA0, 0xA2, 0xA5, 0xA8
 MAX_SIZE = 1472
 """What we take in one packet: agents that heed it send no fragments over an Ethernet."""
 MAX_PACKET = 65_507
@@ -73,19 +74,19 @@ class Pdu:
 
 def encode_pdu(kind: int, request_id: int, first: int, second: int, oids: Sequence[Oid]) -> bytes:
     """A request; `first` and `second` are non-repeaters and max-repetitions of a GETBULK."""
-    return _tlv(kind, _number(request_id) + _number(first) + _number(second) + _names(tuple(oids)))
+    return tlv(kind, integer(request_id) + integer(first) + integer(second) + _names(tuple(oids)))
 
 
 def encode_report(oid: Oid, count: int) -> bytes:
     """A report that tells one Counter32."""
-    counter = b"\x41" + _number(count % 2**32)[1:]
-    pair = _tlv(_SEQUENCE, _tlv(_OID, _oid_bytes(oid)) + counter)
-    return _tlv(REPORT, _number(0) * 3 + _tlv(_SEQUENCE, pair))
+    counter = b"\x41" + integer(count % 2**32)[1:]
+    pair = tlv(_SEQUENCE, tlv(_OID, oid_content(oid)) + counter)
+    return tlv(REPORT, integer(0) * 3 + tlv(_SEQUENCE, pair))
 
 
 def encode_scoped(engine_id: bytes, pdu: bytes, context: bytes = b"") -> bytes:
     """A PDU for a context of the engine, by default its own."""
-    return _tlv(_SEQUENCE, _tlv(_STRING, engine_id) + _tlv(_STRING, context) + pdu)
+    return tlv(_SEQUENCE, tlv(_STRING, engine_id) + tlv(_STRING, context) + pdu)
 
 
 def encode_message(
@@ -94,23 +95,23 @@ def encode_message(
     """The packet, with zeroes for a digest, and where that stands; `max_size` are the bytes that
     we take in one packet.
     """
-    general = _tlv(
+    general = tlv(
         _SEQUENCE,
-        _number(header.msg_id) + _number(max_size) + bytes((_STRING, 1, header.flags))
-        + _number(USM),
+        integer(header.msg_id) + integer(max_size) + bytes((_STRING, 1, header.flags))
+        + integer(USM),
     )  # fmt: skip
-    behind = _tlv(_STRING, header.salt)
-    security = _tlv(
+    behind = tlv(_STRING, header.salt)
+    security = tlv(
         _STRING,
-        _tlv(
+        tlv(
             _SEQUENCE,
-            _tlv(_STRING, header.engine_id) + _number(header.boots) + _number(header.time_s)
-            + _tlv(_STRING, header.user) + _tlv(_STRING, bytes(digest_size)) + behind,
+            tlv(_STRING, header.engine_id) + integer(header.boots) + integer(header.time_s)
+            + tlv(_STRING, header.user) + tlv(_STRING, bytes(digest_size)) + behind,
         ),
     )  # fmt: skip
     if header.flags & PRIV:
-        data = _tlv(_STRING, data)
-    packet = _tlv(_SEQUENCE, b"\x02\x01\x03" + general + security + data)
+        data = tlv(_STRING, data)
+    packet = tlv(_SEQUENCE, b"\x02\x01\x03" + general + security + data)
     return packet, len(packet) - len(data) - len(behind) - digest_size
 
 
@@ -251,54 +252,17 @@ def _read_string(buffer: bytes, at: int, end: int) -> tuple[bytes, int]:
     return buffer[start:stop], stop
 
 
-def _tlv(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < 0x80:
-        return bytes((tag, size)) + content
-    if size < 0x100:
-        return bytes((tag, 0x81, size)) + content
-    return bytes((tag, 0x82, size >> 8, size & 0xFF)) + content
-
-
-def _number(value: int) -> bytes:
-    content = value.to_bytes(value.bit_length() // 8 + 1, signed=True)
-    return bytes((_INTEGER, len(content))) + content
-
-
 @lru_cache(maxsize=1024)
 def _names(oids: tuple[Oid, ...]) -> bytes:
     """The varbinds of a request: OIDs without values."""
-    return _tlv(
+    return tlv(
         _SEQUENCE,
-        b"".join(_tlv(_SEQUENCE, _tlv(_OID, _oid_bytes(oid)) + b"\x05\x00") for oid in oids),
+        b"".join(tlv(_SEQUENCE, tlv(_OID, oid_content(oid)) + b"\x05\x00") for oid in oids),
     )
 
 
-def _oid_bytes(oid: Oid) -> bytes:
-    first, second, *rest = oid
-    made = bytearray()
-    for arc in (first * 40 + second, *rest):
-        groups = [arc & 0x7F]
-        while arc := arc >> 7:
-            groups.append(arc & 0x7F | 0x80)
-        made += bytes(reversed(groups))
-    return bytes(made)
-
-
-@lru_cache(maxsize=16_384)
 def _oid(content: bytes) -> Oid:
-    arcs: list[int] = []
-    arc = 0
-    for byte in content:
-        arc = arc << 7 | byte & 0x7F
-        if byte < 0x80:
-            arcs.append(arc)
-            arc = 0
-        elif arc > 0x1FFFFFF or not arc:
-            raise MalformedError("an OID's number is too large or padded")
-    if not content or content[-1] >= 0x80 or len(arcs) > 128:
-        raise MalformedError("an OID is cut short or too long")
-    first = min(arcs[0] // 40, 2)
-    if max(arcs) > 0xFFFFFFFF:
-        raise MalformedError("an OID's number is too large")
-    return (first, arcs[0] - 40 * first, *arcs[1:])
+    oid = oid_of(content)
+    if oid is None:
+        raise MalformedError("not an object identifier")
+    return oid
