@@ -164,6 +164,7 @@ class Engine:
     def _send(self, device: Device) -> bool:
         """Send the device's request; False if the kernel takes no more at the moment."""
         request_id = self._ids.draw(self._pending)
+        sent_at = time.monotonic()
         try:
             device.sock.sendto(device.request.packet(device.head, request_id), device.address)
         except OSError as error:
@@ -178,7 +179,7 @@ class Engine:
             counters.retried += 1
         device.tries += 1
         device.request_id = request_id
-        device.sent_at = time.monotonic()
+        device.sent_at = sent_at
         if device.hopeful and not device.young:
             device.young = True
             self._young += 1

@@ -140,8 +140,8 @@ def poll(targets, *questions, poller=None):
     return asyncio.run(collect()), poller.figures
 
 
-def one(port, *questions, poller=None, **how):
+def one(port, *asked, questions=(), poller=None, **how):
     """The answer of the agent at `port`, and the figures."""
     how = {"timeout_s": 0.3, "retries": 0, "address": "127.0.0.1"} | how
-    (answer,), figures = poll([Target("a", port=port, **how)], *questions, poller=poller)
+    (answer,), figures = poll([Target("a", port=port, **how)], *asked, *questions, poller=poller)
     return answer, figures
