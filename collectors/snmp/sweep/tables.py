@@ -122,7 +122,7 @@ class Walk:
         """
         if self.repetitions < 2:
             return False
-        self.repetitions = max(1, self.repetitions // 4)
+        self.repetitions = max(1, self.repetitions // (4 if self._losses or not lost else 2))
         if self._losses or not lost:
             self._at_most = self.repetitions
         self._losses += lost

@@ -7,9 +7,12 @@ import random
 import select
 import socket
 import struct
-import threading
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
 
 IP_PKTINFO = 8  # ip(7); the socket module has no name for it
 PKTINFO = struct.Struct("=I4s4s")
@@ -28,11 +31,10 @@ class Line:
             one.bind(("0.0.0.0", 0))
         self.asked: dict[str, tuple[str, int]] = {}
         self.late: list[tuple[float, int, bytes, str, bool]] = []
-        self.count = self.lost = 0
-        self.stop = threading.Event()
+        self.count = 0
 
-    def run(self) -> None:
-        while not self.stop.is_set():
+    def run(self) -> NoReturn:
+        while True:
             wait_s = max(0.0, self.late[0][0] - time.monotonic()) if self.late else 0.05
             for one in select.select([self.front, self.back], [], [], min(wait_s, 0.05))[0]:
                 self.take(one)
@@ -53,7 +55,6 @@ class Line:
             self.asked[device] = sender
         self.count += 1
         if self.chance.random() < self.loss:
-            self.lost += 1
             return
         late = (time.monotonic() + self.delay_s, self.count, packet, device, one is self.back)
         heapq.heappush(self.late, late)
@@ -61,14 +62,20 @@ class Line:
 
 @contextmanager
 def bad_line(port: int, delay_s: float, loss: float, seed: int = 1):
-    """A Line to the agents at `port`; `delay_s` and `loss` each way. Its `front` is to be asked."""
-    line = Line(port, delay_s, loss, seed)
-    thread = threading.Thread(target=line.run)
-    thread.start()
-    try:
-        yield line
-    finally:
-        line.stop.set()
-        thread.join()
-        line.front.close()
-        line.back.close()
+    """A Line to the agents at `port`, in a process of its own; `delay_s` and `loss` each way.
+    Yields the port to ask instead.
+    """
+    command = [sys.executable, "-m", "tests.collectors.snmp.sweep.lossy"]
+    command += map(str, (port, delay_s, loss, seed))
+    root = Path(__file__).resolve().parents[4]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as child:
+        try:
+            yield int(child.stdout.readline())
+        finally:
+            child.kill()
+
+
+if __name__ == "__main__":
+    line = Line(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
+    print(line.front.getsockname()[1], flush=True)
+    line.run()

@@ -80,20 +80,19 @@ def test_a_loaded_machine_takes_no_living_device_for_dead(snmpd):
 
 
 def test_a_line_that_loses_packets_costs_retries_and_hardly_a_device(snmpd):
-    with bad_line(snmpd(), delay_s=0.025, loss=0.02) as line:
-        targets = fleet(line.front.getsockname()[1], 400, timeout_s=1.0, retries=1)
+    with bad_line(snmpd(), delay_s=0.025, loss=0.02) as port:
+        targets = fleet(port, 400, timeout_s=1.0, retries=1)
         poller, sweeps, retried = SweepPoller(), [], 0
-        for _ in range(3):
+        for _ in range(2):
             answers, figures = poll(targets, Question((NAME,), (ROWS,)), poller=poller)
             sweeps.append(alive(answers))
             retried += figures.retried
             whole = [a for a in answers if a.answered and a.result[0].tables[0] is not None]
             assert len(whole) > 380
             assert min(answer.rtt_ms for answer in whole) >= 50
-        assert line.lost > 0
     assert retried > 0
-    assert sweeps[0] | sweeps[1] | sweeps[2] == {target.device_id for target in targets}
-    assert sum(map(len, sweeps)) > 1200 - 12
+    assert sweeps[0] | sweeps[1] == {target.device_id for target in targets}
+    assert sum(map(len, sweeps)) > 800 - 12
 
 
 def test_netem_in_a_namespace_of_its_own_takes_no_living_device_for_dead(needs_program):
