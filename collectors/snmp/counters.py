@@ -96,14 +96,14 @@ def judge(before: Uptime, now: Uptime, elapsed_s: float) -> Clock:
     A device whose agent ran on ran on; one whose own clock started again did so too. An agent
     that starts again alone is no reboot; where no clock but the agent's is told it is DOUBTFUL.
     """
-    if _engine_ran_on(before, now, elapsed_s):
+    was_s, was_agent_s, _, _ = before
+    is_s, is_agent_s, boots, _ = now
+    if boots is not None and _engine_ran_on(before, now, elapsed_s):
         return Clock.RAN_ON
-    if before.device_s is None or now.device_s is None:
+    if was_s is None or is_s is None:
         return Clock.UNKNOWN
-    own = now.device_s != now.agent_s and (
-        before.device_s != before.agent_s or _foreseen(before.device_s, now.device_s, elapsed_s)
-    )
-    earlier, later = (before.device_s, now.device_s) if own else (before.agent_s, now.agent_s)
+    own = is_s != is_agent_s and (was_s != was_agent_s or _foreseen(was_s, is_s, elapsed_s))
+    earlier, later = (was_s, is_s) if own else (was_agent_s, is_agent_s)
     if earlier is None or later is None:
         return Clock.UNKNOWN
     if restarted(earlier, later, elapsed_s):
@@ -127,7 +127,7 @@ def _engine_ran_on(before: Uptime, now: Uptime, elapsed_s: float) -> bool:
     """Whether the agent is known not to have started again: its engine's time does not roll over
     at 497 days. Some agents forget their boots, so that their number alone proves nothing.
     """
-    if now.engine_boots is None or now.engine_boots != before.engine_boots:
+    if now.engine_boots != before.engine_boots:
         return False
     if now.engine_s is None or before.engine_s is None:
         return False

@@ -5,8 +5,8 @@ counters. A collector that restarts or takes over loses no interval and counts n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from collectors.snmp.counters import OFFSET_S, Sample, Uptime
 from timeseries.base import Store, Table, Value
@@ -14,10 +14,10 @@ from timeseries.base import Store, Table, Value
 LOOK_BACK = timedelta(days=7)
 """What is older says nothing about the present."""
 NEVER_TOLD = Uptime()
+NO_SAMPLES: Mapping[str, Sample] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(NamedTuple):
     """A device as the polls before left it; times in milliseconds since 1970."""
 
     state: str = "unknown"
@@ -25,7 +25,7 @@ class Past:
     reboots: int = 0
     uptime: Uptime = NEVER_TOLD
     uptime_at_ms: int | None = None
-    counters: Mapping[str, Sample] = field(default_factory=dict)
+    counters: Mapping[str, Sample] = NO_SAMPLES
 
 
 NO_PAST = Past()

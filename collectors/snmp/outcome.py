@@ -11,6 +11,7 @@ from collectors.snmp.model import DeviceReading
 from collectors.snmp.state import next_state
 
 _NOTHING: Mapping[str, Difference] = {}
+_UNKNOWN, _DOUBTFUL, _STARTED = Clock.UNKNOWN, Clock.DOUBTFUL, Clock.STARTED
 AHEAD_MS = 86_400_000
 """A clock that was wrong by more is not waited for, in milliseconds."""
 
@@ -32,39 +33,44 @@ def settle(
 
     `probe_answered` tells how the re-probe went, None if there was none.
     """
-    state = next_state(reading.answered, past.misses, past.state, probe_answered)
-    uptime, uptime_at_ms, clock = past.uptime, past.uptime_at_ms, Clock.UNKNOWN
+    was, misses, reboots, uptime, uptime_at_ms, counters = past
+    answered = reading.answered
+    state = "up" if answered else next_state(answered, misses, was, probe_answered)
+    clock = _UNKNOWN
     told = reading.uptime_s is not None or reading.engine_s is not None
-    if told and not _behind(at_ms, uptime_at_ms):
-        uptime = Uptime(
-            reading.uptime_s, reading.agent_uptime_s, reading.engine_boots, reading.engine_s
+    if told and not (uptime_at_ms is not None and _behind(at_ms, uptime_at_ms)):
+        before, uptime = (
+            uptime,
+            Uptime(
+                reading.uptime_s, reading.agent_uptime_s, reading.engine_boots, reading.engine_s
+            ),
         )
         if uptime_at_ms is not None:
-            clock = judge(past.uptime, uptime, (at_ms - uptime_at_ms) / 1000)
+            clock = judge(before, uptime, (at_ms - uptime_at_ms) / 1000)
         uptime_at_ms = at_ms
-    samples = _samples(reading, at_ms, past.counters) if reading.interfaces else {}
-    if clock is Clock.DOUBTFUL:
-        clock = _weighed(past.counters, samples)
-    differences, counters, reboots = _NOTHING, past.counters, past.reboots
-    if clock is Clock.STARTED:
+    samples = _samples(reading, at_ms, counters) if reading.interfaces else {}
+    if clock is _DOUBTFUL:
+        clock = _weighed(counters, samples)
+    differences = _NOTHING
+    if clock is _STARTED:
         counters, reboots = samples, reboots + 1
     elif samples:
         if counters:
             differences = _differences(reading, counters, samples, clock)
         counters = samples if counters.keys() <= samples.keys() else {**counters, **samples}
-    misses = 0 if reading.answered else past.misses + 1
+    misses = 0 if answered else misses + 1
     return Outcome(
         reading, state, reboots, differences,
         Past(state, misses, reboots, uptime, uptime_at_ms, counters),
     )  # fmt: skip
 
 
-def _behind(at_ms: int, before_ms: int | None) -> bool:
+def _behind(at_ms: int, before_ms: int) -> bool:
     """Whether another collector's newer poll, or a clock of ours that was set back, has left
     something from after `at_ms`: it stays what the next poll starts from, so that nothing is
     counted twice. What lies days ahead was a wrong clock.
     """
-    return before_ms is not None and 0 <= before_ms - at_ms < AHEAD_MS
+    return 0 <= before_ms - at_ms < AHEAD_MS
 
 
 def _samples(reading: DeviceReading, at_ms: int, before: Mapping[str, Sample]) -> dict[str, Sample]:
