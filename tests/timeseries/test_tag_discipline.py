@@ -6,7 +6,7 @@ from pathlib import Path
 
 from timeseries import SCHEMA
 
-BOUNDED = {"device", "interface", "radio", "band", "ssid", "site", "collector"}
+BOUNDED = {"device", "interface", "radio", "band", "ssid", "site", "collector", "check"}
 """Things that the city owns. A client, a session, an address or a text is none of them."""
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "timeseries.md"
 
