@@ -18,9 +18,12 @@ from collectors.snmp.names_index import Definition, NamesIndex, package_folders
 from farola.errors import InputError
 
 _NAME = re.compile(r"^(?:(?P<module>[A-Za-z][\w-]*)::)?(?P<name>[A-Za-z][\w-]*)(?P<index>\..*)?$")
-_PART = re.compile(r"\.(?:(?P<number>\d+)|\"(?P<text>[^\"]*)\")")
+_PART = re.compile(r"\.(?:(?P<number>[0-9]{1,20})(?![0-9])|\"(?P<text>[^\"]*)\")")
 MOST_PARTS, MOST_PART = 128, 2**32 - 1
 """Of an OID (RFC 3416)."""
+MOST_CHARS = 2000
+ALL: Oid = (1, 3)
+"""Where everything that agents have lies: a request needs two numbers at least."""
 MOST_NAMED = 5
 ADDRESS_LENGTHS = (4, 16)
 
@@ -75,7 +78,11 @@ class Names:
             No module knows the name (near ones are told), or several mean different things by it.
         """
         text = text.strip()
-        if re.fullmatch(r"\.?\d+(\.\d+)*", text):
+        if len(text) > MOST_CHARS:
+            raise InputError(f"{text[:40] + '…'!r} is too long for a name or an OID")
+        if text.strip(".") in {"1", "iso"}:
+            return Node(ALL, text, may_be_value=False)
+        if re.fullmatch(r"\.?\d+(\.\d+)*", text, re.ASCII):
             oid = tuple(int(part) for part in text.strip(".").split("."))
             _check_oid(oid, text)
             return Node(oid, text, may_be_value=True)
@@ -119,32 +126,44 @@ class Names:
         return found[0]
 
     def read(self, oid: Oid, value: Any) -> Reading:
-        """How `value` (pysnmp's) of `oid` reads."""
-        from pysnmp.smi import rfc1902
-
+        """How `value` (pysnmp's) of `oid` reads; as it came where it is not what its module says.
+        Nothing that an agent sends raises.
+        """
         self._load_for(oid)
         if type(value).__name__ == "ObjectIdentifier":
             self._load_for(tuple(value))
-        pair = rfc1902.ObjectType(rfc1902.ObjectIdentity(oid), value)
-        try:
-            pair.resolve_with_mib(self._view)
-            shown, node = pair[1], pair[0].get_mib_node()
-            name = self._name(pair[0], oid)
-        except Exception:  # an old module's slip costs the name, never the walk
-            shown, node, name = value, None, _dotted(oid)
-        syntax = getattr(node, "syntax", None)
-        unit = str(node.getUnits()) if hasattr(node, "getUnits") and node.getUnits() else ""
         plain = plain_form(value)
-        text = _shown(value, shown, syntax, plain)
-        return Reading(
-            _dotted(oid), name, _type_name(value), plain, f"{text} {unit}" if unit else text
-        )
+        try:
+            text = self._text(oid, value, plain)
+        except Exception:  # pysnmp raises what it likes at a value of another type
+            text = str(plain)
+        return Reading(_dotted(oid), self._name(oid), _type_name(value), plain, text)
 
-    def _name(self, identity: Any, oid: Oid) -> str:
+    def _text(self, oid: Oid, value: Any, plain: int | str) -> str:
+        """`plain` as the module says that it is meant."""
+        from pysnmp.smi import rfc1902
+
+        pair = rfc1902.ObjectType(rfc1902.ObjectIdentity(oid), value)
+        pair.resolve_with_mib(self._view)
+        node = pair[0].get_mib_node()
+        syntax = getattr(node, "syntax", None)
+        if syntax is not None and _kind(syntax) != _kind(value):
+            return str(plain)
+        text = _shown(value, pair[1], syntax, plain)
+        unit = str(node.getUnits()) if hasattr(node, "getUnits") and node.getUnits() else ""
+        return f"{text} {unit}" if unit else text
+
+    def _name(self, oid: Oid) -> str:
         """The name; the OID where only a root that everything lies under is known."""
-        node = identity.get_mib_node()
-        name = str(identity.prettyPrint())
-        return _dotted(oid) if len(node.getName()) < 4 else name
+        from pysnmp.smi import rfc1902
+
+        try:
+            identity = rfc1902.ObjectIdentity(oid)
+            identity.resolve_with_mib(self._view)
+            name = str(identity.prettyPrint())
+            return _dotted(oid) if len(identity.get_mib_node().getName()) < 4 else name
+        except Exception:  # an old module's slip, or an index that is none, costs the name
+            return _dotted(oid)
 
     def _load_for(self, oid: Oid) -> None:
         module = self._index.module_of(oid)
@@ -181,8 +200,10 @@ def plain_form(value: Any) -> int | str:
 
     if isinstance(value, univ.ObjectIdentifier):
         return _dotted(tuple(value))
-    if type(value).__name__ == "IpAddress":
-        return str(value.prettyPrint())
+    if isinstance(value, univ.Null):
+        return ""
+    if type(value).__name__ == "IpAddress" and len(value) == 4:
+        return str(ipaddress.IPv4Address(bytes(value)))
     if isinstance(value, univ.OctetString):
         octets = bytes(value)
         try:
@@ -192,6 +213,17 @@ def plain_form(value: Any) -> int | str:
         readable = text.replace("\r", "").replace("\n", "").replace("\t", "")
         return text if readable.isprintable() else "0x" + octets.hex()
     return int(value)
+
+
+def _kind(value: Any) -> str:
+    """What a value or a module's syntax is at bottom."""
+    from pyasn1.type import univ
+    from pysnmp.proto.rfc1902 import IpAddress
+
+    if isinstance(value, IpAddress):
+        return "address"
+    kinds = {univ.Integer: "number", univ.OctetString: "octets", univ.ObjectIdentifier: "OID"}
+    return next((word for kind, word in kinds.items() if isinstance(value, kind)), "")
 
 
 def _shown(value: Any, shown: Any, syntax: Any, plain: int | str) -> str:
@@ -268,9 +300,14 @@ def _index(text: str, whole: str) -> Oid:
 
 
 def _check_oid(oid: Oid, text: str) -> None:
-    fits = len(oid) <= MOST_PARTS and all(part <= MOST_PART for part in oid)
-    if len(oid) < 2 or not fits or oid[0] > 2 or (oid[0] < 2 and oid[1] > 39):
+    if max(oid) > MOST_PART:
+        raise InputError(f"{text[:80]!r} is no OID: it holds a number above {MOST_PART}")
+    if len(oid) > MOST_PARTS:
+        raise InputError(f"{text[:80]!r} is no OID: it has more than {MOST_PARTS} numbers")
+    if len(oid) < 2:
         raise InputError(f"{text[:80]!r} is no OID: at least two numbers, such as 1.3.6.1.2.1.2")
+    if oid[0] > 2 or (oid[0] < 2 and oid[1] > 39):
+        raise InputError(f"{text[:80]!r} is no OID: what agents have lies below 1.3")
 
 
 def _near(name: str, names: Iterable[str]) -> list[str]:

@@ -76,9 +76,12 @@ def test_a_name_or_a_number_is_an_oid(names, text, oid):
         ("IF-MIB::sysDescr", "module IF-MIB has"),
         ("pimNeighborTable", "PIM-MIB::pimNeighborTable, PIM-STD-MIB::pimNeighborTable"),
         ("ifDescr.x", "no index"),
-        ("1", "no OID"),
-        ("3.1", "no OID"),
-        ("1.3.99999999999", "no OID"),
+        ("2", "at least two numbers"),
+        ("3.1", "lies below 1.3"),
+        ("1.3.6.1.99999999999", "number above 4294967295"),
+        ("ifDescr.99999999999", "number above 4294967295"),
+        ("1.3" + ".1" * 127, "more than 128 numbers"),
+        ("1.3." + "9" * 5000, "too long"),
         ("", "no name"),
         ("two words", "no name"),
     ],
@@ -87,6 +90,11 @@ def test_a_name_that_cannot_be_used_is_told_with_near_ones(names, text, said):
     with pytest.raises(InputError) as told:
         names.resolve(text)
     assert said in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["1", ".1", "iso"])
+def test_the_root_is_all_that_an_agent_has(names, text):
+    assert names.resolve(text).oid == (1, 3)
 
 
 @settings(deadline=None)
@@ -126,6 +134,54 @@ _NAMES = Names()
     ],
 )  # fmt: skip
 def test_values_read_as_people_read_them(names, oid, value, line):
+    row = names.read(tuple(map(int, f"1.3.6.1.2.1.{oid}".split("."))), value)
+    assert f"{row.name} = {row.text}" == line
+
+
+OCTETS = st.binary(max_size=40)
+NUMBERS = st.integers(0, 2**32 - 1)
+VALUES = st.one_of(
+    st.integers(-(2**31), 2**31 - 1).map(rfc1902.Integer32),
+    *[NUMBERS.map(kind) for kind in (rfc1902.Counter32, rfc1902.Gauge32, rfc1902.TimeTicks)],
+    st.integers(0, 2**64 - 1).map(rfc1902.Counter64),
+    *[OCTETS.map(kind) for kind in (rfc1902.OctetString, rfc1902.Opaque, rfc1902.Bits)],
+    st.binary(min_size=4, max_size=4).map(rfc1902.IpAddress),
+    st.lists(NUMBERS, max_size=20).map(lambda parts: rfc1902.ObjectIdentifier((1, 3, *parts))),
+    st.just(rfc1902.Null("")),
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(data=st.data(), value=VALUES, index=st.lists(NUMBERS, max_size=8))
+def test_any_value_under_any_oid_reads_as_something(data, value, index):
+    nodes = [one.oid for one in _NAMES._index.definitions if one.module in COMMON]
+    oid = (*data.draw(st.sampled_from(nodes) | st.just((1, 3, 6, 1, 4, 1))), *index)
+    row = _NAMES.read(oid, value)
+    assert row.oid == ".".join(map(str, oid))
+    assert isinstance(row.text, str)
+
+
+COMMON = {
+    "SNMPv2-MIB", "IF-MIB", "IP-MIB", "HOST-RESOURCES-MIB", "ENTITY-MIB", "BRIDGE-MIB", "RMON-MIB",
+    "SNMP-TARGET-MIB", "SNMP-USER-BASED-SM-MIB", "INET-ADDRESS-MIB", "UCD-SNMP-MIB", "BGP4-MIB",
+}  # fmt: skip
+"""With every kind of syntax and index; loading all of them takes half a minute."""
+
+
+@pytest.mark.parametrize(
+    ("oid", "value", "line"),
+    [
+        ("2.2.1.2.1", rfc1902.Integer32(-7), "IF-MIB::ifDescr.1 = -7"),
+        ("2.2.1.8.1", rfc1902.OctetString("NaN"), "IF-MIB::ifOperStatus.1 = NaN"),
+        ("4.20.1.1.127.0.0.1", rfc1902.OctetString("inf"),
+         "IP-MIB::ipAdEntAddr.127.0.0.1 = inf"),
+        ("4.20.1.1.127.0.0.1", rfc1902.Integer32(3), "IP-MIB::ipAdEntAddr.127.0.0.1 = 3"),
+        ("1.3.0", rfc1902.OctetString(b"\xff\x00"), "SNMPv2-MIB::sysUpTime.0 = 0xff00"),
+        ("1.2.0", rfc1902.OctetString("hello"), "SNMPv2-MIB::sysObjectID.0 = hello"),
+        ("2.2.1.10.1", rfc1902.Counter64(2**63), f"IF-MIB::ifInOctets.1 = {2**63}"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_than_the_mib_says_is_shown_as_it_came(names, oid, value, line):
     row = names.read(tuple(map(int, f"1.3.6.1.2.1.{oid}".split("."))), value)
     assert f"{row.name} = {row.text}" == line
 
