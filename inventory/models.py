@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, MetaData, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -231,6 +231,26 @@ class Event(Base):
     actor: Mapped[str] = mapped_column(default="farola")
     text: Mapped[str] = mapped_column(default="")
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Reaction(Base):
+    """A device whose config is to be looked at, as events asked for it (`farola reactor`)."""
+
+    __tablename__ = "reaction"
+    __table_args__ = (Index("ix_reaction_urgency_due", "urgency", "due"),)
+    device_id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """Of an event: it may be gone from the inventory since."""
+    since: Mapped[datetime]
+    due: Mapped[datetime]
+    urgency: Mapped[int]
+    """0 goes first."""
+    base: Mapped[str] = mapped_column(default="")
+    """Mark of the config that what it has now is compared with."""
+    causes: Mapped[list[int]] = mapped_column(JSON, default=list)
+    """Ids of the last events that asked."""
+    events: Mapped[int] = mapped_column(default=0)
+    """How many asked."""
+    tries: Mapped[int] = mapped_column(default=0)
 
 
 class Deployment(Base):

@@ -1,12 +1,12 @@
 """What the reactor has to do, as data: which events ask for a look at a device's config, when each
-is due, what is tried again. Pure; kept in the inventory, so that a restart neither loses nor
-repeats one.
+is due, what is tried again, and which events were read. Pure; `reactor_jobs` keeps it in the
+inventory, so that a restart neither loses nor repeats one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,13 +16,15 @@ its configuration over again, cold-start when its service was restarted or the d
 follow a change, a factory reset too.
 """
 SETTLED = timedelta(seconds=60)
-"""Events with a lower id than one this old are all there: several write at the same time."""
+"""An id that was passed over so long ago is no event's any more: several write at the same time."""
 LONGEST_WAIT = timedelta(seconds=60)
 """A device whose traps never end is looked at all the same."""
 RETRY = (timedelta(seconds=15), timedelta(seconds=60), timedelta(seconds=300))
 """Pauses before a device that could not be reached is tried again; then it is given up."""
 CAUSES = 20
-"""Ids of events that are named as the cause of one fetch."""
+"""Ids of events that are named as the cause of one fetch: the last ones."""
+MOST_GAPS = 200
+"""Gaps in the ids that are watched; of more, the lowest count as empty."""
 
 
 @dataclass(frozen=True)
@@ -47,98 +49,95 @@ class Job:
     """Mark of the version that was the newest when the job began: what it is compared with, so
     that a crash between keeping a config and telling of it loses no change."""
     causes: tuple[int, ...] = ()
+    events: int = 0
+    """How many there were, those no longer named in `causes` too. It tells a fetch that came
+    before the last of them; their ids do not, which may appear in any order."""
     tries: int = 0
 
 
+def with_trigger(job: Job | None, trigger: Trigger, newest: str, quiet: timedelta) -> Job:
+    """The device's job with one more event, which puts the fetch off until it was quiet for
+    `quiet`; `newest` is the mark of its newest version, for a job that begins.
+    """
+    urgency = URGENCY[trigger.kind]
+    job = job or Job(trigger.device_id, trigger.at, trigger.at, urgency, newest)
+    return replace(
+        job,
+        due=min(trigger.at + quiet, job.since + max(quiet, LONGEST_WAIT)),
+        urgency=min(job.urgency, urgency),
+        causes=(*job.causes, trigger.id)[-CAUSES:],
+        events=job.events + 1,
+        tries=0,
+    )
+
+
+def done(held: Job | None, job: Job, mark: str = "") -> Job | None:
+    """What is left of the `held` job of a device when the fetch for `job` came to its end: the
+    events since it began, to be compared with the version `mark` that it found.
+    """
+    fresh = held.events - job.events if held else 0
+    if held is None or fresh <= 0:
+        return None
+    return replace(
+        held, since=held.due, causes=held.causes[-fresh:], events=fresh, base=mark or job.base,
+        tries=0,
+    )  # fmt: skip
+
+
+def failed(held: Job | None, job: Job, now: datetime) -> tuple[Job | None, bool]:
+    """What is left of it when the device could not be reached, and whether `job` is given up."""
+    if job.tries >= len(RETRY):
+        return done(held, job), True
+    if held is None or held == job:
+        held = replace(job, due=now + RETRY[job.tries], tries=job.tries + 1)
+    return held, False
+
+
 @dataclass(frozen=True)
-class Agenda:
-    """All jobs, and which events were taken: all up to `cursor`, and those in `taken`."""
+class Seen:
+    """Which events were read: all up to `cursor`, and the `islands` above it.
+
+    An island is its first id, its last, and when it was found; between them are ids that are no
+    event's, or whose event another process has yet to commit.
+    """
 
     cursor: int
-    taken: frozenset[int] = frozenset()
-    jobs: dict[str, Job] = field(default_factory=dict)
+    islands: tuple[tuple[int, int, datetime], ...] = ()
 
-    def with_triggers(
-        self, found: Iterable[Trigger], newest: dict[str, str], quiet: timedelta
-    ) -> Agenda:
-        """Take what is new in `found`; each puts its device's fetch off until it was quiet for
-        `quiet`. `newest` gives the mark of a device's newest version.
-        """
-        jobs, taken = dict(self.jobs), set(self.taken)
-        for trigger in found:
-            if trigger.id <= self.cursor or trigger.id in taken:
-                continue
-            taken.add(trigger.id)
-            old = jobs.get(trigger.device_id)
-            job = old or Job(
-                trigger.device_id, trigger.at, trigger.at, URGENCY[trigger.kind],
-                newest.get(trigger.device_id, ""),
-            )  # fmt: skip
-            jobs[trigger.device_id] = replace(
-                job,
-                due=min(trigger.at + quiet, job.since + max(quiet, LONGEST_WAIT)),
-                urgency=min(job.urgency, URGENCY[trigger.kind]),
-                causes=(*job.causes, trigger.id)[:CAUSES],
-                tries=0,
-            )
-        return Agenda(self.cursor, frozenset(taken), jobs)
+    def with_ids(self, ids: Iterable[int], now: datetime) -> Seen:
+        """With these read too."""
+        cursor, islands = self.cursor, list[tuple[int, int, datetime]]()
+        for first, last, found in sorted([*self.islands, *((i, i, now) for i in ids)]):
+            if first <= cursor + 1:
+                cursor = max(cursor, last)
+            elif islands and first <= islands[-1][1] + 1:
+                below, end, before = islands[-1]
+                islands[-1] = (below, max(end, last), before)
+            else:
+                islands.append((first, last, found))
+        return Seen(cursor, tuple(islands))
 
-    def settled(self, until: int) -> Agenda:
-        """The same with the cursor at `until`, if that is further: no event up to it can appear
-        any more.
-        """
-        cursor = max(self.cursor, until)
-        return Agenda(cursor, frozenset(i for i in self.taken if i > cursor), self.jobs)
+    def settled(self, now: datetime) -> Seen:
+        """Without the gaps below what was found `SETTLED` ago, and without the lowest of many."""
+        old = [last for _, last, found in self.islands if found <= now - SETTLED]
+        old += [last for _, last, _ in self.islands[:-MOST_GAPS]]
+        cursor = max([self.cursor, *old])
+        return Seen(cursor, tuple(one for one in self.islands if one[0] > cursor)).with_ids((), now)
 
-    def due(self, now: datetime) -> list[Job]:
-        """Jobs whose time has come, the most urgent first."""
-        ready = [job for job in self.jobs.values() if job.due <= now]
-        return sorted(ready, key=lambda job: (job.urgency, job.due))
-
-    def done(self, job: Job, mark: str = "") -> Agenda:
-        """Without a job that came to its end. Triggers that came meanwhile stay, to be compared
-        with the version `mark` that it found.
-        """
-        held = self.jobs.get(job.device_id, job)
-        fresh = tuple(i for i in held.causes if i not in job.causes)
-        if not fresh:
-            return self._with(job.device_id, None)
-        again = replace(held, since=held.due, causes=fresh, base=mark or job.base, tries=0)
-        return self._with(job.device_id, again)
-
-    def failed(self, job: Job, now: datetime) -> tuple[Agenda, bool]:
-        """With a job that is tried again later; without it and True once it is given up."""
-        if job.tries >= len(RETRY):
-            return self.done(job), True
-        held = self.jobs.get(job.device_id, job)
-        if held == job:
-            held = replace(job, due=now + RETRY[job.tries], tries=job.tries + 1)
-        return self._with(job.device_id, held), False
-
-    def _with(self, device_id: str, job: Job | None) -> Agenda:
-        jobs = {name: one for name, one in self.jobs.items() if name != device_id}
-        if job is not None:
-            jobs[device_id] = job
-        return Agenda(self.cursor, self.taken, jobs)
+    def gaps(self) -> Sequence[tuple[int, int | None]]:
+        """Where events may appear: between the first id and the second, both excluded."""
+        ends = [self.cursor, *(last for _, last, _ in self.islands)]
+        return list(zip(ends, [*(first for first, _, _ in self.islands), None], strict=True))
 
     def as_json(self) -> dict[str, Any]:
         """What `read` reads."""
-        return {
-            "cursor": self.cursor,
-            "taken": sorted(self.taken),
-            "jobs": [
-                [j.device_id, j.since.isoformat(), j.due.isoformat(), j.urgency, j.base,
-                 list(j.causes), j.tries]
-                for j in self.jobs.values()
-            ],
-        }  # fmt: skip
+        islands = [[first, last, found.isoformat()] for first, last, found in self.islands]
+        return {"cursor": self.cursor, "islands": islands}
 
     @classmethod
-    def read(cls, data: dict[str, Any]) -> Agenda:
-        """The agenda that was kept."""
-        jobs = [
-            Job(device, datetime.fromisoformat(since), datetime.fromisoformat(due), urgency, base,
-                tuple(causes), tries)
-            for device, since, due, urgency, base, causes, tries in data["jobs"]
-        ]  # fmt: skip
-        return cls(data["cursor"], frozenset(data["taken"]), {job.device_id: job for job in jobs})
+    def read(cls, data: dict[str, Any]) -> Seen:
+        """What was kept."""
+        return cls(
+            data["cursor"],
+            tuple((a, b, datetime.fromisoformat(at)) for a, b, at in data["islands"]),
+        )

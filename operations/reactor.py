@@ -1,8 +1,8 @@
 """`farola reactor`: reads new events, and fetches the config of a device whose trap says that it
 changed.
 
-One at a time for an inventory (a lease); what is to do lies in the inventory too (`reactions`), so
-that it may be killed at any moment.
+One at a time for an inventory (a lease); what is to do lies in the inventory too (`reactor_jobs`),
+so that it may be killed at any moment.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ import click
 
 from farola.output import json_option, note, print_json
 from farola.settings import load_settings
-from operations.reactions import SETTLED, URGENCY, Agenda, Job, Trigger
+from operations.reactions import Job, done, failed
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from inventory.db import Inventory
     from inventory.records import DeviceRecord, Secrets
+    from operations.reactor_jobs import Jobs
     from provisioning.fetch import Fetched
     from provisioning.history import History
 
     Running = dict[str, tuple[Job, Future[Fetched]]]
 
-FACT = "reactor"
+LEASE = "reactor"
 LEASE_S = 30.0
 LOOK_EVERY_S = 1.0
 AT_ONCE = 4
@@ -43,22 +44,20 @@ GRACE_S = 5.0
 """Given to fetches under way when the reactor is stopped."""
 PER_S = 2.0
 """Fetches begun a second at most: a district that comes back sends thousands of cold starts."""
-LOOK_BACK = timedelta(minutes=10)
-"""What the first start ever still takes up."""
-BATCH = 2000
-CURSOR_STEP = 200
-"""Events that are read again and again before the cursor is written past them."""
 
 
-@click.command()
-@click.option(
+quiet_option = click.option(
     "--quiet",
     "quiet_s",
     type=click.FloatRange(0, 3600),
     default=5.0,
     show_default=True,
-    help="Seconds a device must be quiet after its last trap before it is looked at.",
+    help="Seconds a device must be quiet after its last trap before its config is looked at.",
 )
+
+
+@click.command()
+@quiet_option
 @click.option("--once", is_flag=True, help="Do what is to do now, then end.")
 @json_option
 def reactor(quiet_s: float, once: bool, as_json: bool) -> None:
@@ -109,48 +108,53 @@ class Reactor:
         """
         from farola.errors import InventoryError
         from farola.keys import Keyring
+        from operations.reactor_jobs import Jobs
         from provisioning.history import History
 
         home = self.inventory.settings.home
-        history = History(home, Keyring(home))
-        failed = ""
+        history, jobs = History(home, Keyring(home)), Jobs(self.inventory)
+        said = ""
         with _leased(self.inventory, stop, once) as held:
             running: Running = {}
             while not stop.is_set():
                 try:
                     if not held():
                         break
-                    idle = self._turn(running, history)
-                    failed = ""
+                    idle = self._turn(running, history, jobs)
+                    said = ""
                 except InventoryError as error:
                     if once:
                         raise
-                    if str(error) != failed:
+                    if str(error) != said:
                         note(f"farola: reactor: {error}")
-                    failed, idle = str(error), False
+                    said, idle = str(error), False
                 if once and idle:
                     break
                 stop.wait(LOOK_EVERY_S if not (once and running) else 0.05)
             # What does not end in time is begun anew by the next reactor.
             wait([future for _job, future in running.values()], GRACE_S)
-            self._finish(running, history)
+            self._finish(running, history, jobs)
         return dict(self.counts)
 
-    def _turn(self, running: Running, history: History) -> bool:
+    def _turn(self, running: Running, history: History, jobs: Jobs) -> bool:
         """Take new triggers, end what is done, begin what is due; whether nothing is left to do."""
         from inventory.models import utcnow
 
-        self._finish(running, history)
-        agenda, now = self._take(history), utcnow()
-        due = [job for job in agenda.due(now) if job.device_id not in running]
-        for job in due[: min(self.at_once - len(running), self._allowance())]:
-            with self.inventory.session() as session:
-                device, secrets = _device(session, self.inventory, job.device_id)
-            running[job.device_id] = (job, _begun(job, device, secrets, history))
-            self._left -= 1
-        return not running and not any(
-            job.tries == 0 or job.due <= now for job in agenda.jobs.values()
-        )
+        def newest(device_id: str) -> str:
+            version = history.newest(device_id)
+            return version.mark if version else ""
+
+        self._finish(running, history, jobs)
+        more, now = jobs.take(self.quiet, newest), utcnow()
+        free = min(self.at_once - len(running), self._allowance())
+        if free > 0:
+            due = jobs.due(now, self.at_once)
+            for job in [one for one in due if one.device_id not in running][:free]:
+                with self.inventory.session() as session:
+                    device, secrets = _device(session, self.inventory, job.device_id)
+                running[job.device_id] = (job, _begun(job, device, secrets, history))
+                self._left -= 1
+        return not running and not more and not jobs.left(now)
 
     def _allowance(self) -> int:
         """How many fetches may begin now."""
@@ -159,78 +163,29 @@ class Reactor:
         self._at = now
         return int(self._left)
 
-    def _take(self, history: History) -> Agenda:
-        """The agenda with what is new; stored."""
-        from sqlalchemy import select
-
-        from inventory import queries
-        from inventory.models import Event, utcnow
-
-        with self.inventory.session() as session:
-            kept = queries.fact(session, FACT)
-            agenda = Agenda.read(kept) if kept else Agenda(_first_cursor(session))
-            rows = session.execute(
-                select(Event.id, Event.at, Event.kind, Event.device_id)
-                .where(Event.id > agenda.cursor)
-                .order_by(Event.id)
-                .limit(BATCH)
-            ).all()
-        found = [
-            Trigger(number, at, kind, device)
-            for number, at, kind, device in rows
-            if device and kind in URGENCY
-        ]
-        fresh = {one.device_id for one in found if one.id not in agenda.taken}
-        newest = {name: v.mark for name in fresh if (v := history.newest(name))}
-        young = utcnow() - SETTLED
-        settled = agenda.cursor
-        for number, at, _kind, _device_id in rows:
-            if at > young and len(rows) < BATCH:
-                break
-            settled = number
-        changed = agenda.with_triggers(found, newest, self.quiet)
-        if kept is None or changed != agenda or settled - agenda.cursor >= CURSOR_STEP:
-            changed = changed.settled(settled)
-            with self._writing() as session:
-                queries.set_fact(session, FACT, changed.as_json())
-        return changed
-
-    @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        """A session that begins by writing: SQLite then waits for other writers, instead of
-        failing where one came between our reading and our writing.
-        """
-        from sqlalchemy import update
-
-        from inventory.models import Fact
-
-        with self.inventory.session() as session:
-            session.execute(update(Fact).where(Fact.key == FACT).values(key=FACT))
-            yield session
-
-    def _finish(self, running: dict[str, tuple[Job, Future[Fetched]]], history: History) -> None:
+    def _finish(self, running: Running, history: History, jobs: Jobs) -> None:
         """Tell what ended fetches found, each with its job's end in one transaction."""
         for device_id, (job, future) in list(running.items()):
             if future.done():
-                with self._writing() as session:
+                with jobs.writing() as session:
                     outcome = _tell(session, job, future.result(), history)
                 del running[device_id]
                 self.counts[outcome] += 1
 
 
 def _tell(session: Session, job: Job, fetched: Fetched, history: History) -> str:
-    from inventory import events, queries
+    from inventory import events
     from inventory.models import utcnow
+    from operations.reactor_jobs import held, put
     from provisioning.fetch import explain, in_detail, in_words
 
-    agenda = Agenda.read(queries.fact(session, FACT) or {})
-    outcome = fetched.outcome
+    now_held, outcome = held(session, job.device_id), fetched.outcome
     if outcome == "unreachable":
-        agenda, given_up = agenda.failed(job, utcnow())
+        left, given_up = failed(now_held, job, utcnow())
         outcome = outcome if given_up else "tried again"
     else:
-        agenda = agenda.done(job, fetched.version.mark if fetched.version else "")
-    queries.set_fact(session, FACT, agenda.as_json())
+        left = done(now_held, job, fetched.version.mark if fetched.version else "")
+    put(session, job.device_id, left)
     # A device that cannot be fetched from at all says so only where its config did change.
     refused = outcome == "refused"
     if outcome == "tried again" or (refused and job.urgency > 0):
@@ -287,16 +242,6 @@ def _device(
     return found[0], secrets.get(found[0].credential_name or "")
 
 
-def _first_cursor(session: Session) -> int:
-    """Where a reactor begins that never ran: a little back, as it starts beside the collector."""
-    from sqlalchemy import func, select
-
-    from inventory.models import Event, utcnow
-
-    old = select(func.max(Event.id)).where(Event.at < utcnow() - LOOK_BACK)
-    return int(session.scalar(old) or 0)
-
-
 @contextmanager
 def _leased(inventory: Inventory, stop: threading.Event, once: bool) -> Iterator[Any]:
     """Yields a function that says whether this reactor still is the one; waits to become it."""
@@ -304,7 +249,7 @@ def _leased(inventory: Inventory, stop: threading.Event, once: bool) -> Iterator
     from collectors.lease import LeaseTable
     from farola.errors import InventoryError
 
-    table, holder = LeaseTable(inventory, LEASE_S, FACT), f"reactor {own_mark()}"
+    table, holder = LeaseTable(inventory, LEASE_S, LEASE), f"reactor {own_mark()}"
     term: int | None = None
     while term is None and not stop.is_set():
         seen = table.seen()

@@ -23,6 +23,7 @@ from collectors.snmp.addresses import join_host_port
 from farola.output import note
 from farola.ports import check_port
 from farola.settings import load_settings
+from operations.reactor import quiet_option
 
 COLLECTOR = "collector"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
@@ -48,12 +49,15 @@ _PR_SET_PDEATHSIG = 1
 )
 @traps_option
 @metrics_option
+@quiet_option
 def up(
+    *,
     host: str,
     port: int,
     interval_s: float,
     traps: tuple[str, int] | None,
     metrics: tuple[str, int] | None,
+    quiet_s: float,
 ) -> int:
     """Run collector, reactor and console in one process tree until stopped (SIGTERM, Ctrl-C).
 
@@ -80,7 +84,7 @@ def up(
     return Supervisor(
         [
             Child(COLLECTOR, farola(*collect)),
-            Child("reactor", farola("reactor")),
+            Child("reactor", farola("reactor", "--quiet", f"{quiet_s:g}")),
             Child("console", farola("web", "--host", host, "--port", str(port))),
         ]
     ).run()

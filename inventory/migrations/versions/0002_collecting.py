@@ -1,4 +1,6 @@
-"""What collecting needs: uplinks, discovered agents, leases, maintenance, controllers."""
+"""What collecting needs: uplinks, discovered agents, leases, maintenance, controllers, and the
+configs to look at.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -52,6 +54,21 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("maintenance") as batch_op:
         batch_op.create_index(batch_op.f("ix_maintenance_place"), ["place"], unique=False)
+
+    op.create_table(
+        "reaction",
+        sa.Column("device_id", sa.String(length=200), nullable=False),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.Column("due", sa.DateTime(), nullable=False),
+        sa.Column("urgency", sa.Integer(), nullable=False),
+        sa.Column("base", sa.String(), nullable=False),
+        sa.Column("causes", sa.JSON(), nullable=False),
+        sa.Column("events", sa.Integer(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_reaction")),
+    )
+    with op.batch_alter_table("reaction") as batch_op:
+        batch_op.create_index("ix_reaction_urgency_due", ["urgency", "due"], unique=False)
 
     op.create_table(
         "uplink",
