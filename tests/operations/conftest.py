@@ -6,6 +6,10 @@ import socket
 
 import pytest
 
+from tests.inventory.conftest import cli
+
+__all__ = ["cli"]
+
 
 @pytest.fixture
 def unused_port() -> int:
