@@ -120,20 +120,32 @@ def learn(session: Session, links: Iterable[tuple[str, str, str]]) -> dict[str, 
     """Take what LLDP says: device, upstream device, its port.
 
     Returns the devices by what became of them: `new`, `moved` (told as an event), `seen` (known
-    already), `manual` (a person said otherwise, which stays), `circle` (refused).
+    already), `manual` (a person said otherwise, which stays), `circle` (refused). What LLDP said
+    before of a device that it names now does not count against its new link, so that a device may
+    change places with the one above it; what was known is taken first.
     """
-    uplinks = upstream_of(session)
+    told = list(links)
     rows = {row.device_id: row for row in session.scalars(select(Uplink))}
+    named = {device_id for device_id, _, _ in told}
     now = utcnow()
     became: dict[str, list[str]] = {
         word: [] for word in ("new", "moved", "seen", "manual", "circle")
     }
-    for device_id, upstream_id, port in links:
+    uplinks = {
+        device_id: record for device_id, record in upstream_of(session).items()
+        if record.source == MANUAL or device_id not in named
+    }  # fmt: skip
+    fresh = []
+    for device_id, upstream_id, port in told:
         row = rows.get(device_id)
         if row is not None and (row.upstream_id, row.upstream_port) == (upstream_id, port):
             row.seen_at = now
+            uplinks[device_id] = UplinkRecord(device_id, upstream_id, port, row.source, now)
             became["seen"].append(device_id)
-            continue
+        else:
+            fresh.append((device_id, upstream_id, port))
+    for device_id, upstream_id, port in fresh:
+        row = rows.get(device_id)
         if row is not None and row.source == MANUAL:
             became["manual"].append(device_id)
             continue
@@ -143,15 +155,25 @@ def learn(session: Session, links: Iterable[tuple[str, str, str]]) -> dict[str, 
         uplinks[device_id] = UplinkRecord(device_id, upstream_id, port, LLDP, now)
         became["new" if row is None else "moved"].append(device_id)
         if row is None:
-            session.add(
-                Uplink(device_id=device_id, upstream_id=upstream_id, upstream_port=port,
-                       source=LLDP, seen_at=now)
+            row = rows[device_id] = Uplink(
+                device_id=device_id, upstream_id=upstream_id, upstream_port=port, source=LLDP,
+                seen_at=now,
             )  # fmt: skip
+            session.add(row)
             continue
         was = _place(row)
         row.upstream_id, row.upstream_port, row.seen_at = upstream_id, port, now
         _tell(session, device_id, was, _place(row), "lldp")
     session.flush()
+    for device_id in became["circle"]:
+        row = rows.get(device_id)
+        if row is not None and device_id not in uplinks:  # its old link: unless it closes one now
+            if closes_circle(uplinks, device_id, row.upstream_id):
+                remove(session, device_id, "lldp")
+            else:
+                uplinks[device_id] = UplinkRecord(
+                    device_id, row.upstream_id, row.upstream_port, row.source, row.seen_at
+                )
     return became
 
 

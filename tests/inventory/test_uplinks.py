@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from farola.errors import InventoryError
+from farola.settings import Settings
 from inventory import uplinks
-from inventory.models import Device, Event
+from inventory.db import Inventory, upgrade
+from inventory.models import Device, Event, Uplink
 
 
 @pytest.fixture
@@ -61,6 +68,69 @@ def test_nothing_may_hang_on_itself(session):
     assert (became["circle"], became["new"]) == (["sw2"], ["sw2"])
     both = uplinks.learn(session, [("core", "ap", "x")])
     assert both["circle"] == ["core"]
+
+
+def test_devices_that_change_places_are_believed_in_one_round(session):
+    for one, up in (("sw1", "core"), ("sw2", "sw1"), ("ap", "sw2")):
+        uplinks.learn(session, [(one, up, "1")])
+    for up, down in (("sw2", "sw1"), ("sw1", "sw2")):  # the lower one first
+        became = uplinks.learn(session, [(down, up, "1"), (up, "core", "1"), ("ap", down, "1")])
+        assert (became["moved"], became["circle"]) == ([down, up, "ap"], [])
+        assert uplinks.path_up(uplinks.upstream_of(session), "ap") == [down, up, "core"]
+
+
+NAMES = "abcdef"
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> list[tuple[str, str, str]]:
+    """Each device but the first hangs on one before it."""
+    order = ["a", *draw(st.permutations(NAMES[1:]))]
+    links = [(order[n], order[draw(st.integers(0, n - 1))], "1") for n in range(1, len(order))]
+    return draw(st.permutations(links))
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory) -> Iterator[Inventory]:
+    inventory = Inventory(Settings(tmp_path_factory.mktemp("bare")))
+    upgrade(inventory.engine)
+    with inventory.session() as opened:
+        opened.add_all([Device(id=name, name=name) for name in NAMES])
+    yield inventory
+    inventory.close()
+
+
+@hypothesis.settings(max_examples=40, deadline=None)
+@given(trees(), trees())
+def test_the_order_in_which_links_are_told_decides_nothing(bare, before, now):
+    with bare.session() as session:
+        uplinks.learn(session, before)
+        assert uplinks.learn(session, now)["circle"] == []
+        known = uplinks.upstream_of(session).values()
+        assert {(one.device_id, one.upstream_id, "1") for one in known} == set(now)
+        session.rollback()
+
+
+pairs = st.lists(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES), st.just("1")), max_size=9
+)
+
+
+@hypothesis.settings(max_examples=40, deadline=None)
+@given(st.lists(pairs, max_size=3), st.lists(st.sampled_from(NAMES), max_size=2))
+def test_whatever_is_told_nothing_comes_to_hang_on_itself(bare, rounds, by_hand):
+    with bare.session() as session:
+        for links in rounds:
+            uplinks.learn(session, links)
+            for one in by_hand:
+                if row := session.get(Uplink, one):
+                    row.source = uplinks.MANUAL
+            session.flush()
+            known = uplinks.upstream_of(session)
+            for one in known:
+                path = [one, *uplinks.path_up(known, one)]
+                assert path[-1] not in known, path
+        session.rollback()
 
 
 def test_retired_devices_hold_nobody_up(session):
