@@ -27,6 +27,7 @@ from inventory.queries import devices
 from inventory.uplinks import upstream_of
 from tests.collectors.discovery.conftest import started
 from tests.collectors.snmp.conftest import free_port
+from tests.conftest import require
 
 RECORDINGS = Path(__file__).parent / "recordings"
 MAC = "00:00:5e:00:53:{:02x}"
@@ -173,8 +174,7 @@ def test_two_real_lldpd_that_hear_each_other(needs_program, run, db):
             remove = ["ip", "netns", "del", name]
             stack.callback(subprocess.run, remove, capture_output=True, check=False)
         made = subprocess.run(["sh", "-c", NETNS.format(**names)], capture_output=True, check=False)
-        if made.returncode:
-            pytest.skip(f"no network namespaces here: {made.stderr.decode()}")
+        require(not made.returncode, f"no network namespaces here: {made.stderr.decode()}")
         for name, number in (("sw", 1), ("ap", 2)):
             agent = _Host(stack, names[name], name)
             agent.start_snmpd(snmpd, name, f"10.99.0.{number}")
