@@ -2,7 +2,7 @@
 
 Of a trap the sender's engine is authoritative and not known before; of an inform ours is, and
 senders learn it, and its clock, from our reports (RFC 3414, 3.2). Messages and their security are
-those of `v3/`, which polls use too; pysnmp reads what is inside.
+those of `v3/`, which polls use too.
 """
 
 from __future__ import annotations
@@ -10,16 +10,10 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]  # publishes no types
-from pysnmp.proto.api import v2c
-from pysnmp.proto.mpmod.rfc3412 import ScopedPDU
 
 from collectors.snmp.model import Usm
-from collectors.snmp.notification import MAX_PACKET, Notification, notification_of
-from collectors.snmp.peers import OwnEngine, Peers
-from collectors.snmp.pysnmp_values import NOT_SNMP
+from collectors.snmp.notification import MAX_PACKET, Notification, notification_of, scoped_pdu
+from collectors.snmp.peers import OwnEngine, Peers, Sender
 from collectors.snmp.recent import remember
 from collectors.snmp.v3.message import (
     AUTH,
@@ -46,9 +40,11 @@ from collectors.snmp.v3.security import (
     opened,
     secured,
 )
-from collectors.snmp.v3.usm import KeyRing, LocalKeys, has_two_forms
+from collectors.snmp.v3.usm import DecryptionError, KeyRing, LocalKeys, has_two_forms
 
 Users = Callable[[bytes], Sequence[Usm]]
+Scoped = tuple[bytes, bytes, bytes]
+"""Engine id, context and PDU."""
 WRONG_USER = ("wrong_user", UNKNOWN_USER)
 CANDIDATES = 4
 """Users of the same name that a message is tried with."""
@@ -87,9 +83,12 @@ class V3Ear:
         self._keys: OrderedDict[tuple[Usm, bytes, bool], LocalKeys] = OrderedDict()
         self._reports: Counter[int] = Counter()
 
-    def hear(self, packet: bytes, users: Users, now_s: float, wall_s: float) -> Heard:
+    def hear(
+        self, packet: bytes, users: Users, now_s: float, wall_s: float, place: str = ""
+    ) -> Heard:
         """What `packet` is. `users` gives those who may have sent it, by their name; `now_s` is a
-        steady clock, `wall_s` the time of day, both in seconds.
+        steady clock, `wall_s` the time of day, both in seconds. `place` is the device at the
+        address that it came from, empty where there is none.
         """
         try:
             message = decode_message(packet)
@@ -112,7 +111,7 @@ class V3Ear:
         proved = self._prove(message, able)
         if proved is None:
             return self._told(message, "wrong_key", WRONG_DIGEST, now_s)
-        return self._opened(message, proved, now_s, wall_s)
+        return self._opened(message, proved, now_s, wall_s, place)
 
     def _prove(self, message: Message, users: Sequence[Usm]) -> _Proved | None:
         for usm in users:
@@ -132,15 +131,18 @@ class V3Ear:
         """Remember keys for an engine that a message has proved: rubbish displaces none."""
         remember(self._keys, (usm, engine_id, cisco), keys, LOCAL_KEYS)
 
-    def _opened(self, message: Message, by: _Proved, now_s: float, wall_s: float) -> Heard:
+    def _opened(
+        self, message: Message, by: _Proved, now_s: float, wall_s: float, place: str
+    ) -> Heard:
         """What an authentic message says; `not_in_window` where it is an old one."""
         ours = message.engine_id == self.engine.id
-        if message.level & AUTH and not self._fresh(message, ours, now_s, wall_s):
+        fresh = self._is_now(message, now_s) if ours else self._follows(message, by, wall_s, place)
+        if message.level & AUTH and not fresh:
             return self._told(message, "not_in_window", NOT_IN_WINDOW, now_s, by)
         scoped, by = self._unlocked(message, by)
         if scoped is None and message.level & PRIV:
             return self._told(message, "wrong_key", NOT_DECRYPTED, now_s)
-        notification, response = _read(scoped, by.usm.user)
+        notification, response = _read(scoped, by.usm)
         if notification is None or (ours and not response):
             return Heard("malformed")
         if response and not ours:  # its sender has to discover our engine
@@ -152,7 +154,7 @@ class V3Ear:
         )
         return Heard("replayed") if again else Heard("", notification)
 
-    def _unlocked(self, message: Message, by: _Proved) -> tuple[Any, _Proved]:
+    def _unlocked(self, message: Message, by: _Proved) -> tuple[Scoped | None, _Proved]:
         """The scoped PDU, None where no keys open it, and the keys that do."""
         scoped = _scoped_pdu(message, by)
         if scoped is None and message.level & PRIV and has_two_forms(by.usm):
@@ -162,11 +164,15 @@ class V3Ear:
             scoped = _scoped_pdu(message, by)
         return scoped, by
 
-    def _fresh(self, message: Message, ours: bool, now_s: float, wall_s: float) -> bool:
-        if not ours:
-            return self.peers.in_window(message.engine_id, message.boots, message.time_s, wall_s)
+    def _is_now(self, message: Message, now_s: float) -> bool:
         late_s = abs(self.engine.time_s(now_s) - message.time_s)
         return message.boots == self.engine.boots and late_s <= TIME_WINDOW_S
+
+    def _follows(self, message: Message, by: _Proved, wall_s: float, place: str) -> bool:
+        if not message.level & AUTH:
+            return True
+        sender = Sender(message.engine_id, by.usm, place)
+        return self.peers.in_window(sender, message.boots, message.time_s, wall_s)
 
     def _told(
         self, message: Message, outcome: str, stat: int, now_s: float, by: _Proved = _NOBODY
@@ -195,28 +201,21 @@ class V3Ear:
         return secured(header, by.usm, by.keys, scoped, MAX_PACKET)
 
 
-def _scoped_pdu(message: Message, by: _Proved) -> Any:
-    """The message's scoped PDU as pysnmp has it; None where these keys do not open it."""
+def _scoped_pdu(message: Message, by: _Proved) -> Scoped | None:
+    """The message's scoped PDU; None where these keys do not open it."""
     try:
-        scoped, rest = decoder.decode(opened(message, by.usm, by.keys), asn1Spec=ScopedPDU())
-        scoped[2].getComponent()
-    except NOT_SNMP:  # a DecryptionError is a ValueError too
+        data = opened(message, by.usm, by.keys)
+    except DecryptionError:
         return None
-    return None if rest and not message.level & PRIV else scoped
+    return scoped_pdu(data, padded=bool(message.level & PRIV))
 
 
-def _read(scoped: Any, user: str) -> tuple[Notification | None, bytes]:
+def _read(scoped: Scoped | None, usm: Usm) -> tuple[Notification | None, bytes]:
     """The notification that a scoped PDU is, and the scoped PDU that acknowledges an inform."""
     if scoped is None:
         return None, b""
-    try:
-        asked = scoped[2].getComponent()
-        notification = notification_of(asked, user)
-        if scoped[2].getName() != "inform-request":
-            return notification, b""
-        pdu = v2c.apiPDU.get_response(asked)
-        v2c.apiPDU.set_varbinds(pdu, v2c.apiPDU.get_varbinds(asked))
-        response = bytes(encoder.encode(pdu))
-        return notification, encode_scoped(bytes(scoped[0]), response, bytes(scoped[1]))
-    except NOT_SNMP:
-        return None, b""
+    engine_id, context, pdu = scoped
+    found = notification_of(pdu, usm)
+    if found is None or found.response is None:
+        return found, b""
+    return found, encode_scoped(engine_id, found.response, context)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hmac
 import json
 import os
 import secrets
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from collectors.snmp.model import Usm
 from collectors.snmp.recent import remember
 from collectors.snmp.v3.security import LATEST_BOOTS, TIME_WINDOW_S, EngineClock
 from farola.errors import SettingsError
@@ -25,6 +27,10 @@ from farola.errors import SettingsError
 ENGINE_FILE, PEERS_FILE = "snmp-engine.json", "snmp-peers.json"
 ENGINES, DIGESTS = 50_000, 100_000
 """Engines and digests of messages that are remembered; the oldest make room."""
+PLACES = 4
+"""Places that one engine is remembered at."""
+Row = tuple[str, str, str, dict[str, tuple[int, int, float]]]
+"""Engine id, fingerprint of the credential, home, and by place boots, time and when that was."""
 _PREFIX = bytes.fromhex("80004fb805")
 """RFC 3411: pysnmp's enterprise number (20408, Farola has none), then octets of our choice."""
 
@@ -73,25 +79,64 @@ def _read_engine(path: Path) -> tuple[bytes, int]:
     return (identity, boots) if 5 <= len(identity) <= 32 and boots >= 0 else (_new_id(), 0)
 
 
+class Sender(NamedTuple):
+    """Who an authentic message is from: an engine, the user whose key proves it, and the device at
+    the address that it came from (empty where that is nobody's).
+    """
+
+    engine_id: bytes
+    usm: Usm
+    place: str = ""
+
+
+@dataclass(slots=True)
+class _Engine:
+    """An engine, as one credential speaks for it: its clock at each place that it is heard from.
+
+    `home` is the first of these that is a device's.
+    """
+
+    home: str
+    clocks: dict[str, EngineClock] = field(default_factory=dict)
+
+
 class Peers:
     """The clocks of engines whose messages proved authentic, and the digests of those messages.
 
-    `now_s` is wall time in seconds, so that a clock outlives a restart.
+    A clock is one credential's at one place: who holds another device's credential, or sends from
+    another address, cannot put it forward and so silence the device. `fingerprint` names a
+    credential without telling it; `now_s` is wall time in seconds, so that a clock outlives a
+    restart.
     """
 
-    def __init__(self) -> None:
-        self._clocks: OrderedDict[bytes, EngineClock] = OrderedDict()
+    def __init__(self, fingerprint: Callable[[str], str] | None = None) -> None:
+        self._fingerprint = fingerprint or _short_lived()
+        self._engines: OrderedDict[tuple[bytes, str], _Engine] = OrderedDict()
         self._digests: OrderedDict[tuple[bytes, bytes], float] = OrderedDict()
 
-    def in_window(self, engine_id: bytes, boots: int, time_s: int, now_s: float) -> bool:
-        """Whether an authentic message of then is no old one; its engine's clock is set by it.
+    def in_window(self, sender: Sender, boots: int, time_s: int, now_s: float) -> bool:
+        """Whether an authentic message of then is no old one; the clock of its engine at that
+        place is set by it.
 
-        The first message of an engine is taken for new: a sender of traps cannot be asked.
+        The first message of an engine is taken for new: a sender of traps cannot be asked. From
+        elsewhere than its home it must not be older than its clock there either.
         """
         if boots >= LATEST_BOOTS:
             return False
-        clock = self._clocks.get(engine_id) or EngineClock(boots, time_s, now_s)
-        remember(self._clocks, engine_id, clock, ENGINES)
+        key = (sender.engine_id, self._mark(sender.usm))
+        engine = self._engines.get(key)
+        if engine is None or (sender.place and not engine.home):
+            engine = _Engine(sender.place)
+        remember(self._engines, key, engine, ENGINES)
+        home = engine.clocks.get(engine.home)
+        if home is not None and engine.home != sender.place:
+            at_home = replace(home)  # asked, not set: this is not its place
+            if not at_home.follow(boots, time_s, now_s):
+                return False
+        clock = engine.clocks.setdefault(sender.place, EngineClock(boots, time_s, now_s))
+        for place in [one for one in engine.clocks if one not in {engine.home, sender.place}]:
+            if len(engine.clocks) > PLACES:
+                del engine.clocks[place]
         return clock.follow(boots, time_s, now_s)
 
     def repeated(self, engine_id: bytes, digest: bytes, now_s: float) -> bool:
@@ -104,17 +149,37 @@ class Peers:
     def load(self, home: Path) -> None:
         """Read the clocks that an earlier run saved; what cannot be read is forgotten."""
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-            data = json.loads((home / PEERS_FILE).read_text(encoding="utf-8"))
-            for engine_id, (boots, time_s, at_s) in list(data.items())[-ENGINES:]:
-                clock = EngineClock(int(boots), int(time_s), float(at_s))
-                self._clocks[bytes.fromhex(engine_id)] = clock
+            rows = json.loads((home / PEERS_FILE).read_text(encoding="utf-8"))
+            for engine_id, mark, first, clocks in rows[-ENGINES:]:
+                self._engines[bytes.fromhex(engine_id), str(mark)] = _Engine(
+                    str(first),
+                    {
+                        str(place): EngineClock(int(boots), int(time_s), float(at_s))
+                        for place, (boots, time_s, at_s) in clocks.items()
+                    },
+                )
 
-    def rows(self) -> dict[str, tuple[int, int, float]]:
-        """What `save` writes: taken in the loop, so that it can be written in a thread."""
-        return {key.hex(): (c.boots, c.time_s, round(c.at)) for key, c in self._clocks.items()}
+    def rows(self) -> list[Row]:
+        """What `save_peers` writes: taken in the loop, so that it can be written in a thread."""
+        return [
+            (
+                engine_id.hex(), mark, one.home,
+                {place: (c.boots, c.time_s, round(c.at)) for place, c in one.clocks.items()},
+            )
+            for (engine_id, mark), one in self._engines.items()
+        ]  # fmt: skip
+
+    def _mark(self, usm: Usm) -> str:
+        return self._fingerprint("\0".join(astuple(usm)))
 
 
-def save_peers(home: Path, rows: dict[str, tuple[int, int, float]]) -> None:
+def _short_lived() -> Callable[[str], str]:
+    """Fingerprints that nobody else can make, nor we after a restart."""
+    key = secrets.token_bytes(32)
+    return lambda text: hmac.new(key, text.encode(), "sha256").hexdigest()[:16]
+
+
+def save_peers(home: Path, rows: list[Row]) -> None:
     """Keep the clocks for the next run; OSError if that cannot be written."""
     if rows:
         _write(home / PEERS_FILE, rows)

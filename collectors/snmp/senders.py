@@ -7,11 +7,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 from collectors.snmp.book import SYS_NAME, text_of
-from collectors.snmp.model import Oid, Target, Usm
-from collectors.snmp.notification import Notification
-
-TRAP_ADDRESS: Oid = (1, 3, 6, 1, 6, 3, 18, 1, 3, 0)
-"""snmpTrapAddress: who sent a trap that came through a proxy."""
+from collectors.snmp.model import Target, Usm
+from collectors.snmp.notification import TRAP_ADDRESS, Notification
 
 
 def plain_address(text: str) -> str:
@@ -44,6 +41,8 @@ class Senders:
     """By address."""
     users_by_name: Mapping[str, tuple[Usm, ...]] = field(default_factory=dict, repr=False)
     """Of the whole city, for senders whose address is nobody's."""
+    own: Mapping[str, tuple[bytes, Usm | None]] = field(default_factory=dict, repr=False)
+    """Community and user of each device: what proves that a name is its own."""
 
     @classmethod
     def of(
@@ -57,7 +56,9 @@ class Senders:
         communities: dict[str, set[bytes]] = {"": set()}
         users: dict[str, dict[Usm, None]] = {}
         named: dict[str, dict[Usm, None]] = {}
+        own: dict[str, tuple[bytes, Usm | None]] = {}
         for target in targets:
+            own[target.device_id] = (target.community.encode(), target.usm)
             # It may send from any address that it may answer from.
             for address in {plain_address(a) for a in (target.address, *target.answers_from)}:
                 ids.setdefault(address, []).append(target.device_id)
@@ -75,13 +76,21 @@ class Senders:
             {address: frozenset(found) for address, found in communities.items()},
             {address: tuple(found) for address, found in users.items()},
             {name: tuple(found) for name, found in named.items()},
+            own,
         )
 
-    def trusts(self, notification: Notification, source: str) -> bool:
+    def trusts(self, community: bytes, source: str) -> bool:
         """Whether the community is one that the device at `source` (or, if none, any) has."""
-        return notification.community in self.communities.get(
+        return community in self.communities.get(
             source if source in self.by_address else "", frozenset()
         )
+
+    def place(self, source: str) -> str:
+        """The device at an address; the address itself where several share it, empty where it is
+        nobody's.
+        """
+        here = self.by_address.get(source, ())
+        return here[0] if len(here) == 1 else source if here else ""
 
     def users_at(self, source: str) -> Callable[[bytes], Sequence[Usm]]:
         """Who may sign messages from `source`, by name."""
@@ -95,19 +104,27 @@ class Senders:
         return named
 
     def device_of(self, notification: Notification, source: str) -> str | None:
-        """The device that sent it: by address, else by sysName or the address it names itself."""
+        """The device that sent it: by address, else by sysName or the address it names itself, and
+        then only where the community or user is that device's own.
+        """
         here = self.by_address.get(source, ())
         if len(here) == 1:
             return here[0]
         named = self.by_name.get(text_of(notification.values.get(SYS_NAME)) or "")
         if named is not None and (not here or named in here):
-            return named
+            return named if self._proves(notification, named) else None
         told = notification.values.get(TRAP_ADDRESS)
         if isinstance(told, bytes) and len(told) == 4:
             there = self.by_address.get(".".join(map(str, told)), ())
-            if len(there) == 1:
+            if len(there) == 1 and self._proves(notification, there[0]):
                 return there[0]
         return None
+
+    def _proves(self, notification: Notification, device_id: str) -> bool:
+        community, usm = self.own.get(device_id, (b"", None))
+        if notification.usm is not None:
+            return notification.usm == usm
+        return bool(community) and notification.community == community
 
     def access_point(self, told: Mapping[str, str]) -> str | None:
         """The device that a controller speaks of, by its MAC, else by its name."""

@@ -86,6 +86,7 @@ def describe(
 ) -> TrapEvent:
     """The event of a notification from the device `sender` (None where that is not known).
 
+    Who is not known says nothing of access points: the event has no device then.
     Of its values only those known to be harmless are kept: a trap may carry a community
     (snmpTrapCommunity) or a client's address.
     """
@@ -103,7 +104,7 @@ def describe(
     if kind.kind in AP_KINDS:
         point = access_point(kind, values)
         detail["access_point"], detail["controller"] = point, sender
-        device = senders.access_point(point)
+        device = senders.access_point(point) if sender else None
         text = f"{text}: {point.get('name') or point.get('mac') or 'it does not say which'}"
     elif interface := _first(values, (IF_NAME, IF_DESCR, IF_INDEX)):
         detail["interface"] = _shown(interface)

@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from collectors.snmp.notification_v3 import V3Ear
 from collectors.snmp.peers import Peers, save_peers, start_engine
 from collectors.snmp.senders import Senders, plain_address
+from collectors.snmp.sweep.sockets import BUFFER, SocketAddress
 from collectors.snmp.trap_kinds import TrapEvent
+from collectors.snmp.trap_refusals import REFUSED, Refusals
+from collectors.snmp.trap_socket import TrapSocket
 from collectors.snmp.traps import TrapCounts, TrapFilter
 from collectors.targets import Targets
 from farola.errors import InventoryError, SettingsError
+from farola.keys import Keyring
 from farola.output import note
 from inventory.db import Inventory
 from inventory.events import record
@@ -23,18 +26,6 @@ FLUSH_EVERY_S = 0.2
 MOST_WAITING = 10_000
 SAVE_EVERY_S = 300.0
 """How often the clocks of v3 engines are written down, besides at the end."""
-NAMED = 20
-"""Refused senders that are told, one line each; the counts go on."""
-
-
-REFUSED = {
-    "wrong_community": "its community is not that of the device's credential",
-    "wrong_user": "no device there has a credential with that SNMPv3 user",
-    "wrong_key": "signed or encrypted with another key than the credential's",
-    "weak_level": "not signed as the device's credential asks for, or at a level it has no key for",
-    "not_in_window": "older than its engine's clock: sent again by somebody, or the agent's "
-    "engineBoots did not grow when it started",
-}
 ANSWERED_AT_ONCE = frozenset({*REFUSED, "discovery"})
 """What a report answers: nothing is stored first."""
 
@@ -45,43 +36,48 @@ class _Waiting:
 
     event: TrapEvent | None
     reply: bytes | None
-    sender: tuple[Any, ...]
+    sender: SocketAddress
 
 
-class TrapReceiver(asyncio.DatagramProtocol):
+class TrapReceiver:
     """Judges every packet at once and writes what counts a few times a second, in one
     transaction; an inform is acknowledged only after that.
     """
 
-    def __init__(self, inventory: Inventory, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        most_waiting: int = MOST_WAITING,
+        buffer_bytes: int = BUFFER,
+    ) -> None:
         self.counts = TrapCounts()
         self._inventory = inventory
         self._filter = TrapFilter()
         self._most_waiting = most_waiting
         self._waiting: list[_Waiting] = []
         self._under_way = 0
-        self._transport: asyncio.DatagramTransport | None = None
+        self._socket: TrapSocket | None = None
+        self._buffer_bytes = buffer_bytes
+        self._refusals = Refusals()
         self._flusher: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._writing = asyncio.Lock()
         self._failed = False
+        self._drops = 0
         self._home = inventory.settings.home
         self._peers = Peers()
         self._saved = time.monotonic()
-        self._told: set[tuple[str, str]] = set()
 
     async def listen(self, host: str, port: int) -> None:
         """Open the socket; SettingsError if the address cannot be listened on, or our own SNMPv3
         engine cannot be kept.
         """
-        loop = asyncio.get_running_loop()
         engine = await asyncio.to_thread(start_engine, self._home, time.monotonic())
+        self._peers = Peers(Keyring(self._home).fingerprint)
         await asyncio.to_thread(self._peers.load, self._home)
         self._filter.ear = V3Ear(engine, self._peers)
         try:
-            self._transport, _ = await loop.create_datagram_endpoint(
-                lambda: self, local_addr=(host, port)
-            )
+            self._socket = await TrapSocket.listen(host, port, self._hear, self._buffer_bytes)
         except OSError as error:
             raise SettingsError(
                 f"cannot listen for traps on {host}:{port}: {error.strerror}; "
@@ -93,27 +89,33 @@ class TrapReceiver(asyncio.DatagramProtocol):
         """Accept traps of these devices, with their communities and users."""
         self._filter.senders = Senders.of(targets.polled, targets.names, targets.macs)
 
-    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+    def _hear(self, data: bytes, addr: SocketAddress) -> None:
         """Judge a packet. An event that finds no room is dropped, unacknowledged."""
         room = len(self._waiting) + self._under_way < self._most_waiting
-        source = plain_address(str(addr[0]))
-        verdict = self._filter.judge(data, source, time.monotonic(), room=room, wall_s=time.time())
+        source, now_s = plain_address(str(addr[0])), time.monotonic()
+        verdict = self._filter.judge(data, source, now_s, room=room, wall_s=time.time())
         self.counts.add("received")
         if verdict.event is None:
             self.counts.add(verdict.outcome)
         if verdict.outcome in REFUSED:
-            self._tell(verdict.outcome, source)
+            known = source in self._filter.senders.by_address
+            self._refusals.tell(verdict.outcome, source, now_s, known=known)
         if verdict.outcome in ANSWERED_AT_ONCE:
-            if verdict.reply is not None and self._transport is not None:
-                self._transport.sendto(verdict.reply, addr)
+            if verdict.reply is not None and self._socket is not None:
+                self._socket.send(verdict.reply, addr)
         elif room and (verdict.event or verdict.reply):
             self._waiting.append(_Waiting(verdict.event, verdict.reply, addr))
 
-    def _tell(self, outcome: str, source: str) -> None:
-        """Name a sender that is refused, once: its device may be set up wrongly."""
-        if len(self._told) < NAMED and (outcome, source) not in self._told:
-            self._told.add((outcome, source))
-            note(f"farola: traps from {source} are refused: {REFUSED[outcome]}")
+    def _count_drops(self) -> None:
+        if self._socket is not None:
+            drops = self._socket.drops()
+            self.counts.add("kernel_drops", drops - self._drops)
+            if drops and not self._drops:
+                note(
+                    f"farola: the kernel dropped {drops:,} traps: `farola doctor` tells how to "
+                    "enlarge its buffers"
+                )
+            self._drops = drops
 
     async def flush(self) -> None:
         """Store what is waiting, then acknowledge the informs."""
@@ -128,8 +130,8 @@ class TrapReceiver(asyncio.DatagramProtocol):
             self._waiting = [one for one in kept if one.event] + self._waiting
             self.counts.add("stored", sum(one.event is not None for one in stored))
             for one in stored:
-                if one.reply is not None and self._transport is not None:
-                    self._transport.sendto(one.reply, one.sender)
+                if one.reply is not None and self._socket is not None:
+                    self._socket.send(one.reply, one.sender)
 
     async def close(self) -> None:
         """Stop listening; what was received is stored first."""
@@ -140,8 +142,9 @@ class TrapReceiver(asyncio.DatagramProtocol):
         if self._waiting:
             note(f"farola: {len(self._waiting)} traps are lost: the inventory did not take them")
         await self._save_peers()
-        if self._transport is not None:
-            self._transport.close()
+        if self._socket is not None:
+            self._count_drops()
+            self._socket.close()
 
     async def _save_peers(self) -> None:
         self._saved = time.monotonic()
@@ -154,6 +157,7 @@ class TrapReceiver(asyncio.DatagramProtocol):
         while not self._closing.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), FLUSH_EVERY_S)
+            self._count_drops()
             if time.monotonic() - self._saved >= SAVE_EVERY_S:
                 await self._save_peers()
             try:

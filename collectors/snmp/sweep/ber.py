@@ -14,6 +14,7 @@ INTEGER, OCTETS, NULL, OBJECT_ID, SEQUENCE = 0x02, 0x04, 0x05, 0x06, 0x30
 ADDRESS, COUNTER32, GAUGE32, TICKS, OPAQUE, COUNTER64 = 0x40, 0x41, 0x42, 0x43, 0x44, 0x46
 NO_OBJECT, NO_INSTANCE, END_OF_VIEW = 0x80, 0x81, 0x82
 GET, GET_NEXT, RESPONSE, GET_BULK = 0xA0, 0xA1, 0xA2, 0xA5
+TRAP_V1, INFORM, TRAP = 0xA4, 0xA6, 0xA7
 _MAX_ARCS = 128
 _MAX_ARC = 2**32 - 1
 _MAX_OID = 5 * _MAX_ARCS
@@ -41,7 +42,7 @@ class Message(NamedTuple):
     pairs: Sequence[Pair]
 
 
-class _NotSnmpError(Exception):
+class NotSnmpError(Exception):
     """Bytes that are no response."""
 
 
@@ -166,25 +167,25 @@ def decode_response(data: bytes) -> Message | None:
     """The response in `data`; None for any other bytes, also where something follows it."""
     try:
         return _message(data)
-    except (_NotSnmpError, IndexError):
+    except (NotSnmpError, IndexError):
         return None
 
 
 def _message(data: bytes) -> Message:
-    at, end = _enter(data, 0, len(data), SEQUENCE)
-    version, at = _integer(data, at, end)
-    community, at = _content(data, at, end, OCTETS)
-    at, _ = _enter(data, at, end, RESPONSE)
-    request_id, at = _integer(data, at, end)
-    status, at = _integer(data, at, end)
-    index, at = _integer(data, at, end)
-    at, _ = _enter(data, at, end, SEQUENCE)
+    at, end = enter(data, 0, len(data), SEQUENCE)
+    version, at = integer_at(data, at, end)
+    community, at = content_at(data, at, end, OCTETS)
+    at, _ = enter(data, at, end, RESPONSE)
+    request_id, at = integer_at(data, at, end)
+    status, at = integer_at(data, at, end)
+    index, at = integer_at(data, at, end)
+    at, _ = enter(data, at, end, SEQUENCE)
     pairs = []
     while at < end:
-        content, tag, start, at = _pair(data, at, end)
+        content, tag, start, at = pair_within(data, at, end)
         oid = oid_of(content)
         if oid is None:
-            raise _NotSnmpError
+            raise NotSnmpError
         pairs.append(Pair(oid, tag, value_of(tag, data[start:at])))
     return Message(version, community, request_id, status, index, pairs)
 
@@ -194,19 +195,20 @@ def pair_at(data: bytes, at: int) -> tuple[bytes, int, int, int] | None:
     None if there is none.
     """
     try:
-        return _pair(data, at, len(data))
-    except (_NotSnmpError, IndexError):
+        return pair_within(data, at, len(data))
+    except (NotSnmpError, IndexError):
         return None
 
 
-def _pair(data: bytes, at: int, end: int) -> tuple[bytes, int, int, int]:
-    tag, start, stop = _element(data, at, end)
+def pair_within(data: bytes, at: int, end: int) -> tuple[bytes, int, int, int]:
+    """The same of one that must end by `end`; raises what `element_at` does."""
+    tag, start, stop = element_at(data, at, end)
     if tag != SEQUENCE:
-        raise _NotSnmpError
-    content, at = _content(data, start, stop, OBJECT_ID)
-    tag, start, at = _element(data, at, stop)
+        raise NotSnmpError
+    content, at = content_at(data, start, stop, OBJECT_ID)
+    tag, start, at = element_at(data, at, stop)
     if at != stop:
-        raise _NotSnmpError
+        raise NotSnmpError
     return content, tag, start, stop
 
 
@@ -215,41 +217,46 @@ def is_foreign(tag: int) -> bool:
     return tag & 0x1F == 0x1F or tag & 0xDF == 0
 
 
-def _element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
-    """Tag, start and stop of the content of the element at `at`, which must end by `end`."""
+def element_at(data: bytes, at: int, end: int) -> tuple[int, int, int]:
+    """Tag, start and stop of the content of the element at `at`, which must end by `end`.
+
+    Raises NotSnmpError, or IndexError where the bytes end before; so do the others below.
+    """
     tag, length = data[at], data[at + 1]
     if is_foreign(tag):
-        raise _NotSnmpError
+        raise NotSnmpError
     start = at + 2
     if length & 0x80:
         size = length & 0x7F
         if size in {0, 0x7F}:  # the indefinite form is not SNMP's
-            raise _NotSnmpError
+            raise NotSnmpError
         length = int.from_bytes(data[start : start + size], "big")
         start += size
     if start + length > end:
-        raise _NotSnmpError
+        raise NotSnmpError
     return tag, start, start + length
 
 
-def _enter(data: bytes, at: int, end: int, tag: int) -> tuple[int, int]:
+def enter(data: bytes, at: int, end: int, tag: int) -> tuple[int, int]:
     """Start and stop of an element that must fill everything up to `end`."""
-    found, start, stop = _element(data, at, end)
+    found, start, stop = element_at(data, at, end)
     if found != tag or stop != end:
-        raise _NotSnmpError
+        raise NotSnmpError
     return start, stop
 
 
-def _content(data: bytes, at: int, end: int, tag: int) -> tuple[bytes, int]:
-    found, start, stop = _element(data, at, end)
+def content_at(data: bytes, at: int, end: int, tag: int) -> tuple[bytes, int]:
+    """Content of the element at `at`, which must have this tag, and where it stops."""
+    found, start, stop = element_at(data, at, end)
     if found != tag:
-        raise _NotSnmpError
+        raise NotSnmpError
     return data[start:stop], stop
 
 
-def _integer(data: bytes, at: int, end: int) -> tuple[int, int]:
-    content, stop = _content(data, at, end, INTEGER)
+def integer_at(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """The INTEGER at `at`, of 32 bits, and where it stops."""
+    content, stop = content_at(data, at, end, INTEGER)
     value = _signed(content)
     if value is None:
-        raise _NotSnmpError
+        raise NotSnmpError
     return value, stop

@@ -27,14 +27,19 @@ def open_socket(family: int, buffer_bytes: int = BUFFER) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", 0))  # noqa: S104 - replies only
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
-        except OSError:  # needs CAP_NET_ADMIN
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        ask_for(sock, buffer_bytes)
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def ask_for(sock: socket.socket, buffer_bytes: int = BUFFER) -> None:
+    """Ask the kernel for a receive buffer of this size; see `granted`."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
+    except OSError:  # needs CAP_NET_ADMIN
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
 
 
 def granted(sock: socket.socket) -> int:

@@ -9,7 +9,7 @@ from pysnmp.proto import api
 
 from collectors.snmp.model import Target
 from collectors.snmp.senders import Senders
-from collectors.snmp.trap_kinds import known_traps, mac_of
+from collectors.snmp.trap_kinds import TrapEvent, known_traps, mac_of
 from collectors.snmp.traps import PER_CONTROLLER, TrapFilter
 from tests.collectors.snmp.test_traps import packet
 
@@ -97,10 +97,16 @@ def test_no_other_address_in_a_trap_is_kept():
 def test_a_controller_may_lose_a_district_at_once():
     keep = TrapFilter(SENDERS)
     found = [
-        event(CISCO_LOST, [(CISCO_MAC, b"\x02\0\0\1" + n.to_bytes(2))], keep) for n in range(1500)
+        event(CISCO_LOST, [(CISCO_MAC, b"\x02\0\0\1" + n.to_bytes(2))], keep) for n in range(3000)
     ]
-    assert sum(one != "rate_limited" for one in found) == 1500 < PER_CONTROLLER[1]
+    assert sum(isinstance(one, TrapEvent) for one in found) == 3000 == PER_CONTROLLER[1]
     assert event(CISCO_LOST, [(CISCO_MAC, b"\x02\0\0\1\0\1")], keep, 5.0) == "duplicate"
+
+
+def test_who_is_not_known_says_nothing_of_access_points():
+    more = [(CISCO_MAC, v2c.OctetString(b"\x02\0\0\0\0\x02"))]
+    verdict = TrapFilter(SENDERS).judge(packet(CISCO_LOST, more=more), "198.51.100.1", 0.0)
+    assert (verdict.outcome, verdict.event.device_id) == ("stored", None)
 
 
 @given(st.binary(max_size=40))

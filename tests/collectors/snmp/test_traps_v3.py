@@ -18,7 +18,16 @@ from hypothesis import strategies as st
 
 from collectors.snmp.model import Target, Usm
 from collectors.snmp.notification_v3 import V3Ear
-from collectors.snmp.peers import ENGINE_FILE, OwnEngine, Peers, save_peers, start_engine
+from collectors.snmp.peers import (
+    ENGINE_FILE,
+    PEERS_FILE,
+    PLACES,
+    OwnEngine,
+    Peers,
+    Sender,
+    save_peers,
+    start_engine,
+)
 from collectors.snmp.senders import Senders
 from collectors.snmp.trap_receiver import TrapReceiver
 from collectors.snmp.traps import SIGNED, TrapFilter
@@ -26,6 +35,7 @@ from collectors.snmp.v3.message import decode_message
 from collectors.snmp.v3.security import TIME_WINDOW_S, authentic
 from collectors.snmp.v3.usm import KeyRing
 from collectors.targets import Targets
+from farola.keys import Keyring
 from farola.settings import load_settings
 from inventory.db import open_inventory
 from inventory.queries import events
@@ -53,10 +63,13 @@ def snmp(needs_program, tmp_path):
     """`snmp("snmptrap", usm, port, oid)` runs net-snmp's command and returns its exit code."""
     persistent = tmp_path / "net-snmp"
 
-    def send(program: str, usm: Usm, port: int, oid: str = COLD_START, *more: str) -> int:
+    def send(
+        program: str, usm: Usm, port: int, oid: str = COLD_START, *more: str, name: str = ""
+    ) -> int:
         engine = ["-e", "0x8000000001020304"] if program == "snmptrap" else ["-t", "1", "-r", "1"]
         command = [needs_program(program, "snmp"), *arguments(usm), *engine, *more,
-                   f"127.0.0.1:{port}", "42", oid]  # fmt: skip
+                   f"127.0.0.1:{port}", "42", oid,
+                   *(["1.3.6.1.2.1.1.5.0", "s", name] if name else [])]  # fmt: skip
         env = {**os.environ, "SNMP_PERSISTENT_DIR": str(persistent), "MIBS": ""}
         done = subprocess.run(command, env=env, capture_output=True, check=False, timeout=30)
         return done.returncode
@@ -68,11 +81,11 @@ def snmp(needs_program, tmp_path):
 def packet(snmp):
     """The bytes of one trap of net-snmp's."""
 
-    def catch(usm: Usm = USER, oid: str = COLD_START, *more: str) -> bytes:
+    def catch(usm: Usm = USER, oid: str = COLD_START, *more: str, name: str = "") -> bytes:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
             sink.bind(("127.0.0.1", 0))
             sink.settimeout(10)
-            snmp("snmptrap", usm, sink.getsockname()[1], oid, *more)
+            snmp("snmptrap", usm, sink.getsockname()[1], oid, *more, name=name)
             return sink.recv(4096)
 
     return catch
@@ -228,17 +241,19 @@ def test_a_trap_sent_again_is_no_second_event(packet):
 
 
 @pytest.mark.service
-def test_an_old_trap_is_refused_after_a_restart_too(packet, tmp_path):
+def test_an_old_trap_is_refused_after_a_restart_too(packet, run, home):
+    run("init")
     old, new = packet(), None
     time.sleep(1.1)  # its engine's clock counts seconds
     new = packet(USER, CONFIG_CHANGED)
-    first = Peers()
+    first = Peers(Keyring(home).fingerprint)
     keep = filter_for(USER, peers=first)
     assert judge(keep, old, wall=1e9).outcome == "stored"
     assert judge(keep, new, wall=1e9 + 1).outcome == "stored"
-    save_peers(tmp_path, first.rows())
-    peers = Peers()
-    peers.load(tmp_path)
+    save_peers(home, first.rows())
+    assert "secret" not in (home / PEERS_FILE).read_text()
+    peers = Peers(Keyring(home).fingerprint)
+    peers.load(home)
     again = filter_for(USER, peers=peers)
     assert judge(again, old, wall=1e9 + 600).outcome == "not_in_window"
 
@@ -252,15 +267,41 @@ def test_a_device_of_v3_is_not_believed_by_a_community(packet, needs_program):
     both = filter_for(USER, community="set-too")
     assert judge(both, v2c(community="set-too")).outcome == "stored"
     assert judge(both, packet()).outcome == "duplicate"
-    # Nor does its user speak for another device, or for nobody's address under another name.
-    other = TrapFilter(
-        Senders.of([Target("ap-1", "192.0.2.1", community="one"),
-                    Target("ap-2", "192.0.2.2", version="3", usm=USER, community="")], {}),
-        V3Ear(ENGINE),
+
+
+@pytest.mark.service
+def test_a_user_speaks_for_no_device_but_its_own(packet):
+    namesake = replace(USER, auth_password="of-the-other-one")
+    users = Senders.of(
+        [Target("ap-1", "192.0.2.1", community="one"),
+         Target("ap-2", "192.0.2.2", version="3", usm=USER, community=""),
+         Target("ap-3", "192.0.2.3", version="3", usm=namesake, community="")],
+        {"Plaza 1": "ap-1", "Plaza 2": "ap-2", "Plaza 3": "ap-3"},
     )  # fmt: skip
-    assert judge(other, packet(), source="192.0.2.1").outcome == "wrong_user"
-    stranger = judge(other, packet(), source="198.51.100.7")
-    assert (stranger.outcome, stranger.event.device_id) == ("stored", None)
+    by = lambda: TrapFilter(users, V3Ear(ENGINE))  # noqa: E731
+    assert judge(by(), packet(), source="192.0.2.1").outcome == "wrong_user"
+    assert judge(by(), packet(), source="192.0.2.3").outcome == "wrong_key"
+    for name, device in (("", None), ("Plaza 1", None), ("Plaza 2", "ap-2"), ("Plaza 3", None)):
+        stranger = judge(by(), packet(name=name), source="198.51.100.7")
+        assert (stranger.outcome, stranger.event.device_id) == ("stored", device)
+
+
+@pytest.mark.service
+def test_one_stolen_credential_silences_no_other_device(packet):
+    """Who has ap-1's user sends by ap-2's engine id with a clock far ahead."""
+    stolen = replace(USER, auth_password="the-stolen-one")
+    users = Senders.of(
+        [Target("ap-1", "192.0.2.1", version="3", usm=stolen, community=""),
+         Target("ap-2", "192.0.2.2", version="3", usm=USER, community="")], {},
+    )  # fmt: skip
+    keep = TrapFilter(users, V3Ear(ENGINE))
+    of = lambda usm, oid, clock: packet(usm, oid, "-Z", clock)  # noqa: E731
+    ahead = of(stolen, COLD_START, "2147483000,5")
+    assert judge(keep, of(USER, COLD_START, "7,1000"), source="192.0.2.2").outcome == "stored"
+    assert judge(keep, ahead, 20, source="192.0.2.1").event.device_id == "ap-1"
+    assert judge(keep, ahead, 21, source="198.51.100.7").outcome == "replayed"
+    later = judge(keep, of(USER, CONFIG_CHANGED, "7,1100"), 100, source="192.0.2.2")
+    assert (later.outcome, later.event.device_id) == ("stored", "ap-2")
 
 
 @pytest.mark.service
@@ -321,7 +362,7 @@ def test_our_engine_keeps_its_id_and_boots_grow_with_every_start(tmp_path):
 
 
 def test_clocks_of_engines_follow_rfc_3414():
-    peers, engine = Peers(), b"engine"
+    peers, engine = Peers(), Sender(b"engine", USER, "ap-1")
     assert peers.in_window(engine, 3, 1000, 0.0)
     assert peers.in_window(engine, 3, 900, 10.0)
     assert not peers.in_window(engine, 3, 859, 10.0)
@@ -329,3 +370,43 @@ def test_clocks_of_engines_follow_rfc_3414():
     assert peers.in_window(engine, 4, 1, 10.0)
     assert not peers.in_window(engine, 3, 1001, 10.0)
     assert not peers.in_window(engine, 2**31 - 1, 1, 10.0)
+
+
+@pytest.mark.parametrize("place", ["ap-9", ""])
+def test_from_elsewhere_an_engine_is_not_put_forward_nor_heard_of_old(place):
+    """A user that all devices share, used from another device's address, or from nobody's."""
+    peers = Peers()
+    at_home, elsewhere = (Sender(b"engine", USER, one) for one in ("ap-1", place))
+    assert peers.in_window(at_home, 3, 1000, 0.0)
+    assert not peers.in_window(elsewhere, 3, 800, 0.0)
+    assert not peers.in_window(elsewhere, 2, 5000, 0.0)
+    assert peers.in_window(elsewhere, 2**31 - 2, 5, 1.0)
+    assert peers.in_window(at_home, 3, 1010, 10.0)
+    assert peers.in_window(at_home, 4, 1, 20.0)
+    # The clock that it set elsewhere is that place's, which follows it.
+    assert not peers.in_window(elsewhere, 4, 5000, 1000.0)
+
+
+def test_an_engine_heard_from_nobody_s_address_first_belongs_to_the_device_that_has_it():
+    peers = Peers()
+    assert peers.in_window(Sender(b"engine", USER, ""), 2**31 - 2, 5, 0.0)
+    assert peers.in_window(Sender(b"engine", USER, "ap-1"), 3, 1000, 0.0)
+    assert peers.in_window(Sender(b"engine", USER, "ap-1"), 3, 1010, 10.0)
+    assert not peers.in_window(Sender(b"engine", USER, ""), 3, 800, 10.0)
+
+
+def test_an_engine_is_remembered_at_few_places():
+    peers = Peers()
+    for n in range(100):
+        assert peers.in_window(Sender(b"engine", USER, f"ap-{n}"), 3, 1000 + n, float(n))
+    ((_, _, home, clocks),) = peers.rows()
+    assert (home, len(clocks)) == ("ap-0", PLACES)
+    assert {"ap-0", "ap-99"} <= set(clocks)
+
+
+def test_a_file_of_clocks_that_is_damaged_is_forgotten(tmp_path):
+    for text in ("{", "[1]", '{"80": [1, 2, 3]}', '[["zz", "m", "", {"": [1, 2, 3]}]]', "[[]]"):
+        (tmp_path / PEERS_FILE).write_text(text)
+        peers = Peers()
+        peers.load(tmp_path)
+        assert peers.rows() == []
