@@ -12,15 +12,15 @@ from typing import Any
 import click
 
 from collectors.access import Access, AccessError, read_access
+from collectors.snmp.model import V2C, V3
 from farola.errors import InputError
+from farola.snmp import AUTH_PROTOCOLS, MAX_USER, MIN_PASSWORD, PRIV_PROTOCOLS
 
 COMMUNITY_VARIABLE = "FAROLA_SNMP_COMMUNITY"
 PASSWORD_VARIABLES = {
     "snmp_auth_password": "FAROLA_SNMP_AUTH_PASSWORD",
     "snmp_priv_password": "FAROLA_SNMP_PRIV_PASSWORD",
 }
-AUTH_CHOICES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
-PRIV_CHOICES = ("des", "aes128", "aes192", "aes256")
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ _OPTIONS = (
     ),
     click.option("--user", help="User of SNMPv3."),
     click.option(
-        "--auth-protocol", type=click.Choice(AUTH_CHOICES, case_sensitive=False),
+        "--auth-protocol", type=click.Choice(list(AUTH_PROTOCOLS), case_sensitive=False),
         help="The user's authentication; its password is read from "
         f"{PASSWORD_VARIABLES['snmp_auth_password']}.",
     ),
     click.option(
-        "--priv-protocol", type=click.Choice(PRIV_CHOICES, case_sensitive=False),
+        "--priv-protocol", type=click.Choice(list(PRIV_PROTOCOLS), case_sensitive=False),
         help="The user's privacy; its password is read from "
         f"{PASSWORD_VARIABLES['snmp_priv_password']}.",
     ),
@@ -81,32 +81,55 @@ def access_of(how: AccessOptions) -> Access:
     Raises InputError for options that do not go together, and for a credential that lacks
     something.
     """
+    for option in ("community", "credential", "user"):
+        if getattr(how, option) == "":
+            raise InputError(f"--{option} is empty: say which, or leave it out")
     v3_given = how.user or how.auth_protocol or how.priv_protocol
     if how.credential:
         if how.community or v3_given or how.version:
             raise InputError("give --credential alone: it holds version, community and user")
         return _read(f"credential {how.credential!r}", _stored(how.credential))
-    version = how.version or ("3" if v3_given else "2c")
-    if version != "3":
+    version = how.version or (V3 if v3_given else V2C)
+    if version != V3:
         if v3_given:
             raise InputError(f"SNMP version {version} has no users: give --version 3, or none")
-        community = how.community or os.environ.get(COMMUNITY_VARIABLE, "public")
-        return Access(version, community)
+        return Access(version, how.community or community_of_environment() or "public")
     if how.community:
-        raise InputError("SNMPv3 has no community: give --user")
+        rest = "" if how.user else ", and give --user"
+        raise InputError(f"SNMPv3 has no community: leave out --community{rest}")
+    return _read("the user", _user(how))
+
+
+def community_of_environment() -> str | None:
+    """The community that the environment gives; None if it gives none."""
+    return os.environ.get(COMMUNITY_VARIABLE) or None
+
+
+def _user(how: AccessOptions) -> dict[str, str]:
+    """The fields of a credential that the options and the environment make."""
     if not how.user:
         raise InputError("SNMPv3 needs a --user")
-    values = {"snmp_version": "3", "snmp_user": how.user}
+    if len(how.user.encode("utf-8", "surrogateescape")) > MAX_USER:
+        raise InputError(f"--user: the name of an SNMPv3 user has at most {MAX_USER} bytes")
+    if how.priv_protocol and not how.auth_protocol:
+        raise InputError(
+            "SNMPv3 has no privacy without authentication: give --auth-protocol too, its password "
+            f"in {PASSWORD_VARIABLES['snmp_auth_password']}"
+        )
+    values = {"snmp_version": V3, "snmp_user": how.user}
     for half, protocol in (("auth", how.auth_protocol), ("priv", how.priv_protocol)):
         if protocol:
             field = f"snmp_{half}_password"
-            password = os.environ.get(PASSWORD_VARIABLES[field], "")
+            variable = PASSWORD_VARIABLES[field]
+            password = os.environ.get(variable, "")
             if not password:
+                raise InputError(f"--{half}-protocol needs the password in {variable}")
+            if len(password) < MIN_PASSWORD:
                 raise InputError(
-                    f"--{half}-protocol needs the password in {PASSWORD_VARIABLES[field]}"
+                    f"{variable} holds less than the {MIN_PASSWORD} characters that SNMPv3 needs"
                 )
             values |= {f"snmp_{half}_protocol": protocol, field: password}
-    return _read("the user", values)
+    return values
 
 
 def _read(what: str, values: dict[str, str]) -> Access:

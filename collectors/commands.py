@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from farola.errors import InputError
+from farola.options import NumberRange
 from farola.output import json_option, note, print_json
 from farola.settings import load_settings
 
@@ -66,7 +67,7 @@ traps_option = click.option(
 @click.option(
     "--linger",
     "linger_s",
-    type=click.FloatRange(0, 3600),
+    type=NumberRange(0, 3600),
     default=0.0,
     help="Seconds to go on listening for traps after the poll.",
 )
@@ -99,7 +100,7 @@ def once(traps: tuple[str, int] | None, linger_s: float, as_json: bool) -> None:
 @click.option(
     "--interval",
     "interval_s",
-    type=click.FloatRange(1, 86_400),
+    type=NumberRange(1, 86_400),
     default=60.0,
     show_default=True,
     help="Seconds from the start of one poll to the start of the next.",

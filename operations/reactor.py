@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from farola.options import NumberRange
 from farola.output import json_option, note, print_json
 from farola.settings import load_settings
 from operations.reactions import Job, done, failed
@@ -49,7 +50,7 @@ PER_S = 2.0
 quiet_option = click.option(
     "--quiet",
     "quiet_s",
-    type=click.FloatRange(0, 3600),
+    type=NumberRange(0, 3600),
     default=5.0,
     show_default=True,
     help="Seconds a device must be quiet after its last trap before its config is looked at.",

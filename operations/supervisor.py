@@ -20,6 +20,7 @@ import click
 
 from collectors.commands import metrics_option, traps_option
 from collectors.snmp.addresses import join_host_port
+from farola.options import NumberRange
 from farola.output import note
 from farola.ports import check_port
 from farola.settings import load_settings
@@ -42,7 +43,7 @@ _PR_SET_PDEATHSIG = 1
 @click.option(
     "--interval",
     "interval_s",
-    type=click.FloatRange(1, 86_400),
+    type=NumberRange(1, 86_400),
     default=60.0,
     show_default=True,
     help="Seconds from the start of one poll to the start of the next.",

@@ -5,7 +5,6 @@ what.
 from __future__ import annotations
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from ipaddress import ip_address
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collectors.access_options import COMMUNITY_VARIABLE
+from collectors.access_options import COMMUNITY_VARIABLE, community_of_environment
 from farola.errors import InputError
+from farola.options import NumberRange
 from farola.output import json_option, print_json, progress
 from farola.settings import load_settings
 
@@ -46,7 +46,7 @@ KEPT_AT_ONCE = 100
     help="UDP port to ask at.",
 )  # fmt: skip
 @click.option(
-    "--rate", type=click.FloatRange(0.1, 10_000), default=200.0, show_default=True,
+    "--rate", type=NumberRange(0.1, 10_000), default=200.0, show_default=True,
     help="Most requests a second.",
 )  # fmt: skip
 @click.option(
@@ -54,7 +54,7 @@ KEPT_AT_ONCE = 100
     help="How often each credential is tried at an address that does not answer.",
 )  # fmt: skip
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(0.1, 60), default=1.0, show_default=True,
+    "--timeout", "timeout_s", type=NumberRange(0.1, 60), default=1.0, show_default=True,
     help="Seconds to wait for each answer.",
 )  # fmt: skip
 @click.option("--large", is_flag=True, help="Allow more than 262,144 addresses (an IPv4 /14).")
@@ -75,6 +75,8 @@ def discover(
     from farola.keys import Keyring
     from inventory.db import open_inventory
 
+    if community == "" or "" in credentials:
+        raise InputError("an empty --community or --credential: say which, or leave it out")
     if community is not None and credentials:
         raise InputError("give --community or --credential, not both")
     given = read_ranges(ranges, large)
@@ -83,7 +85,7 @@ def discover(
     try:
         keyring = Keyring(settings.home)
         if community is None and not credentials:
-            community = os.environ.get(COMMUNITY_VARIABLE)
+            community = community_of_environment()
         with inventory.session() as session:
             logins = choose_logins(session, keyring, credentials, community)
         telling.note_logins(logins, tries)

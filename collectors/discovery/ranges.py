@@ -134,7 +134,9 @@ def span_of(text: str) -> Span:
     if "-" in text:
         low, _, high = text.partition("-")
         first, last = _address(low.strip(), text), _address(high.strip(), text)
-        if first.version != last.version or int(first) > int(last):
+        if first.version != last.version:
+            raise InputError(f"{text!r}: IPv4 and IPv6 mixed; give each its own range")
+        if int(first) > int(last):
             raise InputError(f"{text!r}: the first address is not below the last")
         span = Span(first.version, int(first), int(last))
     elif "/" in text:

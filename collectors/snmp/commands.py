@@ -6,8 +6,8 @@ import asyncio
 
 import click
 
-from collectors.access_options import AccessOptions, access_of, access_options
-from farola.errors import DeviceError, InputError
+from collectors.access_options import AccessOptions, access_options
+from farola.options import NumberRange
 from farola.output import json_option, print_json, print_table
 
 
@@ -17,7 +17,7 @@ from farola.output import json_option, print_json, print_table
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0.1, 60),
+    type=NumberRange(0.1, 60),
     default=2.0,
     show_default=True,
     help="Seconds to wait for each answer, of which one is asked again.",
@@ -29,27 +29,16 @@ def probe(host: str, how: AccessOptions, timeout_s: float, as_json: bool) -> Non
     Without --community, --credential and --user the environment's FAROLA_SNMP_COMMUNITY is used,
     else `public`.
     """
-    from collectors.access import ICMP
+    from collectors.access_target import target_of, unanswered
     from collectors.pollers import standard_poller
-    from collectors.snmp.addresses import split_host_port
-    from collectors.snmp.model import DEADLINE_S, V3, Target
+    from collectors.snmp.model import DEADLINE_S
     from collectors.snmp.probe import access_point_rows, probe_json, read_one
 
-    address, port = split_host_port(host, 161)
-    access = access_of(how)
-    if access.version == ICMP:
-        raise InputError(f"credential {how.credential!r} says that its devices speak no SNMP")
-    target = Target(
-        host, address, port, access.community, timeout_s,
-        deadline_s=max(DEADLINE_S, 10 * timeout_s), version=access.version, usm=access.usm,
-    )  # fmt: skip
-    reading = asyncio.run(read_one(standard_poller(), target))
+    target = target_of(host, how, timeout_s, deadline_s=max(DEADLINE_S, 10 * timeout_s))
+    poller = standard_poller()
+    reading = asyncio.run(read_one(poller, target))
     if not reading.answered:
-        check = "the user" if access.version == V3 else "the community"
-        raise DeviceError(
-            f"{host}: {reading.error}; check the address, that SNMP v{access.version} is on, and "
-            f"{check}"
-        )
+        raise unanswered(target, how, reading.error, poller.figures)
     if reading.error:
         click.echo(f"{host}: {reading.error}", err=True)
     if as_json:

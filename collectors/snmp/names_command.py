@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collectors.access_options import AccessOptions, access_of, access_options
-from farola.errors import DeviceError, InputError
+from collectors.access_options import AccessOptions, access_options
+from farola.errors import DeviceError
+from farola.options import NumberRange
 from farola.output import json_option, note, plain, print_json
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ MOST_ROWS = 10_000
 )  # fmt: skip
 @click.option(
     "--max", "most", type=click.IntRange(1, 10_000_000), default=MOST_ROWS, show_default=True,
-    help="Stop after so many values.",
+    help="Stop after so many values, and say so on stderr; the exit code stays 0.",
 )  # fmt: skip
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(0.1, 60), default=2.0, show_default=True,
+    "--timeout", "timeout_s", type=NumberRange(0.1, 60), default=2.0, show_default=True,
     help="Seconds to wait for each answer, of which two are asked again.",
 )  # fmt: skip
 @json_option
@@ -49,19 +50,10 @@ def walk(
 
     Names come from the MIBs of the IETF that are installed with Farola, and from --mibs.
     """
-    from collectors.access import ICMP
-    from collectors.snmp.addresses import split_host_port
-    from collectors.snmp.model import Target
+    from collectors.access_target import target_of
     from collectors.snmp.names import Names
 
-    address, port = split_host_port(host, 161)
-    access = access_of(how)
-    if access.version == ICMP:
-        raise InputError(f"credential {how.credential!r} says that its devices speak no SNMP")
-    target = Target(
-        host, address, port, access.community, timeout_s, retries=2,
-        version=access.version, usm=access.usm,
-    )  # fmt: skip
+    target = target_of(host, how, timeout_s, retries=2)
     rows: list[Reading] = []
 
     def show(row: Reading) -> None:
@@ -74,14 +66,14 @@ def walk(
         extra = stack.enter_context(tempfile.TemporaryDirectory(prefix="farola-mibs-"))
         names = Names([_compiled(mibs, name, Path(extra))] if mibs else [])
         node = names.resolve(name)
-        count, stopped = asyncio.run(_walk(target, node, names, most, show))
+        count, stopped = asyncio.run(_walk(target, how, node, names, most=most, show=show))
     if as_json:
         print_json(
             {"name": node.name, "oid": ".".join(map(str, node.oid)), "count": count,
              "complete": not stopped, "rows": [asdict(row) for row in rows]}
         )  # fmt: skip
     if stopped == "max":
-        note(f"stopped after {most:,} values; --max allows more")
+        note(f"stopped after {most:,} value{'s' * (most > 1)}, there are more; --max allows more")
     elif stopped:
         raise DeviceError(stopped)
     elif not count:
@@ -89,9 +81,12 @@ def walk(
 
 
 async def _walk(
-    target: Target, node: Node, names: Names, most: int, show: Callable[[Reading], None]
-) -> tuple[int, str]:
+    target: Target, how: AccessOptions, node: Node, names: Names, *, most: int,
+    show: Callable[[Reading], None],
+) -> tuple[int, str]:  # fmt: skip
     """How many values there were, and why it stopped before the end: `max`, an error, or empty."""
+    from collectors.access_target import unanswered
+    from collectors.snmp.names_walk import UnansweredError
     from collectors.snmp.names_walk import walk as values
 
     count = 0
@@ -102,10 +97,15 @@ async def _walk(
                     return count, "max"
                 show(names.read(oid, value))
                 count += 1
-    except DeviceError as error:
+    except UnansweredError as silence:
+        error = unanswered(target, how, str(silence), silence.figures)
+        if not count:
+            raise error from None
+        return count, str(error)
+    except DeviceError as refusal:
         if not count:
             raise
-        return count, str(error)
+        return count, str(refusal)
     return count, ""
 
 

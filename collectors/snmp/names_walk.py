@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
+from dataclasses import replace
 from typing import Any
 
-from collectors.snmp.model import V1, V3, Oid, Target, Usm
+from collectors.snmp.model import V1, V3, Answer, Oid, Question, Reply, SweepFigures, Target, Usm
 from collectors.snmp.names import NoCompiler
 from collectors.snmp.names_index import package_folders
 from farola.errors import DeviceError
@@ -15,17 +16,31 @@ REPETITIONS = 20
 TOO_BIG, NO_SUCH_NAME, GENERAL_ERROR = 1, 2, 5  # error-status of RFC 3416
 
 
+class UnansweredError(DeviceError):
+    """The agent gave no answer, or let us not in; `figures` say what came instead."""
+
+    def __init__(self, why: str, figures: SweepFigures) -> None:
+        super().__init__(why)
+        self.figures = figures
+
+
 async def walk(target: Target, root: Oid, exact: bool) -> AsyncGenerator[tuple[Oid, Any], None]:
     """Yield what the agent has at or below `root`, pysnmp's values; `exact` asks for `root` itself
     first.
 
     Raises
     ------
+    UnansweredError
+        The agent does not answer, or does not let this user in.
     DeviceError
-        The agent does not answer, refuses us, or its OIDs do not increase: the walk is stopped.
+        The agent refuses, or its OIDs do not increase: the walk is stopped.
     """
     from pysnmp.hlapi.v3arch.asyncio import SnmpEngine
 
+    if target.version == V3:  # what it says of a user that is refused is what people know
+        answer, figures = await _ask_once(target)
+        if not answer.answered:
+            raise UnansweredError(answer.error, figures)
     # Packets that are no SNMP raise in pysnmp's callbacks: they are dropped, not shown.
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
     engine = SnmpEngine()
@@ -55,6 +70,19 @@ async def walk(target: Target, root: Oid, exact: bool) -> AsyncGenerator[tuple[O
                 yield oid, value
     finally:
         engine.close_dispatcher()
+
+
+async def _ask_once(target: Target) -> tuple[Answer[None], SweepFigures]:
+    """Ask as the polls do, and what went over the wire."""
+    from collectors.pollers import standard_poller
+    from collectors.snmp.v3.channel import SYS_UPTIME
+
+    def converse(_target: Target) -> Generator[Question, Reply, None]:
+        yield Question((SYS_UPTIME,))
+
+    poller = standard_poller()
+    (answer,) = [one async for one in poller.ask([target], converse)]
+    return answer, poller.figures
 
 
 class _Agent:
@@ -87,7 +115,8 @@ class _Agent:
         while True:
             error, status, pairs = await self._send(how, oid)
             if error:
-                raise DeviceError(f"{self._target.device_id}: {error}; {self._advice()}")
+                _, figures = await _ask_once(replace(self._target, retries=0))
+                raise UnansweredError(error, figures)
             if status in {TOO_BIG, GENERAL_ERROR} and self._repetitions > 1:
                 self._repetitions //= 4
                 continue
@@ -129,10 +158,6 @@ class _Agent:
         none = (EndOfMibView, NoSuchInstance, NoSuchObject)
         values = [(tuple(o), None if isinstance(v, none) else v) for o, v in pairs]
         return str(error or ""), int(status or 0), values
-
-    def _advice(self) -> str:
-        who = "the user" if self._target.version == V3 else "the community"
-        return f"check the address, that SNMP v{self._target.version} is on, and {who}"
 
 
 def _word(status: int) -> str:

@@ -224,12 +224,10 @@ def test_snmpd_is_walked_by_every_version(cli, snmpd, tmp_path, monkeypatch):
 
     few = cli("snmp", "walk", host, "system", "--max", 3, "--json")
     assert (few.json["count"], few.json["complete"], len(few.json["rows"])) == (3, False, 3)
-    assert "--max" in few.err
+    assert few.err == "stopped after 3 values, there are more; --max allows more\n"
     assert "nothing at" in cli("snmp", "walk", host, "pimJoinPruneInterval", code=1).err
     wrong = cli("snmp", "walk", host, "ifDescr", "--community", "no", "--timeout", 0.1, code=1)
     assert "no answer" in wrong.err
-    bob = cli("snmp", "walk", host, "ifDescr", "--user", "bob", code=1)
-    assert "Unknown USM user" in bob.err
 
 
 @pytest.fixture
