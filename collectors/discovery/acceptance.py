@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from collectors.snmp.addresses import join_host_port
 from farola.errors import InventoryError
 from inventory import events
 from inventory.importers.names import counted, did_you_mean
@@ -24,8 +25,8 @@ NAMED = 100
 
 @dataclass(frozen=True)
 class Accepted:
-    """A proposal and the device that it is now; `what` is `new`, `completed` (what the inventory
-    lacked was filled in) or `unchanged`.
+    """A proposal and the device that it is now; `what` is `new`, `moved` (its address was set to
+    where it was found), `completed` (what the inventory lacked was filled in) or `unchanged`.
     """
 
     key: str
@@ -64,15 +65,17 @@ def accept(
     site_id: str | None = None,
     role: str | None = None,
     credential: str | None = None,
+    move: bool = False,
     actor: str = "farola",
 ) -> list[Accepted]:
     """Make devices of proposals, at site `site_id` where it is given; one that is a device of the
-    inventory already is completed, never overwritten. Done twice it changes nothing.
+    inventory already is completed, never overwritten, but for its address where it is to `move`.
+    Done twice it changes nothing.
 
     Raises
     ------
     InventoryError
-        The site or the credential is not in the inventory.
+        The site or the credential is not in the inventory, or another device has the address.
     """
     if site_id is not None and session.get(Site, site_id) is None:
         raise InventoryError(f"no site {site_id!r} in the inventory: correct the id, or import it")
@@ -80,6 +83,9 @@ def accept(
         raise InventoryError(
             f"no credential {credential!r}: store it with `farola device credential {credential}`"
         )
+    rows = list(rows)
+    if move:
+        _check_one_place_each(rows)
     here = {one.id: one.site_id for one in devices(session)}
     taken = {one.casefold() for one in session.scalars(select(Device.id))}
     done = []
@@ -91,10 +97,12 @@ def accept(
             what = "new"
         else:
             what = "completed" if _complete(device, row, credential) else "unchanged"
+            if move and _move(session, device, row, actor):
+                what = "moved"
         if site_id is not None and here.get(device.id) is None:
             device.placements.append(Placement(site_id=site_id))
             here[device.id] = site_id
-            what = what if what == "new" else "completed"
+            what = what if what in {"new", "moved"} else "completed"
         row.device_id = device.id
         if what == "new" or row.status == "ignored":
             row.status = "accepted"
@@ -200,6 +208,58 @@ def _complete(device: Device, row: Discovered, credential: str | None) -> bool:
             setattr(device, name, value)
             changed = True
     return changed
+
+
+def found_elsewhere(session: Session, rows: Iterable[Discovered]) -> list[tuple[Discovered, str]]:
+    """The proposals whose device has another address in the inventory, and that address."""
+    pairs = [(row, session.get(Device, row.device_id)) for row in rows if row.device_id]
+    return [
+        (row, join_host_port(device.management_address or "", device.snmp_port))
+        for row, device in pairs
+        if device is not None and _is_elsewhere(device, row)
+    ]
+
+
+def _is_elsewhere(device: Device, row: Discovered) -> bool:
+    """Whether a search found the device at another address than it is polled at. An access point
+    of a controller is not polled, and what a controller tells of addresses is not taken.
+    """
+    if row.controller_id or device.controller_id or not row.address:
+        return False
+    has = (device.management_address or "").lower(), device.snmp_port
+    return has != (row.address.lower(), row.port)
+
+
+def _check_one_place_each(rows: Sequence[Discovered]) -> None:
+    keys: dict[str, str] = {}
+    for row in rows:
+        first = keys.setdefault(row.device_id, row.key) if row.device_id else row.key
+        if first != row.key:
+            raise InventoryError(
+                f"{first} and {row.key} are both {row.device_id}: move it to one of them"
+            )
+
+
+def _move(session: Session, device: Device, row: Discovered, actor: str) -> bool:
+    if not _is_elsewhere(device, row):
+        return False
+    here = join_host_port(row.address, row.port)
+    query = select(Device.id).where(
+        Device.management_address == row.address, Device.snmp_port == row.port,
+        Device.id != device.id, Device.status != "retired",
+    )  # fmt: skip
+    if (other := session.scalar(query)) is not None:
+        raise InventoryError(
+            f"{device.id} cannot move to {here}: that is {other}'s address; move that one first"
+        )
+    was = join_host_port(device.management_address or "", device.snmp_port)
+    device.management_address, device.snmp_port = row.address, row.port
+    row.detail = {key: value for key, value in row.detail.items() if key != "remark"}
+    events.record(
+        session, "device.moved", f"{device.id} is at {here}, no longer at {was}",
+        device_id=device.id, actor=actor, detail={"now": here, "was": was},
+    )  # fmt: skip
+    return True
 
 
 def _tell(session: Session, made: Sequence[str], actor: str) -> None:

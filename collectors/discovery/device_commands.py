@@ -58,29 +58,42 @@ def discovered(everything: bool, as_json: bool) -> None:
 @click.option("--site", "site_id", metavar="ID", help="The site where they stand.")
 @click.option("--role", type=click.Choice(ROLES), help="Their role, instead of the proposed one.")
 @click.option("--credential", metavar="NAME", help="Their credential, instead of the one tried.")
+@click.option(
+    "--move", is_flag=True, help="Set the address and port of KEY's device to where it was found."
+)
 @json_option
 def accept(
     *, keys: tuple[str, ...], all_new: bool, site_id: str | None, role: str | None,
-    credential: str | None, as_json: bool,
+    credential: str | None, move: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Take the proposals KEY into the inventory. One that is a device already is completed with
-    what the inventory lacks of it; done twice it changes nothing.
+    what the inventory lacks of it; done twice it changes nothing. Its address is kept, unless
+    --move is given.
     """
     from collectors.discovery.acceptance import accept as take
-    from collectors.discovery.acceptance import chosen, sharing_engine
+    from collectors.discovery.acceptance import chosen, found_elsewhere, sharing_engine
     from collectors.discovery.telling import NAMED
 
     if bool(keys) == all_new:
         raise InputError("say which proposals: their keys, or --all-new (one of them)")
+    if move and all_new:
+        raise InputError("--move is for devices that the inventory has: name their keys")
     with _session() as session:
         rows = chosen(session, keys, all_new)
-        done = take(session, rows, site_id=site_id, role=role, credential=credential)
+        done = take(session, rows, site_id=site_id, role=role, credential=credential, move=move)
+        elsewhere = found_elsewhere(session, rows)
         shared = sharing_engine(session, [one.key for one in done if one.what == "new"])
         locked = [row.key for row in rows if row.detail.get("credential_needed")]
     if locked and credential is None:
         note(
             f"found with a community that no credential holds: {len(locked)}; store it with "
             "`farola device credential NAME --field snmp_community`, and accept with --credential"
+        )
+    if elsewhere:
+        said = [f"{row.key} ({at})" for row, at in elsewhere[:NAMED]]
+        note(
+            f"the inventory keeps the address that it has: {', '.join(said)}; if the device moved "
+            "to where it was found, `farola device accept KEY --move` takes the new one"
         )
     if shared:
         pairs = [f"{one} and {other}" for one, other in list(shared.items())[:NAMED]]
@@ -130,6 +143,7 @@ def uplink(device: str, switch: str | None, port: str | None, remove: bool, as_j
     """Say that DEVICE hangs on PORT of SWITCH; LLDP does not overwrite it. Without SWITCH, show
     what it hangs on, the nearest first.
     """
+    from collectors.discovery.telling import instant
     from inventory import uplinks
 
     if remove and switch:
@@ -146,7 +160,7 @@ def uplink(device: str, switch: str | None, port: str | None, remove: bool, as_j
     path = uplinks.path_up(known, device)
     if as_json:
         said = {"upstream": own.upstream_id, "port": own.upstream_port, "source": own.source,
-                "seen_at": own.seen_at} if own else None  # fmt: skip
+                "seen_at": instant(own.seen_at)} if own else None  # fmt: skip
         print_json({"device": device, "uplink": said, "path": path, "changed": changed})
         return
     if own is None:

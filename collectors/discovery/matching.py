@@ -35,12 +35,19 @@ class Found:
 @dataclass(frozen=True)
 class Match:
     """The inventory's device that a found thing is, and by what it was recognised (`address`,
-    `MAC address`, `serial number` or `name`). `remark` says what the inventory has otherwise.
+    `MAC address`, `serial number` or `name`). `remark` says what the inventory has otherwise;
+    `ignored` that a person said never to propose it.
     """
 
     device_id: str | None = None
     by: str = ""
     remark: str = ""
+    ignored: bool = False
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it waits for a person: the inventory lacks it, and nobody ignored it."""
+        return self.device_id is None and not self.ignored
 
 
 class Known:

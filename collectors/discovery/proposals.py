@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -117,6 +118,8 @@ def propose(
     for one in found:
         row = rows.get(one.key)
         match = _match(known, one, row, names[one.name.casefold()] == 1)
+        if row is not None and row.status == "ignored":
+            match = replace(match, ignored=True)
         matches[one.key] = match
         facts = _facts(one, match) | {"last_seen": now, "device_id": match.device_id}
         if row is None:

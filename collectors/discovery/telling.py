@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -58,7 +59,8 @@ def search_json(
                 "credential": one.credential_name,
                 **{k: v for k, v in one.detail.items() if k != "macs"},
                 "device_id": match.device_id,
-                "unknown": match.device_id is None,
+                "unknown": match.unknown,
+                "ignored": match.ignored,
                 "recognised_by": match.by,
                 "remark": match.remark,
                 "same_engine": engines[one.detail.get("engine_id")] - 1
@@ -67,7 +69,8 @@ def search_json(
             }
             for one, match in found
         ],
-        "unknown": sum(match.device_id is None for _, match in found),
+        "unknown": sum(match.unknown for _, match in found),
+        "ignored": sum(match.ignored for _, match in found),
         "known": sum(match.device_id is not None for _, match in found),
         "refused": [
             {"address": address, "why": why} for address, why in sorted(search.refused.items())
@@ -83,6 +86,7 @@ def print_search(report: Mapping[str, Any]) -> None:
     click.echo(
         f"{counted(len(found), 'agent')} at {_addresses(report['addresses'])}, "
         f"{report['unknown']} unknown to the inventory"
+        + (f", {report['ignored']} ignored" if report["ignored"] else "")
         + ("; `farola device accept` takes them in" if report["unknown"] else "")
     )
     shared = sum(one["same_engine"] > 0 for one in found)
@@ -102,7 +106,7 @@ def proposal_json(row: Discovered) -> dict[str, Any]:
     return {
         "key": row.key,
         "status": row.status,
-        "unknown": row.device_id is None,
+        "unknown": row.device_id is None and row.status != "ignored",
         "device_id": row.device_id,
         "address": row.address,
         "port": row.port,
@@ -113,16 +117,21 @@ def proposal_json(row: Discovered) -> dict[str, Any]:
         "credential": row.credential_name,
         "controller_id": row.controller_id,
         **{k: v for k, v in row.detail.items() if k != "macs"},
-        "first_seen": row.first_seen,
-        "last_seen": row.last_seen,
+        "first_seen": instant(row.first_seen),
+        "last_seen": instant(row.last_seen),
     }
+
+
+def instant(at: datetime) -> str:
+    """An instant of the inventory (UTC) as `2026-11-01T08:30:00+00:00`."""
+    return at.replace(tzinfo=UTC).isoformat()
 
 
 def print_proposals(rows: Sequence[Mapping[str, Any]]) -> None:
     """A table of proposals, the unknown ones marked."""
     if rows:
         _print_things("Proposals", rows)
-    unknown = sum(one["unknown"] and one["status"] != "ignored" for one in rows)
+    unknown = sum(one["unknown"] for one in rows)
     click.echo(f"{counted(len(rows), 'proposal')}, {unknown} unknown to the inventory")
 
 
@@ -134,8 +143,7 @@ def _print_things(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         "MAC address": [one["mac"] for one in rows],
         "serial": [one["serial"] for one in rows],
         "device": [
-            one["device_id"] or ("ignored" if one.get("status") == "ignored" else "unknown")
-            for one in rows
+            one["device_id"] or ("unknown" if one["unknown"] else "ignored") for one in rows
         ],
         "remark": [one.get("remark", "") for one in rows],
     }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from collectors.snmp.model import Target, Usm
-from inventory.models import Device
+from inventory.models import Device, Event
 from tests.collectors.discovery.conftest import agents, started
 from tests.collectors.snmp.conftest import free_port
 
@@ -79,7 +81,12 @@ def test_agents_are_found_proposed_accepted_once_and_known_again(city, port, db)
     assert city("device", "accept", "--all-new", "--json").json == {"accepted": [], "new": 0}
     report = discover(city, port)
     assert [one["device_id"] for one in report["found"]] == ["gate", None, "kiosk"]
-    assert city("device", "discovered", "--json").json["unknown"] == 0
+    assert (report["unknown"], report["ignored"], report["known"]) == (0, 1, 2)
+    assert [one["ignored"] for one in report["found"]] == [False, True, False]
+    seen = city("device", "discovered", "--all", "--json").json
+    assert (seen["unknown"], len(seen["proposals"])) == (0, 3)
+    for at in (seen["proposals"][0][key] for key in ("first_seen", "last_seen")):
+        assert datetime.fromisoformat(at).utcoffset() == timedelta(0)
     with db() as session:
         after = {one.id: dict(vars(one)) for one in session.query(Device)}
     for states in (before, after):
@@ -95,6 +102,22 @@ def test_a_device_at_another_address_is_told_and_not_proposed_again(city, port, 
     (gate, *_) = discover(city, port)["found"]
     assert (gate["device_id"], gate["unknown"]) == ("gate", False)
     assert gate["remark"] == f"the inventory has it at 127.20.9.9, SNMP port {port}"
+
+    kept = city("device", "accept", gate["key"], "--json")
+    assert kept.json["accepted"][0]["what"] == "unchanged"
+    assert f"(127.20.9.9:{port})" in kept.err
+    assert "--move" in kept.err
+    for what in ("moved", "unchanged"):
+        (done,) = city("device", "accept", gate["key"], "--move", "--json").json["accepted"]
+        assert done == {"key": gate["key"], "device_id": "gate", "what": what}
+    with db() as session:
+        assert session.get(Device, "gate").management_address == "127.20.0.10"
+        (event,) = session.query(Event).where(Event.kind == "device.moved")
+        assert event.text == f"gate is at 127.20.0.10:{port}, no longer at 127.20.9.9:{port}"
+        session.get(Device, "gate").management_address = "127.20.9.9"
+        session.get(Device, "plaza").management_address = "127.20.0.10"
+    taken = city("device", "accept", gate["key"], "--move", code=1).err
+    assert "that is plaza's address; move that one first" in taken
 
 
 def test_another_community_is_told_as_one_that_must_be_stored(city, needs_program, tmp_path):

@@ -62,7 +62,7 @@ def test_more_than_a_14_must_be_said_to_be_meant():
     [
         ("127.20.0.5/22", "write 127.20.0.0/22"),
         ("10.0.0.9-10.0.0.1", "not below"),
-        ("10.0.0.1-::1", "not below"),
+        ("10.0.0.1-::1", "IPv4 and IPv6 mixed"),
         ("0.0.0.0/0", "no device has"),
         ("239.1.2.3", "no device has"),
         ("255.255.255.255", "no device has"),
