@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from collectors.snmp.model import V1, V2C, V3, Usm
-from collectors.snmp.v3.usm import AUTH_PROTOCOLS, MIN_PASSWORD, PRIV_PROTOCOLS
+from farola.snmp import AUTH_PROTOCOLS, MIN_PASSWORD, PRIV_PROTOCOLS
 
 ICMP = "none"
 """The `snmp_version` of a device that speaks no SNMP: it is watched by echo requests alone."""

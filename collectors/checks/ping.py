@@ -7,11 +7,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from collectors.snmp.model import Answer, SweepFigures, Target
 from collectors.snmp.poller import Conversation
-from collectors.snmp.v3.channel import NoAnswerError, resolve
+from collectors.snmp.sweep.places import resolve
+from collectors.snmp.workers import ask_each
 
 T = TypeVar("T")
 IN_FLIGHT = 256
@@ -31,32 +33,30 @@ class PingPoller:
     ) -> AsyncIterator[Answer[T]]:
         """See `Poller.ask`; `converse` is not held, so that no Answer has a result."""
         del converse
-        waiting = list(targets)
-        turns = iter(waiting)
-        answers: asyncio.Queue[Answer[T]] = asyncio.Queue()
         counts = {"sent": 0, "received": 0, "retried": 0}
 
-        async def work() -> None:
-            for target in turns:
-                answers.put_nowait(await self._ping(target, counts))
+        async def one(target: Target) -> Answer[T]:
+            return await self._ping(target, counts)
 
-        workers = [asyncio.create_task(work()) for _ in range(min(self.in_flight, len(waiting)))]
         try:
-            for _ in waiting:
-                yield await answers.get()
+            async with aclosing(ask_each(targets, one, self.in_flight)) as answers:
+                async for answer in answers:
+                    yield answer
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
             self.figures = SweepFigures(
                 sent=counts["sent"], received=counts["received"], retried=counts["retried"]
             )
 
     async def _ping(self, target: Target, counts: dict[str, int]) -> Answer[Any]:
         started = time.perf_counter()
+        place = await resolve(target.address, 0)
+        if place is None:
+            return Answer(target, False, error=f"{target.address!r} is not an address")
+        address, _, *scope = place[1]
+        if any(scope):
+            return Answer(target, False, error=f"{target.address}: no link-local address is pinged")
         rtt_s, error = None, "no answer to ICMP"
         try:
-            address, _ = await resolve(target.address, 0)
             ping = self._of_timeout(target.timeout_s)
             for number in range(target.retries + 1):
                 counts["sent"] += 1
@@ -67,8 +67,6 @@ class PingPoller:
                     counts["received"] += 1
                     error = ""
                     break
-        except NoAnswerError as fault:
-            error = str(fault)
         except OSError as fault:
             error = f"ICMP is not possible here: {fault.strerror or fault}; it needs CAP_NET_RAW"
         rtt_ms = None if rtt_s is None else rtt_s * 1000

@@ -8,6 +8,7 @@ import click
 
 from farola.errors import InputError
 from farola.output import json_option, print_json
+from farola.snmp import AUTH_PROTOCOLS, MAX_USER, MIN_PASSWORD, PRIV_PROTOCOLS
 
 FIELDS = (
     "password", "private_key", "passphrase", "snmp_community", "token", "snmp_version",
@@ -16,13 +17,11 @@ FIELDS = (
 )  # fmt: skip
 CHOICES = {
     "snmp_version": ("1", "2c", "3", "none"),
-    "snmp_auth_protocol": ("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
-    "snmp_priv_protocol": ("des", "aes128", "aes192", "aes256"),
+    "snmp_auth_protocol": tuple(AUTH_PROTOCOLS),
+    "snmp_priv_protocol": tuple(PRIV_PROTOCOLS),
 }
 ALIASES = {"v1": "1", "2": "2c", "v2c": "2c", "v3": "3", "sha": "sha1", "aes": "aes128"}
 """As other programs write them."""
-SNMP_PASSWORD_CHARS = 8
-"""The least that SNMPv3 takes (RFC 3414, 11.2)."""
 MAX_SECRET_CHARS = 65536
 
 
@@ -77,10 +76,10 @@ def checked(field: str, value: str) -> str:
         if plain not in CHOICES[field]:
             raise InputError(f"{field} must be one of {', '.join(CHOICES[field])}")
         return plain
-    if field in {"snmp_auth_password", "snmp_priv_password"} and len(value) < SNMP_PASSWORD_CHARS:
-        raise InputError(f"an {field} has at least {SNMP_PASSWORD_CHARS} characters in SNMPv3")
-    if field == "snmp_user" and len(value.encode()) > 32:
-        raise InputError("an SNMPv3 user's name has at most 32 bytes")
+    if field in {"snmp_auth_password", "snmp_priv_password"} and len(value) < MIN_PASSWORD:
+        raise InputError(f"an {field} has at least {MIN_PASSWORD} characters in SNMPv3")
+    if field == "snmp_user" and len(value.encode()) > MAX_USER:
+        raise InputError(f"an SNMPv3 user's name has at most {MAX_USER} bytes")
     return value
 
 

@@ -18,6 +18,7 @@ from collectors.snmp.sweep.conversation import Session, hold
 from collectors.snmp.sweep.device import Device
 from collectors.snmp.sweep.engine import Engine
 from collectors.snmp.sweep.figures import Counters
+from collectors.snmp.sweep.places import resolve
 from collectors.snmp.sweep.requests import Plans, head_of
 from collectors.snmp.sweep.sockets import BUFFER, SocketAddress, numeric, open_socket
 
@@ -25,7 +26,6 @@ T = TypeVar("T")
 _VERSIONS = {V1: 0, V2C: 1}
 _REMEMBERED = 500_000
 _chance = random.Random()  # noqa: S311 - decides nothing but the order
-_RESOLVE_S = 5.0
 _Place = tuple[Target, int, SocketAddress]
 
 
@@ -160,20 +160,10 @@ async def _places(targets: Iterable[Target]) -> tuple[list[_Place], list[Answer[
             places.append((target, *place))
         else:
             named.append(target)
-    found = await asyncio.gather(*map(_resolve, named))
+    found = await asyncio.gather(*(resolve(one.address, one.port) for one in named))
     for target, place in zip(named, found, strict=True):
         if place is None:
             refused.append(Answer(target, False, error=f"{target.address!r} is not an address"))
         else:
             places.append((target, *place))
     return places, refused
-
-
-async def _resolve(target: Target) -> tuple[int, SocketAddress] | None:
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(_RESOLVE_S):
-            found = await loop.getaddrinfo(target.address, target.port, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError, TimeoutError):
-        return None
-    return next(((family, address) for family, _, _, _, address in found), None)

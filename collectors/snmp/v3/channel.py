@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collectors.snmp.model import Oid, RawValue, Target, Usm
+from collectors.snmp.sweep.places import resolve
+from collectors.snmp.sweep.sockets import SocketAddress
 from collectors.snmp.v3.message import AUTH, GET, GETBULK, PRIV, REPORT, Message, Pdu, encode_pdu
 from collectors.snmp.v3.security import NOT_IN_WINDOW, UNKNOWN_ENGINE, level_of
 from collectors.snmp.v3.session import LEVELS, Session, report_of, seal, told_by, unseal
 from collectors.snmp.v3.usm import KeyRing, has_two_forms
 from collectors.snmp.v3.walk import Walk
-from collectors.snmp.v3.wire import Address, Letter, Wire
+from collectors.snmp.v3.wire import Letter, Wire
 
 TOO_BIG, GENERAL_ERROR, AUTHORIZATION_ERROR = 1, 5, 16  # error-status of RFC 3416
 MOST_OIDS = 60
@@ -51,7 +52,7 @@ class Channel:
         self._session = session
         self._keys = keys
         self._level = level_of(usm)
-        self._address: Address | None = None
+        self._address: SocketAddress | None = None
         self._refusal: RefusedError | None = None
         self._discovered = False
         self.answered = False
@@ -90,8 +91,10 @@ class Channel:
                 continue
             if pdu.status == 0:
                 walk.accept(pdu.varbinds)
-            elif pdu.status in (TOO_BIG, GENERAL_ERROR):
+            elif pdu.status == TOO_BIG:
                 walk.shrink()
+            elif pdu.status == GENERAL_ERROR:  # some agents say so of what is too big
+                walk.shrink(f"was refused with error {GENERAL_ERROR} (genErr)")
             else:
                 walk.stop(f"was refused with error {pdu.status}")
         return walk
@@ -187,7 +190,10 @@ class Channel:
             return opened
 
         if self._address is None:
-            self._address = await resolve(target.address, target.port)
+            place = await resolve(target.address, target.port)
+            if place is None:
+                raise NoAnswerError(f"{target.address!r} is not an address")
+            self._address = place[1]
         letter = Letter(
             target.device_id, self._address, target.answers_from,
             lambda msg_id: seal(session, pdu, msg_id, level, loop.time()), accept,
@@ -202,16 +208,3 @@ class Channel:
         if self.first_rtt_ms is None:
             self.first_rtt_ms = reply[1] * 1000
         return reply[0]
-
-
-async def resolve(host: str, port: int) -> Address:
-    """The numeric address of a host; NoAnswerError if it has none."""
-    wanted = {"type": socket.SOCK_DGRAM}
-    try:
-        try:
-            rows = socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST, **wanted)
-        except socket.gaierror:
-            rows = await asyncio.get_running_loop().getaddrinfo(host, port, **wanted)
-    except (OSError, UnicodeError, ValueError):
-        raise NoAnswerError(f"{host!r} is not an address") from None
-    return str(rows[0][4][0]), port

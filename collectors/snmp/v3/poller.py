@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 from collectors.snmp.model import (
@@ -27,6 +28,7 @@ from collectors.snmp.v3.channel import Channel, NoAnswerError
 from collectors.snmp.v3.session import Session
 from collectors.snmp.v3.usm import KeyRing
 from collectors.snmp.v3.wire import Wire
+from collectors.snmp.workers import ask_each
 
 T = TypeVar("T")
 IN_FLIGHT = 1000
@@ -54,23 +56,16 @@ class V3Poller:
         self, targets: Iterable[Target], converse: Conversation[T]
     ) -> AsyncIterator[Answer[T]]:
         """See `Poller.ask`."""
-        waiting = list(targets)
-        turns = iter(waiting)
-        answers: asyncio.Queue[Answer[T]] = asyncio.Queue()
         wire = Wire(asyncio.get_running_loop())
 
-        async def work() -> None:
-            for target in turns:
-                answers.put_nowait(await self._converse(wire, target, converse))
+        async def one(target: Target) -> Answer[T]:
+            return await self._converse(wire, target, converse)
 
-        workers = [asyncio.create_task(work()) for _ in range(min(self.in_flight, len(waiting)))]
         try:
-            for _ in waiting:
-                yield await answers.get()
+            async with aclosing(ask_each(targets, one, self.in_flight)) as answers:
+                async for answer in answers:
+                    yield answer
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
             self.figures = wire.figures()
             wire.close()
 
@@ -125,7 +120,7 @@ async def _put(channel: Channel, question: Question, left_s: float, deadline_s: 
                 else:
                     tables[number] = walk.columns
     except NoAnswerError as error:
-        errors.append(str(error))
+        errors.append(f"{error} at {what}" if channel.answered else str(error))
     except TimeoutError:
         errors.append(f"given up after {deadline_s:g} s, at {what}")
     return Reply([found.get(oid) for oid in question.scalars], tables, "; ".join(errors))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from collectors.snmp.model import Oid, Usm
 from collectors.snmp.v3.message import AUTH, MAX_SIZE, PRIV, Header, Message, encode_message
-from collectors.snmp.v3.usm import AUTH_PROTOCOLS, LocalKeys, decrypt, digest, encrypt
+from collectors.snmp.v3.usm import LocalKeys, decrypt, digest, encrypt
+from farola.snmp import AUTH_PROTOCOLS
 
 TIME_WINDOW_S = 150
 """A message older than this by its engine's own clock is refused (RFC 3414, 2.2.3)."""
@@ -54,7 +55,7 @@ def secured(
     if header.flags & PRIV:
         clock = header.boots, header.time_s
         scoped, header.salt = encrypt(usm.priv_protocol, keys.priv, scoped, clock)
-    size = AUTH_PROTOCOLS[usm.auth_protocol][1] if header.flags & AUTH else 0
+    size = AUTH_PROTOCOLS[usm.auth_protocol] if header.flags & AUTH else 0
     packet, at = encode_message(header, size, scoped, max_size)
     if not size:
         return packet

@@ -19,16 +19,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from collectors.snmp.model import Usm
+from farola.snmp import AUTH_PROTOCOLS, PRIV_PROTOCOLS
 
-AUTH_PROTOCOLS = {
-    "md5": ("md5", 12), "sha1": ("sha1", 12), "sha224": ("sha224", 16), "sha256": ("sha256", 24),
-    "sha384": ("sha384", 32), "sha512": ("sha512", 48),
-}  # fmt: skip
-"""By name: the hash, and how many bytes of the digest travel."""
-PRIV_PROTOCOLS = {"des": 16, "aes128": 16, "aes192": 24, "aes256": 32}
-"""By name: bytes of key."""
-MIN_PASSWORD = 8
-"""Shorter ones are refused by RFC 3414, 11.2, and by agents."""
 _HASHED = 1_048_576
 _DES_BLOCK = 8
 
@@ -49,7 +41,7 @@ def has_two_forms(usm: Usm) -> bool:
     """Whether the privacy key must be lengthened, which devices do in two ways."""
     if not usm.priv_protocol:
         return False
-    made = hashlib.new(AUTH_PROTOCOLS[usm.auth_protocol][0], usedforsecurity=False).digest_size
+    made = hashlib.new(usm.auth_protocol, usedforsecurity=False).digest_size
     return made < PRIV_PROTOCOLS[usm.priv_protocol]
 
 
@@ -65,7 +57,9 @@ class KeyRing:
         """
         if not usm.auth_protocol:
             return LocalKeys()
-        name = AUTH_PROTOCOLS[usm.auth_protocol][0]
+        name = usm.auth_protocol
+        if name not in AUTH_PROTOCOLS:
+            raise KeyError(name)
         auth = _localized(name, self._master(name, usm.auth_password.encode()), engine_id)
         if not usm.priv_protocol:
             return LocalKeys(auth)
@@ -97,8 +91,7 @@ def _localized(name: str, master: bytes, engine_id: bytes) -> bytes:
 
 def digest(protocol: str, key: bytes, message: bytes) -> bytes:
     """The authentication parameters of a message whose own are zeroed."""
-    name, size = AUTH_PROTOCOLS[protocol]
-    return hmac.digest(key, message, name)[:size]
+    return hmac.digest(key, message, protocol)[: AUTH_PROTOCOLS[protocol]]
 
 
 Clock = tuple[int, int]

@@ -67,10 +67,12 @@ class Walk:
             self.stop(f"has more than {MAX_VALUES:,} values")
         self.repetitions = min(self.repetitions * 2, self._most)
 
-    def shrink(self) -> bool:
-        """Ask for fewer rows after tooBig or a lost answer; False when one row is too much."""
+    def shrink(self, why: str = "does not fit a packet") -> bool:
+        """Ask for fewer rows after an error or a lost answer; False, and given up for `why`, when
+        one row is too much.
+        """
         if self.repetitions == 1:
-            self.stop("does not fit a packet")
+            self.stop(why)
             return False
         self.repetitions = self._most = max(1, self.repetitions // 4)
         return True

@@ -13,11 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from collectors.snmp.model import SweepFigures
-from collectors.snmp.sweep.sockets import granted, kernel_drops, open_socket
+from collectors.snmp.sweep.sockets import SocketAddress, granted, kernel_drops, open_socket
 from collectors.snmp.v3.message import MAX_PACKET, MalformedError, Message, Pdu, decode_message
 from collectors.snmp.v3.session import DistrustError
 
-Address = tuple[str, int]
 BUFFER = 4 << 20
 FRESH_S = 0.25
 """A request open for longer is likely to stay without a reply: it no longer holds up others."""
@@ -36,7 +35,7 @@ class Letter:
     """
 
     device_id: str
-    address: Address
+    address: SocketAddress
     answers_from: frozenset[str]
     seal: Callable[[int], bytes]
     accept: Callable[[Message], Pdu]
@@ -173,13 +172,13 @@ class Wire:
             self._counts["received"] += 1
             self._take(bytes(self._view[:size]), address)
 
-    def _take(self, packet: bytes, address: tuple[str, int]) -> None:
+    def _take(self, packet: bytes, address: SocketAddress) -> None:
         try:
             message = decode_message(packet)
             letter = self._open.get(message.msg_id)
             if letter is None or letter.reply.done():
                 self._counts["unmatched"] += 1
-            elif tuple(address[:2]) != letter.address and address[0] not in letter.answers_from:
+            elif address != letter.address and address[0] not in letter.answers_from:
                 self._counts["unmatched"] += 1
                 self._other_address.add(letter.device_id)
             else:

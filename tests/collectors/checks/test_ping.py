@@ -39,8 +39,10 @@ def ask(*targets: Target, poller=None) -> Mapping[str, Answer]:
 def test_living_addresses_answer_and_names_that_are_none_are_told():
     poller = PingPoller(in_flight=2)
     targets = [Target(f"a{n}", f"127.7.7.{n}") for n in range(1, 6)]
+    odd = [Target("none", "no.such.invalid"), Target("link", "fe80::1%lo")]
     for _ in range(2):  # the second in another event loop
-        found = ask(*targets, Target("none", "no.such.invalid"), poller=poller)
+        found = ask(*odd, *targets, poller=poller)
+        assert "no link-local address is pinged" in found["link"].error
         assert all(found[one.device_id].answered for one in targets)
         assert all((found[one.device_id].rtt_ms or 0) > 0 for one in targets)
         assert "is not an address" in found["none"].error

@@ -49,8 +49,9 @@ def config(users: tuple[Usm, ...]) -> str:
 class Agent:
     """An snmpd that can be restarted, and can lose what it remembers."""
 
-    def __init__(self, program: str, folder: Path, users: tuple[Usm, ...]) -> None:
-        self.program, self.folder, self.users = program, folder, users
+    def __init__(self, program: str, folder: Path, users: tuple[Usm, ...], also: str = "") -> None:
+        """`also` are more addresses that it listens on."""
+        self.program, self.folder, self.users, self.also = program, folder, users, also
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
             one.bind(("127.0.0.1", 0))
             self.port = int(one.getsockname()[1])
@@ -62,7 +63,8 @@ class Agent:
         persistent.mkdir(exist_ok=True)
         file = self.folder / "snmpd.conf"
         file.write_text(
-            f"agentAddress udp:0.0.0.0:{self.port}\nsysName lamp post\nrocommunity public\n"
+            f"agentAddress udp:0.0.0.0:{self.port}{self.also}\nsysName lamp post\n"
+            "rocommunity public\nrocommunity6 public\n"
             f"{config(self.users)}\n"
         )
         log = self.folder / "log"

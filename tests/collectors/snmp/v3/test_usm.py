@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,10 +15,9 @@ from pysnmp.proto.secmod.rfc3414.priv import des
 from pysnmp.proto.secmod.rfc3826.priv import aes
 from pysnmp.proto.secmod.rfc7860.auth import hmacsha2
 
+from collectors.snmp.commands import probe
 from collectors.snmp.model import Usm
 from collectors.snmp.v3.usm import (
-    AUTH_PROTOCOLS,
-    PRIV_PROTOCOLS,
     DecryptionError,
     KeyRing,
     decrypt,
@@ -26,6 +26,7 @@ from collectors.snmp.v3.usm import (
     has_two_forms,
     password_to_key,
 )
+from farola.snmp import AUTH_PROTOCOLS, PRIV_PROTOCOLS
 from inventory.commands.credentials import CHOICES
 
 ENGINE = bytes.fromhex("000000000000000000000002")
@@ -134,9 +135,15 @@ def test_keys_show_in_no_repr():
 
 @pytest.mark.parametrize("auth", AUTH_PROTOCOLS)
 def test_a_digest_has_the_length_of_its_protocol(auth):
-    assert len(digest(auth, b"k" * 20, b"message")) == AUTH_PROTOCOLS[auth][1]
+    assert len(digest(auth, b"k" * 20, b"message")) == AUTH_PROTOCOLS[auth]
 
 
-def test_credentials_take_the_protocols_there_are():
-    assert set(CHOICES["snmp_auth_protocol"]) == set(AUTH_PROTOCOLS)
-    assert set(CHOICES["snmp_priv_protocol"]) == set(PRIV_PROTOCOLS)
+def test_credentials_and_options_take_the_protocols_there_are():
+    options = {one.name: one.type for one in probe.params}
+    for half, protocols in (("auth", AUTH_PROTOCOLS), ("priv", PRIV_PROTOCOLS)):
+        assert CHOICES[f"snmp_{half}_protocol"] == tuple(protocols)
+        assert list(options[f"{half}_protocol"].choices) == list(protocols)
+        for name in protocols:
+            usm = Usm("u", "sha1", "a" * 8, "aes128", "b" * 8)
+            usm = replace(usm, **{f"{half}_protocol": name})
+            assert KeyRing().localize(usm, b"engine").priv

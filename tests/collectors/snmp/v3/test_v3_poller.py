@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
-from collectors.snmp.model import Question, Usm
-from collectors.snmp.v3.message import decode_message
+from collectors.snmp.model import V3, Question, Target, Usm
+from collectors.snmp.v3.message import RESPONSE, decode_message, decode_scoped
 from collectors.snmp.v3.poller import V3Poller
 from tests.collectors.snmp.v3.agents import (
     AUTH,
+    NOBODY,
     PRIV,
     SYS_DESCR,
     SYS_NAME,
@@ -19,6 +22,7 @@ from tests.collectors.snmp.v3.agents import (
     USERS,
     ask,
 )
+from tests.conftest import ROOT, require
 
 pytestmark = pytest.mark.service
 CITY = Usm("city", "sha1", AUTH, "aes128", PRIV)
@@ -111,6 +115,70 @@ def test_a_reply_too_large_for_a_packet_is_asked_in_parts(agent):
     scalars = ask(agent.target(SECRET), converse=converse)[0].result
     assert scalars[-1] == b"lamp post"
     assert None not in scalars
+
+
+def test_a_table_that_is_refused_is_not_said_to_be_too_large(meddler, agent):
+    def refuse(packet):
+        if decode_scoped(decode_message(packet).data).kind == RESPONSE:  # its status and index
+            packet = packet.replace(b"\2\1\0\2\1\0\x30", b"\2\1\5\2\1\1\x30")
+        return [packet]
+
+    def converse(_target):
+        reply = yield Question((), (((1, 3, 6, 1, 2, 1, 2, 2, 1, 2),),))
+        return reply.tables
+
+    meddler.change = refuse
+    answer = ask(agent.target(NOBODY, port=meddler.port), converse=converse)[0]
+    assert answer.result == [None]
+    assert answer.error == "table 1.3.6.1.2.1.2.2.1 was refused with error 5 (genErr): broke off"
+
+
+LINK_LOCAL = """
+import sys
+from pathlib import Path
+from collectors.snmp.model import Target
+from collectors.snmp.sweep import SweepPoller
+from tests.collectors.snmp.v3.agents import NOBODY, Agent, ask, named
+
+agent = Agent(sys.argv[1], Path(sys.argv[2]), (NOBODY,))
+agent.also = f",udp6:[::]:{agent.port}"
+agent.start()
+try:
+    at = {"address": "fe80::7%lo"}
+    plain = Target("plain", "fe80::7%lo", agent.port, "public")
+    answers = ask(agent.target(NOBODY, **at)) + ask(plain, poller=SweepPoller())
+    print([(one.answered, one.error) for one in answers])
+finally:
+    agent.stop()
+"""
+
+
+def test_a_link_local_address_is_asked_in_every_version(needs_program, tmp_path):
+    inside = 'ip link set lo up && ip addr add fe80::7/64 dev lo nodad && exec "$@"'
+    snmpd = needs_program("snmpd", "snmpd")
+    possible = subprocess.run(
+        ["unshare", "--net", "sh", "-c", inside, "sh", "true"], capture_output=True, check=False
+    )
+    require(not possible.returncode, f"no network namespaces here: {possible.stderr.decode()}")
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", inside, "sh", sys.executable, "-c", LINK_LOCAL, snmpd,
+         str(tmp_path)],
+        capture_output=True, text=True, check=False, cwd=ROOT, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.strip() == "[(True, ''), (True, '')]", done.stderr
+
+
+def test_a_fault_of_ours_costs_only_its_own_device():
+    class Faulty(V3Poller):
+        async def _converse(self, wire, target, converse):
+            if target.device_id == "b":
+                raise ValueError("not foreseen")
+            return await super()._converse(wire, target, converse)
+
+    targets = [Target(name, "127.0.0.1", 9, version=V3) for name in "abc"]
+    answers = ask(*targets, poller=Faulty(in_flight=1))
+    assert [one.target.device_id for one in answers] == ["a", "b", "c"]
+    assert answers[1].error == "ValueError: not foreseen"
 
 
 def test_a_conversation_that_fails_costs_only_its_own_device(agent):
