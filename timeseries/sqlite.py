@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 from farola.errors import StoreError
 from timeseries import tables
-from timeseries.base import Batch, Health, Measurement, Table
+from timeseries.base import SCHEMA, Batch, Health, Measurement, Table
 from timeseries.checking import (
     Rows,
     checked,
@@ -35,6 +35,9 @@ from timeseries.checking import (
 DAY_MS = 86_400_000
 LOCK_WAIT_S = 30.0
 LATEST = "latest.db"
+ROWS_LOOKED_AT = 1000
+"""Rows of each table that `health` reads."""
+DAMAGED = "the file is damaged: move it away, or restore it from a backup"
 
 
 class SqliteStore:
@@ -98,6 +101,8 @@ class SqliteStore:
         shape, names, tags = checked_query(measurement, fields, where)
         first, after = to_ms(start), to_ms(end)
         found: list[tuple[object, ...]] = []
+        with self._named_faults(self.folder):
+            self._nearest()
         for day, path in self.days():
             if first < (day + 1) * DAY_MS and day * DAY_MS < after:
                 with self._reading(path) as connection:
@@ -119,14 +124,18 @@ class SqliteStore:
         return sorted(found)
 
     def health(self) -> Health:
-        """Whether the folder can be written to, how many days it holds and their size."""
+        """Whether the folder can be written to, whether the files that the next poll goes to can be
+        written and their newest rows read, how many days there are and their size.
+        """
         try:
-            nearest = next(p for p in (self.folder, *self.folder.parents) if p.exists())
-            if not os.access(nearest, os.W_OK):
-                return Health(False, "sqlite", f"{self.folder} cannot be written to")
-            with self._reading(self.folder / LATEST) as connection:
-                if connection:
-                    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            nearest = self._nearest()
+            for path in (nearest, *self._in_use()):
+                if not os.access(path, os.W_OK):
+                    return Health(False, "sqlite", f"{path} cannot be written to")
+            for path in self._in_use():
+                with self._reading(path) as connection:
+                    if connection:
+                        _read_a_little(connection, newest=path.name != LATEST)
             size = sum(p.stat().st_size for p in self.folder.glob("*.db*"))
             free = shutil.disk_usage(nearest).free
         except (StoreError, OSError) as error:
@@ -143,6 +152,21 @@ class SqliteStore:
         """Close the writing connection; the next write opens it again."""
         with self._lock:
             self._close_writer()
+
+    def _nearest(self) -> Path:
+        """The folder, or what there is of the way to it. StoreError where a file is in the way."""
+        nearest = next(p for p in (self.folder, *self.folder.parents) if p.exists())
+        if not nearest.is_dir():
+            raise StoreError(f"{nearest} is a file, not a folder: move it away")
+        return nearest
+
+    def _in_use(self) -> list[Path]:
+        """The files that polls are written to now: latest, today's, and the newest."""
+        days = self.days()
+        today = int(time.time() * 1000) // DAY_MS
+        used = [path for day, path in days if day == today or day == days[-1][0]]
+        latest = self.folder / LATEST
+        return [latest, *used] if latest.exists() else used
 
     def _path(self, day: int) -> Path:
         date = datetime.fromtimestamp(day * DAY_MS / 1000, UTC).date()
@@ -178,14 +202,17 @@ class SqliteStore:
         if self._writer and self._writer[0] == day and path.exists():
             return self._writer[1]
         self._close_writer()
+        self._nearest()
         self.folder.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
             path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("ATTACH DATABASE ? AS latest", (str(self.folder / LATEST),))
-            for schema in ("main", "latest"):
-                connection.execute(f"PRAGMA {schema}.journal_mode=WAL")
+            for schema, file in (("main", path), ("latest", self.folder / LATEST)):
+                with _damage_named(file):
+                    if schema == "latest":
+                        connection.execute("ATTACH DATABASE ? AS latest", (str(file),))
+                    connection.execute(f"PRAGMA {schema}.journal_mode=WAL")
                 connection.execute(f"PRAGMA {schema}.synchronous=FULL")
                 connection.execute(f"PRAGMA {schema}.cache_size=-65536")
         except BaseException:
@@ -204,6 +231,7 @@ class SqliteStore:
         """A connection that cannot write, or None where nothing was written yet."""
         with self._named_faults(path):
             if not path.exists():
+                self._nearest()
                 yield None
                 return
             uri = f"file:{quote(str(path))}?mode=ro"
@@ -223,8 +251,8 @@ class SqliteStore:
                 remedy = "free space on that disk; the batch was not kept"
             elif "locked" in text:
                 remedy = f"another process has held it for {LOCK_WAIT_S:.0f} s: end that one"
-            elif "not a database" in text or "malformed" in text:
-                remedy = "the file is damaged: move it away, or restore it from a backup"
+            elif _is_damage(error):
+                remedy = DAMAGED
             else:
                 remedy = "check that the folder exists and belongs to you"
             raise StoreError(f"{path}: {text}; {remedy}") from None
@@ -232,6 +260,32 @@ class SqliteStore:
             raise StoreError(
                 f"{self.folder}: {error.strerror}; check that the folder belongs to you"
             ) from None
+
+
+def _read_a_little(connection: sqlite3.Connection, *, newest: bool) -> None:
+    """Read some rows of every table, the `newest` of a raw file: quick however large it is, and
+    where the next rows go. sqlite3.Error where they cannot be read.
+    """
+    present = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    order = "ORDER BY time DESC" if newest else ""
+    for name in SCHEMA.keys() & {name for (name,) in present}:
+        query = f"SELECT * FROM {name} {order} LIMIT {ROWS_LOOKED_AT}"  # noqa: S608 - of SCHEMA
+        connection.execute(query).fetchall()
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return any(word in str(error) for word in ("not a database", "malformed"))
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Say of two files that are opened together which is damaged."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not _is_damage(error):
+            raise
+        raise StoreError(f"{path}: {error}; {DAMAGED}") from None
 
 
 def _patiently(action: Callable[[], None]) -> None:

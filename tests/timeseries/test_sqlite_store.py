@@ -11,8 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -218,20 +220,64 @@ def test_a_damaged_file_is_named_with_a_remedy(tmp_path: Path, name: str) -> Non
     store.write(poll(0))
     store.close()
     (tmp_path / name).write_bytes(b"this is not a database" * 100)
-    with pytest.raises(StoreError, match=r"not a database; the file is damaged") as caught:
+    with pytest.raises(
+        StoreError, match=rf"{name}: .*not a database; the file is damaged"
+    ) as caught:
         store.write(poll(1))
     assert "\n" not in str(caught.value)
     with pytest.raises(StoreError, match=name):
         store.latest("device") if name == "latest.db" else store.series("device", {}, START, END)
-    assert store.health().ok == (name != "latest.db")
+    health = store.health()
+    assert not health.ok
+    assert f"{name}: file is not a database; the file is damaged" in health.detail
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    store = SqliteStore(tmp_path / "file" / "series")
-    with pytest.raises(StoreError, match="check that the folder"):
-        store.write(poll(0))
-    assert len(store.latest("device")) == 0
+@pytest.mark.parametrize("damage", ["cut off", "cut off within a page", "its newest rows"])
+def test_health_looks_into_the_file_that_polls_are_written_to(tmp_path: Path, damage: str) -> None:
+    store = SqliteStore(tmp_path)
+    for number in range(40):
+        store.write(poll(number))
+    store.write([Batch("device", [T - 86_400_000], {"device": ["a"]}, {"clients": [1]})])
+    store.close()
+    assert store.health().ok
+    old, raw = (path for _, path in store.days())
+    whole = raw.read_bytes()
+    assert len(whole) > 100_000
+    if damage == "its newest rows":
+        with closing(sqlite3.connect(raw)) as connection:
+            size, root = (
+                connection.execute(query).fetchone()[0]
+                for query in (
+                    "PRAGMA page_size", "SELECT rootpage FROM sqlite_master WHERE name = 'device'",
+                )
+            )  # fmt: skip
+        raw.write_bytes(whole[: (root - 1) * size] + os.urandom(size) + whole[root * size :])
+    else:
+        raw.write_bytes(whole[: 49_152 if damage == "cut off" else 50_000])
+    health = store.health()
+    assert not health.ok
+    assert f"{raw}: database disk image is malformed; the file is damaged" in health.detail
+    raw.write_bytes(whole)
+    old.write_bytes(b"a day that has passed" * 1000)
+    assert store.health().ok
+
+
+def test_a_file_in_the_folders_place_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    for folder in (file, file / "series"):
+        store = SqliteStore(folder)
+        uses: list[Callable[[], object]] = [
+            partial(store.write, poll(0)),
+            partial(store.latest, "device"),
+            partial(store.series, "device", {}, START, END),
+        ]
+        for use in uses:
+            with pytest.raises(StoreError) as caught:
+                use()
+            assert str(caught.value) == f"{file} is a file, not a folder: move it away"
+        assert not store.health().ok
+        assert store.health().detail == f"{file} is a file, not a folder: move it away"
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
