@@ -21,11 +21,11 @@ from collectors.snmp.notification import (
     decode_notification,
     envelope_of,
 )
-from collectors.snmp.pysnmp_values import plain_pairs
 from collectors.snmp.senders import Senders, plain_address
 from collectors.snmp.sweep.ber import value_of
 from collectors.snmp.traps import CHANGES, IN_ALL, PER_ADDRESS, STRANGERS, TrapFilter
 from operations.reactor import reactor
+from tests.collectors.snmp.pysnmp_values import plain_pairs
 
 v1 = api.PROTOCOL_MODULES[api.SNMP_VERSION_1]
 v2c = api.PROTOCOL_MODULES[api.SNMP_VERSION_2C]

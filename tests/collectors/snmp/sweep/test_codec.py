@@ -11,9 +11,9 @@ from pyasn1.error import PyAsn1Error
 from pyasn1.type import univ
 from pysnmp.proto import api, rfc1905
 
-from collectors.snmp.pysnmp_values import plain_pairs
 from collectors.snmp.sweep import ber
 from collectors.snmp.sweep.fast import open_envelope, read_values
+from tests.collectors.snmp.pysnmp_values import plain_pairs
 from tests.collectors.snmp.sweep.oracle import (
     EXPECTED,
     FRAME,

@@ -1,21 +1,13 @@
-"""pysnmp's values as plain ones, and what it raises on bytes that are not SNMP."""
+"""pysnmp's values as plain ones: what our own reading is compared with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from pyasn1.error import PyAsn1Error  # type: ignore[import-untyped]  # publishes no types
-from pyasn1.type import univ  # type: ignore[import-untyped]
-from pysnmp.proto.error import ProtocolError
+from pyasn1.type import univ
 
 from collectors.snmp.model import Oid, RawValue
-
-NOT_SNMP = (
-    ProtocolError, PyAsn1Error, ValueError, IndexError, KeyError, TypeError, AttributeError,
-    OverflowError, RecursionError,
-)  # fmt: skip
-"""What pyasn1 and pysnmp raise on bytes that are not SNMP."""
 
 
 def plain_pairs(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[Oid, RawValue | None]]:
