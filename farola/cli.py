@@ -129,6 +129,8 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "device": (
         "Adopt access points and look at them.",
         {
+            "list": ("inventory.commands.devices:list_devices", "List the devices."),
+            "show": ("inventory.commands.devices:show", "Show what is held of a device."),
             "adopt": ("provisioning.adopt:adopt", "Enrol a device: its host key and credential."),
             "credential": ("inventory.commands.credentials:credential", "Store a credential."),
             "discovered": (
