@@ -57,6 +57,23 @@ def clean_tag(text: str) -> str:
     return text[:-1] + "\\x5c" if text.endswith("\\") else text
 
 
+def clean_values(measurement: str, field: str, column: list[Value]) -> list[Value]:
+    """Values from outside as a column that every store takes: one that no store could keep in
+    that field (NaN, infinite, of more than 64 bits, of another type) is None.
+    """
+    kind = SCHEMA[measurement].fields[field]
+    if _plain(kind, column):
+        return column
+    return [_kept(kind, value) for value in column]
+
+
+def _kept(kind: type, value: Value) -> Value:
+    try:
+        return None if value is None else _CONVERTERS[kind](value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def measurement_named(name: str) -> Measurement:
     """The measurement `name`; StoreError if there is none."""
     try:

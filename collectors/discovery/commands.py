@@ -129,11 +129,12 @@ async def _search(
 ) -> tuple[list[tuple[Found, Match]], Search]:
     from collectors.discovery.proposals import propose
     from collectors.discovery.search import MOST_BUNCHES, Search
+    from collectors.families import told_book
     from collectors.pollers import standard_poller
 
     # The sweep works in threads: one for each bunch that waits for answers.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(MOST_BUNCHES))
-    search = Search(standard_poller, manner, logins.at)
+    search = Search(standard_poller, manner, logins.at, told_book(inventory.settings.home))
     most = len(logins.everywhere)
     done: list[tuple[Found, Match]] = []
     waiting: list[Found] = []

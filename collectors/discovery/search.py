@@ -100,6 +100,7 @@ class Search:
         `advance(n)` is told how many addresses are done with in each round.
         """
         done: set[str] = set()
+        mute: dict[str, int] = {}
         for number in range(self._manner.tries * most_logins):
             hits: dict[str, VarBinds] = {}
             turn = number % most_logins
@@ -109,10 +110,19 @@ class Search:
                 address = answer.target.address
                 if answer.result:
                     hits[address] = answer.result
+                elif answer.answered and not answer.error:
+                    # Another login may be shown more.
+                    mute.setdefault(address, turn)
+                    self._turned_away.add((address, turn))
                 elif answer.error and answer.error != NO_ANSWER:
                     self.refused[address] = answer.error
                     self._turned_away.add((address, turn))
             done.update(hits)
+            async for found in self._look_closer(hits, turn):
+                self.refused.pop(found.address, None)
+                yield found
+        for turn in sorted(set(mute.values())):
+            hits = {one: {} for one, its in mute.items() if its == turn and one not in done}
             async for found in self._look_closer(hits, turn):
                 self.refused.pop(found.address, None)
                 yield found
@@ -150,6 +160,8 @@ class Search:
                 values = hits[address]
                 profile = self._book.choose(values)
                 found = found_of(address, manner.port, values, Reply(()), profile)
+            if not hits[address]:
+                found = replace(found, family="")
             detail = dict(found.detail)
             if login.credential is None and login.access.community != DEFAULT_COMMUNITY:
                 detail["credential_needed"] = True

@@ -7,8 +7,9 @@ import asyncio
 import click
 
 from collectors.access_options import AccessOptions, access_options
+from farola.errors import DeviceError
 from farola.options import NumberRange
-from farola.output import json_option, print_json, print_table
+from farola.output import json_option, note, plain, print_json, print_table
 
 
 @click.command()
@@ -30,30 +31,36 @@ def probe(host: str, how: AccessOptions, timeout_s: float, as_json: bool) -> Non
     else `public`.
     """
     from collectors.access_target import target_of, unanswered
+    from collectors.families import told_book
     from collectors.pollers import standard_poller
     from collectors.snmp.model import DEADLINE_S
-    from collectors.snmp.probe import access_point_rows, probe_json, read_one
+    from collectors.snmp.probe import access_point_rows, probe_json, read_one, what_lacks
+    from farola.settings import default_home
 
     target = target_of(host, how, timeout_s, deadline_s=max(DEADLINE_S, 10 * timeout_s))
     poller = standard_poller()
-    reading = asyncio.run(read_one(poller, target))
+    reading = asyncio.run(read_one(poller, target, told_book(default_home())))
     if not reading.answered:
         raise unanswered(target, how, reading.error, poller.figures)
-    if reading.error:
-        click.echo(f"{host}: {reading.error}", err=True)
+    if not reading.family:
+        raise DeviceError(f"{host}: {reading.error}")
+    lacks = what_lacks(reading, timeout_s)
+    if lacks:
+        note(f"{host}: {lacks}")
     if as_json:
-        print_json(probe_json(reading))
+        print_json(probe_json(reading, lacks))
         return
     uptime = "unknown" if reading.uptime_s is None else f"{reading.uptime_s / 86_400:.1f} days"
     clients = "unknown" if reading.clients is None else reading.clients
-    click.echo(f"{reading.sys_name or host}: {reading.family}, up {uptime}, clients: {clients}")
+    name = plain(reading.sys_name or host)
+    click.echo(f"{name}: {reading.family}, up {uptime}, clients: {clients}")
     if reading.radios:
         print_table(
             "Radios",
             ["radio", "band", "channel", "clients", "busy %", "noise dBm", "power dBm"],
             [
                 ["–" if value is None or value == "" else value for value in radio.values()]
-                for radio in probe_json(reading)["radios"]
+                for radio in probe_json(reading, lacks)["radios"]
             ],
             right=range(2, 7),
         )

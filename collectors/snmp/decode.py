@@ -5,8 +5,9 @@ A value that is missing, not a number, or outside what its field can be is None,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from collectors.snmp.fields import ACCESS_POINT, LIMITS, RADIO, SSID
 from collectors.snmp.layout import Context
@@ -23,10 +24,17 @@ from collectors.snmp.model import (
 )
 from collectors.snmp.profile import AccessPoints, Profile
 from collectors.snmp.sources import Sources, Things
-from collectors.snmp.values import channel_of, name_of, number_of, text_of
+from collectors.snmp.values import channel_of, line_of, name_of, number_of
 
+T = TypeVar("T")
 __all__ = ["LIMITS", "channel_of", "decode", "number_of", "varbinds"]
 
+MOST = {"radios": 64, "networks": 256, "interfaces": 256}
+"""What of one device is kept; more is no device but a mistake or an attack, and would fill the
+store for everybody.
+"""
+MOST_OF_CONTROLLER = 10_000
+"""So many access points of a controller, and so many of all else that it has itself."""
 _SYS_NAME = 3  # its place in IDENTITY
 _RADIO_CLIENTS = list(RADIO).index("clients")
 _SSID_CLIENTS = list(SSID).index("clients")
@@ -41,6 +49,7 @@ def decode(
     `address_index` is the ifIndex of the interface that holds the management address, if known.
     """
     context = profile.opened(reply)
+    left_out: Counter[str] = Counter()
     told = {name: get(context, (), ()) for name, get in profile.device.items()}
     radios: tuple[RadioReading, ...] = ()
     ssids: tuple[SsidReading, ...] = ()
@@ -50,7 +59,7 @@ def decode(
     if profile.ssids.sources:
         ssids = _ssids(_of_device(profile.ssids, context), _broken(profile.ssids, context))
     if profile.access_points is not None:
-        access_points = _access_points(profile.access_points, context)
+        access_points = _access_points(profile.access_points, context, left_out)
     clients = told.get("clients")
     if clients is None:
         clients = _total(radios)
@@ -59,13 +68,18 @@ def decode(
     if clients is None:
         clients = _total(access_points)
     agent_uptime, uptime = told.get("agent_uptime_s"), told.get("uptime_s")
+    interfaces = profile.interfaces.read(
+        context.tables, address_index, frozenset([radio.name for radio in radios])
+    )
+    # Sums over all of it are made by now.
+    most = dict.fromkeys(MOST, MOST_OF_CONTROLLER) if access_points else MOST
     return DeviceReading(
         device_id=target.device_id,
         answered=True,
         error=reply.error,
         family=profile.family,
         profile=profile.name,
-        sys_name=text_of(context.scalars[_SYS_NAME]),
+        sys_name=line_of(context.scalars[_SYS_NAME]),
         uptime_s=agent_uptime if uptime is None else uptime,
         agent_uptime_s=agent_uptime,
         engine_boots=told.get("engine_boots"),
@@ -73,13 +87,20 @@ def decode(
         cpu_pct=told.get("cpu_pct"),
         mem_pct=told.get("mem_pct"),
         clients=clients,
-        radios=radios,
-        ssids=ssids,
-        interfaces=profile.interfaces.read(
-            context.tables, address_index, frozenset([radio.name for radio in radios])
-        ),
-        access_points=access_points,
+        radios=_cut(radios, most["radios"], "radios", left_out),
+        ssids=_cut(ssids, most["networks"], "networks", left_out),
+        interfaces=_cut(interfaces, most["interfaces"], "interfaces", left_out),
+        access_points=_cut(access_points, MOST_OF_CONTROLLER, "access points", left_out),
+        left_out=", ".join(f"{count:,} {what}" for what, count in left_out.items()),
     )
+
+
+def _cut(things: tuple[T, ...], most: int, what: str, left_out: Counter[str]) -> tuple[T, ...]:
+    """The first `most` of `things`; how many more there are is counted in `left_out`."""
+    if len(things) <= most:
+        return things
+    left_out[what] += len(things) - most
+    return things[:most]
 
 
 def varbinds(question: Question, reply: Reply) -> dict[Oid, RawValue]:
@@ -136,7 +157,9 @@ def _ssids(things: Things, broken: bool) -> tuple[SsidReading, ...]:
     )
 
 
-def _access_points(plan: AccessPoints, context: Context) -> tuple[AccessPointReading, ...]:
+def _access_points(
+    plan: AccessPoints, context: Context, left_out: Counter[str]
+) -> tuple[AccessPointReading, ...]:
     own = _merged(plan, context)
     if not own:
         return ()
@@ -157,9 +180,18 @@ def _access_points(plan: AccessPoints, context: Context) -> tuple[AccessPointRea
         if clients is None and not no_ssids:
             clients = _total(its_ssids)
         found[key] = AccessPointReading(
-            key, name or "", mac or "", serial or "", model or "", address or "", up, uptime,
-            clients, its_radios, its_ssids,
-        )  # fmt: skip
+            key,
+            name or "",
+            mac or "",
+            serial or "",
+            model or "",
+            address or "",
+            up,
+            uptime,
+            clients,
+            _cut(its_radios, MOST["radios"], "radios of access points", left_out),
+            _cut(its_ssids, MOST["networks"], "networks of access points", left_out),
+        )
     return tuple(found.values())
 
 

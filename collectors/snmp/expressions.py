@@ -11,6 +11,7 @@ from typing import Any
 from collectors.snmp.fields import (
     FINISH_KEYS,
     PLAIN_NUMBER,
+    QUANTITY,
     RAW,
     Finish,
     Kind,
@@ -104,8 +105,8 @@ def _known(spec: Mapping[str, Any], kind: Kind, scope: Scope, at: str) -> Compil
         raise ProfileError(f"{at}.combine", f"{combine!r} is not one of {', '.join(COMBINE)}")
     finish = finish_of(spec, kind, at)
     if "sum" in spec or "percent" in spec:
-        make = _sum if "sum" in spec else _percent
-        return Compiled(_finished(make(spec, scope, at), finish), combine=combine)
+        get = _sum(spec, kind, scope, at) if "sum" in spec else _percent(spec, scope, at)
+        return Compiled(_finished(get, finish), combine=combine)
     if any(key in spec for key in SCALAR_KEYS):
         place = scope.layout.scalar(scalar_oid(spec, at))
 
@@ -162,12 +163,12 @@ def _finished(get: Getter, finish: Finish) -> Getter:
     return finished
 
 
-def _sum(spec: Mapping[str, Any], scope: Scope, at: str) -> Getter:
+def _sum(spec: Mapping[str, Any], kind: Kind, scope: Scope, at: str) -> Getter:
     if not isinstance(spec["sum"], list) or not spec["sum"]:
         raise ProfileError(f"{at}.sum", "must be a list of values")
+    part = QUANTITY if kind == QUANTITY else PLAIN_NUMBER
     terms = [
-        compile_value(one, PLAIN_NUMBER, scope, f"{at}.sum[{n}]").get
-        for n, one in enumerate(spec["sum"])
+        compile_value(one, part, scope, f"{at}.sum[{n}]").get for n, one in enumerate(spec["sum"])
     ]
 
     def total(context: Context, columns: Columns, index: Any) -> float | None:
@@ -183,9 +184,9 @@ def _percent(spec: Mapping[str, Any], scope: Scope, at: str) -> Getter:
     if "total" not in parts or ("used" in parts) == ("free" in parts):
         raise ProfileError(at, "needs total, and used or free")
     is_free = "free" in parts
-    whole = compile_value(parts["total"], PLAIN_NUMBER, scope, f"{at}.total").get
+    whole = compile_value(parts["total"], QUANTITY, scope, f"{at}.total").get
     name = "free" if is_free else "used"
-    part = compile_value(parts[name], PLAIN_NUMBER, scope, f"{at}.{name}").get
+    part = compile_value(parts[name], QUANTITY, scope, f"{at}.{name}").get
 
     def percent(context: Context, columns: Columns, index: Any) -> float | None:
         total, share = whole(context, columns, index), part(context, columns, index)

@@ -25,8 +25,8 @@ Value = int | float | str | bytes | tuple[int, ...] | None
 """A raw value on its way to a field, or a finished one."""
 Finish = Callable[[Value], Any]
 
-NUMBER, WHOLE, TEXT, MAC, ADDRESS, BAND, FLAG = (
-    "number", "whole", "text", "mac", "address", "band", "flag"
+NUMBER, WHOLE, AMOUNT, TEXT, MAC, ADDRESS, BAND, FLAG = (
+    "number", "whole", "amount", "text", "mac", "address", "band", "flag"
 )  # fmt: skip
 TO = ("text", "number", "mac", "address", "band", "seconds", "hex")
 FINISH_KEYS = frozenset({"extract", "unknown", "map", "to", "mask", "scale", "offset", "at_most"})
@@ -94,6 +94,10 @@ ACCESS_POINT = {
     "clients": _number("clients"),
 }
 PLAIN_NUMBER = Kind("number", NUMBER)
+QUANTITY = Kind("amount", AMOUNT)
+"""A total, what of it is used, what is free: never below zero."""
+NO_AMOUNT = frozenset({2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1})
+"""What an agent says whose number does not fit its type: the largest that does."""
 NAME = Kind("name", TEXT)
 RAW = Kind("value", "raw")
 
@@ -116,6 +120,8 @@ def finish_of(spec: Mapping[str, Any], kind: Kind, at: str) -> Finish:
         raise ProfileError(f"{at}.to", f"{to!r} is not one of {', '.join(TO)}")
     if to in _CONVERT:
         steps.append(_CONVERT[to])
+    if kind.to == AMOUNT and "map" not in spec:
+        steps.append(_amount)
     last = _last(spec, kind, at)
     if "map" in spec and not {"mask", "to"} & set(spec):
         # What a map gives can be finished beforehand.
@@ -133,6 +139,11 @@ def finish_of(spec: Mapping[str, Any], kind: Kind, at: str) -> Finish:
         return value
 
     return finish
+
+
+def _amount(value: Value) -> float | None:
+    known = number_of(value)
+    return None if known is None or known < 0 or known in NO_AMOUNT else known
 
 
 def _band_of_channel(value: Value) -> str | None:

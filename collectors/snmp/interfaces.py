@@ -30,6 +30,8 @@ _PAIRS = (("rx64", "tx64", 2**64), ("rx32", "tx32", 2**32))
 Said = tuple[tuple[Oid, ...] | None, tuple[RawValue, ...]]
 Kept = tuple[tuple[Any, str, str, bool], ...]
 """Index, name, role, and whether it is up."""
+REMEMBERED = 512
+"""Rows: larger tables are rare, and remembering them would take too much room."""
 _LOOKED_AT = ("name", "description", "type", "status")
 
 
@@ -61,7 +63,8 @@ class InterfacePlan:
             return ()
         found = []
         since_place = self.columns.get("discontinuity")
-        for index, name, role, is_up in _chosen(self, self._said(table), address_index, radios):
+        choose = _chosen if max(map(len, table)) <= REMEMBERED else _chosen.__wrapped__
+        for index, name, role, is_up in choose(self, self._said(table), address_index, radios):
             counters = self._counters(table, index)
             if counters is None:
                 continue

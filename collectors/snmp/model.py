@@ -194,4 +194,6 @@ class DeviceReading:
     interfaces: tuple[InterfaceReading, ...] = ()
     access_points: tuple[AccessPointReading, ...] = ()
     """Those that this controller looks after."""
+    left_out: str = ""
+    """What of it was too much to keep, for people."""
     took_s: float = 0.0

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from collectors.snmp.book import ProfileBook
 from collectors.snmp.model import (
     AccessPointReading,
     DeviceReading,
@@ -16,16 +17,34 @@ from collectors.snmp.model import (
 from collectors.snmp.poller import Poller
 from collectors.snmp.read import Reader
 
+MOST_TIMEOUT_S = 60.0
 
-async def read_one(poller: Poller, target: Target) -> DeviceReading:
-    """Read `target` now."""
-    readings = [reading async for reading in Reader(poller).read([target])]
+
+async def read_one(
+    poller: Poller, target: Target, book: ProfileBook | None = None
+) -> DeviceReading:
+    """Read `target` now, by the families of `book`, those of Farola unless given."""
+    readings = [reading async for reading in Reader(poller, book).read([target])]
     return readings[0]
 
 
-def probe_json(reading: DeviceReading) -> dict[str, Any]:
-    """The keys that docs/collecting.md names."""
+def what_lacks(reading: DeviceReading, timeout_s: float) -> str:
+    """What a reading lacks and what may help; empty if it is complete. It was asked with
+    `timeout_s`.
+    """
+    if not reading.error:
+        return ""
+    said = f"read only in part: {reading.error}"
+    if "no answer" in said or "given up" in said:
+        said += f"; try it with --timeout {min(MOST_TIMEOUT_S, 5 * timeout_s):g}"
+    return said
+
+
+def probe_json(reading: DeviceReading, lacks: str = "") -> dict[str, Any]:
+    """The keys that docs/collecting.md names; `lacks` is what `what_lacks` says."""
     return {
+        "complete": not reading.error,
+        "error": lacks or reading.error,
         "family": reading.family,
         "profile": reading.profile,
         "sys_name": reading.sys_name,

@@ -23,6 +23,9 @@ RELEARN = 60
 """Polls after which a device is asked for all that its family may have, once: a network or a
 radio may have been added without a restart.
 """
+TELLS_NOTHING = (
+    "answers, but tells nothing: check the view that its agent gives this community or user"
+)
 _IDENTIFY = Question(IDENTITY)
 
 
@@ -59,10 +62,15 @@ class Reader:
         """One reading for every target, the quick ones first; a dead device is not `answered`."""
         async for answer in self._poller.ask(targets, self._conversation):
             reading = answer.result
+            error = answer.error
             if reading is None:
                 reading = DeviceReading(answer.target.device_id, answer.answered)
+                if answer.answered and not error:
+                    error = TELLS_NOTHING
             reading.rtt_ms, reading.took_s = answer.rtt_ms, answer.took_s
-            reading.error = answer.error
+            reading.error = _and(
+                error, reading.left_out and f"too much: {reading.left_out} left out"
+            )
             yield reading
 
     def _conversation(self, target: Target) -> Generator[Question, Reply, DeviceReading | None]:
@@ -83,7 +91,7 @@ class Reader:
                     known.polls += 1
                 else:
                     profile, reply = yield from _learn(known, reply)
-                return decode(target, profile, reply, known.address_index)
+                return decode(target, profile, reply, known.address_index) if _says(reply) else None
             del self._known[target.device_id]
             known = yield from self._recognise(target, seen, not reply.error)
         else:
@@ -149,6 +157,17 @@ class Reader:
         if remember:
             self._known[target.device_id] = known
         return known
+
+
+def _says(reply: Reply) -> bool:
+    """Whether there is anything in a reply."""
+    return any(value is not None for value in reply.scalars) or any(
+        map(any, filter(None, reply.tables))
+    )
+
+
+def _and(*texts: str) -> str:
+    return "; ".join(text for text in texts if text)
 
 
 def _learn(known: _Known, reply: Reply) -> Generator[Question, Reply, tuple[Profile, Reply]]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import attrgetter
 
 from collectors.snmp.outcome import Outcome
-from timeseries import clean_tag
+from timeseries import clean_tag, clean_values
 from timeseries.base import Batch, Value
 
 _by_device = attrgetter("reading.device_id")
@@ -64,8 +64,13 @@ def _batch(
         measurement,
         [at_ms] * rows,
         {name: list(map(_tag, column)) for name, column in tags.items()},
-        # A field that no row has need not travel.
-        {name: column for name, column in fields.items() if column.count(None) < rows},
+        # A store refuses a whole poll for one value that it cannot keep, such as a counter of more
+        # than 63 bits: that value is left out here. A field that no row has need not travel.
+        {
+            name: column
+            for name, told in fields.items()
+            if (column := clean_values(measurement, name, list(told))).count(None) < rows
+        },
     )
 
 

@@ -11,9 +11,13 @@ from functools import lru_cache
 from collectors.snmp.model import Oid
 
 MAX_NAME = 64
+MAX_LINE = 255
+"""Characters of a sysName (DisplayString (SIZE (0..255)) of SNMPv2-MIB)."""
+MAX_OCTETS = 4096
+"""Of a text; a packet could bring sixteen times as much, and every device its own."""
 MAX_NUMBER = 2**64
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(?![\w.])", re.ASCII)
-_CLOCK = re.compile(r"(?:^|\s)(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?(?:\s|$)", re.ASCII)
+_CLOCK = re.compile(r"(?:^|\s)(\d{1,9}):(\d\d)(?::(\d\d(?:\.\d+)?))?(?:\s|$)", re.ASCII)
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.ASCII)
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 _WORDS = {"week": "w", "day": "d", "hour": "h", "hr": "h", "minute": "m", "min": "m",
@@ -38,14 +42,26 @@ def _decoded(value: bytes) -> str:
 
 
 def text_of(value: object) -> str | None:
-    """An octet string as text without quotes, NULs and blanks around it; None for anything else."""
-    return _decoded(value) if isinstance(value, bytes) else None
+    """An octet string as text without quotes, NULs and blanks around it, at most 4,096 octets of
+    it; None for anything else.
+    """
+    return _decoded(value[:MAX_OCTETS]) if isinstance(value, bytes) else None
+
+
+def line_of(value: object) -> str | None:
+    """An octet string as a line for people: what prints of it, at most 255 characters; None for
+    anything else.
+    """
+    text = text_of(value)
+    if text is None or (len(text) <= MAX_LINE and text.isprintable()):
+        return text
+    return "".join(c for c in text if c.isprintable())[:MAX_LINE].strip()
 
 
 def shown(value: object) -> str:
     """Any value as text: an OID with dots, a number in digits, nothing as the empty text."""
     if isinstance(value, bytes):
-        return _decoded(value)
+        return _decoded(value[:MAX_OCTETS])
     if isinstance(value, tuple):
         return ".".join(map(str, value))
     return "" if value is None else str(value)
@@ -62,33 +78,52 @@ def number_of(value: object) -> float | None:
     return number_of(float(match[0])) if match else None
 
 
-@lru_cache(maxsize=16_384)
 def name_of(value: object) -> str:
     """A name fit to be a tag: printable and short; empty if nothing of it is."""
+    # What is remembered must be short too.
+    return _name_of(value[:MAX_OCTETS] if isinstance(value, bytes | str) else value)
+
+
+@lru_cache(maxsize=16_384)
+def _name_of(value: object) -> str:
     text = "".join(c for c in shown(value) if c.isprintable()).strip()
     return text[:MAX_NAME].strip()
 
 
-@lru_cache(maxsize=16_384)
 def mac_of(value: object) -> str:
     """A MAC address in lower case with colons, from six octets or from text; else empty."""
     if isinstance(value, bytes) and len(value) == 6:
         return value.hex(":")
+    return "" if _is_long(value) else _mac_of(value)
+
+
+@lru_cache(maxsize=16_384)
+def _mac_of(value: object) -> str:
     digits = re.sub(r"[-:. ]", "", shown(value)).lower()
     return ":".join(re.findall("..", digits)) if re.fullmatch(r"[0-9a-f]{12}", digits) else ""
 
 
-@lru_cache(maxsize=16_384)
 def address_of(value: object) -> str:
     """An IP address as text, from its octets or from text; empty for none and for 0.0.0.0."""
+    return "" if _is_long(value) else _address_of(value)
+
+
+@lru_cache(maxsize=16_384)
+def _address_of(value: object) -> str:
     try:
         if isinstance(value, bytes) and len(value) in (4, 16) and not _looks_written(value):
             address = ipaddress.ip_address(value)
         else:
-            address = ipaddress.ip_address(shown(value))
+            # The name of an interface after % is anyone's text.
+            address = ipaddress.ip_address(shown(value).partition("%")[0])
     except ValueError:
         return ""
     return "" if address.is_unspecified else str(address)
+
+
+def _is_long(value: object) -> bool:
+    """Whether a text is too long for an address of any kind."""
+    return isinstance(value, bytes | str) and len(value) > MAX_NAME
 
 
 def _looks_written(value: bytes) -> bool:

@@ -19,6 +19,7 @@ _STATUS = {
     1: "tooBig", 2: "noSuchName", 3: "badValue", 4: "readOnly", 5: "genErr", 6: "noAccess",
     13: "resourceUnavailable", 16: "authorizationError",
 }  # fmt: skip
+IDENTITY = "its identity"
 _AFTER_THE_END = 3
 """How often a conversation that goes on asking after its device's end is told so."""
 
@@ -54,11 +55,12 @@ def hold(target: Target, converse: Conversation[T], session: Session) -> Steps[T
     """Hold the conversation; returns its result, None if it would not end."""
     talk = converse(target)
     try:
-        question = next(talk)
+        question, what = next(talk), IDENTITY
         while True:
             if session.over > _AFTER_THE_END:
                 return None
-            reply = yield from _put(question, session)
+            reply = yield from _put(question, session, what)
+            what = "its figures"
             if reply.error:
                 session.errors.append(reply.error)
             question = talk.send(reply)
@@ -69,7 +71,8 @@ def hold(target: Target, converse: Conversation[T], session: Session) -> Steps[T
         talk.close()
 
 
-def _put(question: Question, session: Session) -> Steps[Reply]:
+def _put(question: Question, session: Session, what: str) -> Steps[Reply]:
+    """Put one question; `what` it is about is told where the device falls silent."""
     plan = session.plans.of(question)
     scalars: list[RawValue | None] = [None] * len(question.scalars)
     tables: list[Sequence[Column] | None] = [None] * len(question.tables)
@@ -79,7 +82,6 @@ def _put(question: Question, session: Session) -> Steps[Reply]:
         session.over += 1
         reply.error = _given_up(session, "its next question")
         return reply
-    what = "its figures" if session.errors else "its identity"
     try:
         for get in plan.gets:
             found = yield get
@@ -97,7 +99,7 @@ def _put(question: Question, session: Session) -> Steps[Reply]:
                 tables[number] = walk.columns
             session.learned[table.key] = walk.learned
     except SilentError as silence:
-        errors.append(str(silence))
+        errors.append(str(silence) if what == IDENTITY else f"{silence} at {what}")
     except TimeUpError:
         session.over = 1
         errors.append(_given_up(session, what))
