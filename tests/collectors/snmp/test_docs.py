@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from collectors.commands import once, run
+from collectors.poll import Summary
 from collectors.snmp.commands import probe
 from collectors.snmp.trap_kinds import known_traps
 from collectors.snmp.traps import TrapCounts
@@ -24,6 +26,11 @@ def test_each_command_is_shown_with_its_options(name):
         for option in parameter.opts:
             if option.startswith("--"):
                 assert option in TEXT, f"{name} {option}"
+
+
+def test_each_key_of_a_poll_is_told():
+    for one in fields(Summary):
+        assert f"`{one.name}`" in TEXT, one.name
 
 
 def test_each_kind_of_trap_and_count_is_told():
