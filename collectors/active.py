@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from collectors.families import told_book
 from collectors.lease_keeper import LeaseKeeper, LeaseLostError
 from collectors.metrics import Gauges
 from collectors.one_poll import one_poll_at_a_time
@@ -84,7 +85,10 @@ class Active:
     async def _polls(self) -> str:
         clock = asyncio.get_running_loop().time
         # Another Collector each term: what an older one remembers, another has polled past.
-        collector = Collector(self.poller, self.store, self.name, self.roster.identify, self._alone)
+        collector = Collector(
+            self.poller, self.store, self.name, self.roster.identify, self._alone,
+            book=told_book(self.settings.home),
+        )  # fmt: skip
         since_last_s = await self._since_last_poll()
         offset = offset_s(self.name, self.settings.home, self.interval_s)
         rate = FixedRate(first_due(clock(), offset, self.interval_s, since_last_s), self.interval_s)

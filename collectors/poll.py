@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from collectors.pollers import add_figures
 from collectors.snmp.access_points import Told, told_of
-from collectors.snmp.book import IDENTITY
+from collectors.snmp.book import IDENTITY, ProfileBook
 from collectors.snmp.memory import NO_PAST, Past, newest_poll_ms, recall
 from collectors.snmp.model import (
     AccessPointReading,
@@ -127,13 +127,16 @@ class Collector:
         name: str = "",
         identify: Identify = lambda _controller, _told: {},
         alone: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+        *,
+        book: ProfileBook | None = None,
     ) -> None:
         """`name` is the collector's in the series `poll`, the host's unless given. `alone` is held
-        from the start of a poll to the end of writing it (`collectors.one_poll`).
+        from the start of a poll to the end of writing it (`collectors.one_poll`). `book` holds the
+        families that devices may be of, those of Farola unless given.
         """
         self._name = name or socket.gethostname()
         self._poller = poller
-        self._reader = Reader(poller)
+        self._reader = Reader(poller, book)
         self._store = store
         self._identify = identify
         self._alone = alone

@@ -14,6 +14,7 @@ from functools import partial
 
 from collectors.active import Active
 from collectors.checks.run import checks_job
+from collectors.families import told_book
 from collectors.holder import shown
 from collectors.lease import read_lease
 from collectors.lease_keeper import LeaseKeeper
@@ -71,6 +72,7 @@ async def collect_once(
             collector = Collector(
                 standard_poller(), store, identify=roster.identify,
                 alone=partial(one_poll_at_a_time, settings.home),
+                book=told_book(settings.home),
             )  # fmt: skip
             with progress("Polling", len(targets.polled)) as advance:
                 summary = await collector.poll(

@@ -59,7 +59,7 @@ def examine(home: Path) -> list[Check]:
     except FarolaError as error:
         return [*checks, Check("home", False, str(error), "farola init")]
     inventory = _looked("inventory", lambda: e.inventory(settings))
-    looks = [("key", e.key), ("disk", e.disk)]
+    looks = [("key", e.key), ("disk", e.disk), ("profiles", e.profiles)]
     if inventory.ok or not settings.store.credential:
         looks.append(("store", e.store))
     if inventory.ok:  # to open one that is missing would make an empty one

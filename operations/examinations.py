@@ -275,6 +275,19 @@ def disk(settings: Settings) -> Check:
     )  # fmt: skip
 
 
+def profiles(settings: Settings) -> Check:
+    """The device families that the home adds can be used."""
+    from collectors.snmp.book import book_of
+
+    book = book_of(settings.home)
+    if book.faults:
+        more = f" (and {len(book.faults) - 1} more)" if len(book.faults) > 1 else ""
+        return Check(
+            "profiles", False, book.faults[0] + more, "mend or remove it: see docs/profiles.md"
+        )
+    return Check("profiles", True, ", ".join(book.own) or "Farola's own alone")
+
+
 def _folder(package: str) -> Path | None:
     """Where a package of a higher floor lies; found by path, never imported."""
     spec = importlib.util.find_spec(package)
