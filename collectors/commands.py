@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from farola.errors import InputError
 from farola.options import NumberRange
-from farola.output import json_option, note, print_json
+from farola.output import json_option, named, note, print_json
 from farola.settings import load_settings
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def once(traps: tuple[str, int] | None, linger_s: float, as_json: bool) -> None:
         return
     click.echo(_line(summary))
     if summary.not_answered:
-        click.echo(f"no answer: {_named(summary.not_answered)}")
+        click.echo(f"no answer: {named(summary.not_answered, NAMED)}")
     if summary.slowest:
         slow = (f"{one.device} {one.took_s:.2f} s" for one in summary.slowest)
         click.echo(f"slowest: {', '.join(slow)}")
@@ -166,13 +165,13 @@ def _note_odd(summary: Summary, told: set[str]) -> None:
     lines = []
     if summary.partial:
         lines.append(
-            f"answered only in part: {_named(summary.partial)}; "
+            f"answered only in part: {named(summary.partial, NAMED)}; "
             "`farola snmp probe` tells what is missing"
         )
     if summary.other_address:
         lines.append(
             f"answered from an address that is not theirs, so not believed: "
-            f"{_named(summary.other_address)}"
+            f"{named(summary.other_address, NAMED)}"
         )
     if summary.unknown_access_points:
         lines.append(
@@ -189,11 +188,6 @@ def _note_odd(summary: Summary, told: set[str]) -> None:
             note(line)
     told.clear()
     told.update(lines)
-
-
-def _named(ids: Sequence[str]) -> str:
-    more = len(ids) - NAMED
-    return ", ".join(ids[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _trap_line(counts: TrapCounts) -> str:

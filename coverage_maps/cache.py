@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +18,7 @@ from coverage_maps.coverage import Coverage, cover
 from coverage_maps.footprint import check_radius, distinct
 from coverage_maps.ground import Ground
 from coverage_maps.projection import Floats
+from farola.files import written_whole
 
 FORMAT = "coverage 1"
 KEPT_FILES = 20
@@ -64,16 +63,10 @@ def _digest(ground: Ground, xy: Floats, radius: float) -> str:
 
 
 def _store(path: Path, coverage: Coverage) -> None:
-    """Write beside, then rename: a reader sees a whole file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     wkb = shapely.to_wkb(shapely.geometrycollections(coverage.uncovered))
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            np.savez(out, shares=coverage.shares, uncovered=np.frombuffer(wkb, dtype=np.uint8))
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with written_whole(path) as out:
+        np.savez(out, shares=coverage.shares, uncovered=np.frombuffer(wkb, dtype=np.uint8))
     files = sorted(path.parent.glob("coverage-*.npz"), key=lambda file: file.stat().st_mtime)
     for old in files[:-KEPT_FILES]:
         old.unlink(missing_ok=True)

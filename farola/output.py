@@ -44,6 +44,12 @@ def note(message: str) -> None:
     click.echo(plain(message), err=True)
 
 
+def named(ids: Sequence[str], most: int) -> str:
+    """The first `most` of `ids` in a line, and how many more there are."""
+    more = len(ids) - most
+    return ", ".join(ids[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()
 ) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tempfile
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from farola.errors import SettingsError
+from farola.files import written_whole
 
 _T = TypeVar("_T")
 FILE_NAME = "farola.toml"
@@ -176,17 +176,8 @@ def write_settings(settings: Settings) -> Path:
         lines.append("")
     if settings.database_url:
         lines += ["[inventory]", f"database_url = {_toml_string(settings.database_url)}", ""]
-    descriptor, name = tempfile.mkstemp(dir=settings.home, prefix=f".{FILE_NAME}.")  # mode 0600
-    fresh = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-            out.write("\n".join(lines))
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+    with written_whole(path) as out:
+        out.write("\n".join(lines).encode())
     return path
 
 

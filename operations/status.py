@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farola.errors import FarolaError
-from farola.output import json_option, note, print_json, print_table
+from farola.output import json_option, named, note, print_json, print_table
 from farola.settings import Settings, load_settings
 from operations.standing import Dead, Standing, by_state, last_answers, samples, standing
 
@@ -316,8 +316,7 @@ def _called(device: str, name: str) -> str:
 
 
 def _named(ids: Sequence[str]) -> str:
-    more = len(ids) - NAMED
-    return f"{len(ids):,}: " + ", ".join(ids[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    return f"{len(ids):,}: {named(ids, NAMED)}"
 
 
 def _listed(counts: dict[str, int]) -> str:

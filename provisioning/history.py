@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import os
 import re
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from farola.errors import ProvisioningError
+from farola.files import written_whole
 from farola.keys import Keyring
 
 FOLDER = "history"
@@ -100,7 +100,8 @@ class History:
                     moment = known[-1].at + timedelta(microseconds=1)
                 path = folder / f"{moment.strftime(_STAMP)}-{mark}.fernet"
                 packed = base64.b64encode(zlib.compress(_bytes_of(text)))
-                _write(path, self.keyring.encrypt(packed.decode()))
+                with written_whole(path) as out:
+                    out.write(self.keyring.encrypt(packed.decode()))
                 for old in known[: max(0, len(known) + 1 - KEEP)]:
                     old.path.unlink(missing_ok=True)
         except OSError as error:
@@ -129,17 +130,3 @@ class History:
 
 def _bytes_of(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".draft-")  # mode 0600
-    draft = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

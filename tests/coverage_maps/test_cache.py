@@ -27,7 +27,7 @@ def test_other_sites_radius_or_ground_are_another_file(city, tmp_path):
                                  (ground, 80.0, xy + 1)):  # fmt: skip
         cached_cover(place, where, radius, tmp_path)
     assert len(list(tmp_path.glob("*.npz"))) == 4
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_broken_file_is_computed_anew(city, tmp_path):

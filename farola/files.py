@@ -1,0 +1,31 @@
+"""Files that are there whole or not at all, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def written_whole(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Yields a file to write, which takes the place of `path` when the block ends without an error
+    and its bytes are on the disk; until then, and after an error, `path` is as it was.
+
+    Its draft lies beside it under a name that begins with a dot. Raises OSError.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            yield out
+            out.flush()
+            os.fchmod(out.fileno(), mode)
+            os.fsync(out.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
