@@ -12,38 +12,15 @@ import click
 from farola.errors import FarolaError
 from farola.output import json_option, named, note, print_json, print_table
 from farola.settings import Settings, load_settings
+from operations.last_poll import Poll, last_poll, poll_line
 from operations.standing import Dead, Standing, by_state, last_answers, samples, standing
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from timeseries.base import Store
 
 NAMED = 10
 """So many devices are named in a line; `--json` has all."""
-COUNTS = ("devices", "answered", "timed_out", "late", "retried", "dropped")
-LAG_TOLD_S = 1.0
-SECONDS = ("lag_s", "duration_s", "cpu_s")
-
-
-@dataclass(frozen=True)
-class Poll:
-    """The newest poll: when it was made (UTC) and by whom, devices asked, answered and timed out;
-    polls left out before it, requests sent again, replies that the kernel dropped; how long after
-    its due time it started, how long it took, and its CPU time. None is not told.
-    """
-
-    at: datetime
-    collector: str
-    devices: int | None
-    answered: int | None
-    timed_out: int | None
-    late: int | None
-    retried: int | None
-    dropped: int | None
-    lag_s: float | None
-    duration_s: float | None
-    cpu_s: float | None
 
 
 @dataclass(frozen=True)
@@ -141,7 +118,7 @@ def read_status(settings: Settings) -> Status:
             health = asdict(store.health())
             if health["ok"]:
                 latest = store.latest("device", ("state", "rtt_ms"))
-                poll = last_poll(store)
+                poll = last_poll(store, now)
                 found = standing(names, samples(latest), upstream, maintained)
                 found = replace(found, dead=last_answers(found.dead, store, now))
         except FarolaError as error:
@@ -152,29 +129,6 @@ def read_status(settings: Settings) -> Status:
         settings.city.name, str(settings.home), simulated, counts,
         by_state(names, samples(latest)), holder, poll, found, change, health,
     )  # fmt: skip
-
-
-def last_poll(store: Store) -> Poll | None:
-    """The newest poll of any collector."""
-    table = store.latest("poll", (*COUNTS, *SECONDS))
-    if not table.times:
-        return None
-    newest = max(range(len(table)), key=table.times.__getitem__)
-
-    def figure(name: str) -> float | None:
-        value = table.fields[name][newest]
-        return float(value) if isinstance(value, int | float) else None
-
-    def count(name: str) -> int | None:
-        value = figure(name)
-        return None if value is None else int(value)
-
-    return Poll(
-        datetime.fromtimestamp(table.times[newest] / 1000, UTC),
-        table.tags["collector"][newest],
-        *map(count, COUNTS),
-        *map(figure, SECONDS),
-    )
 
 
 def as_plain(found: Status) -> dict[str, Any]:
@@ -235,7 +189,7 @@ def _print(found: Status, settings: Settings) -> None:
     if found.store["ok"]:
         rows.append(("devices", f"{counts['devices']:,}: " + _listed(found.devices)))
         rows += _standing_rows(found, local)
-        rows.append(("last poll", _poll_line(found.last_poll, local)))
+        rows.append(("last poll", poll_line(found.last_poll, local, datetime.now(UTC))))
     else:
         rows.append(("devices", f"{counts['devices']:,}: their state cannot be read"))
         rows.append(("last poll", "cannot be read"))
@@ -283,22 +237,6 @@ def _standing_rows(found: Status, local: Callable[[datetime], str]) -> list[tupl
         slow = (f"{_called(one.device, one.name)} {one.rtt_ms:.0f} ms" for one in told.slowest)
         rows.append(("slowest", ", ".join(slow)))
     return rows
-
-
-def _poll_line(poll: Poll | None, local: Callable[[datetime], str]) -> str:
-    if poll is None:
-        return "none yet: run `farola collect once`"
-    parts = [f"{local(poll.at)}, {poll.answered} of {poll.devices} answered"]
-    if poll.duration_s is not None:
-        parts.append(f"in {poll.duration_s:.1f} s")
-    if poll.lag_s is not None and poll.lag_s >= LAG_TOLD_S:
-        parts.append(f"{poll.lag_s:.1f} s after its time")
-    for count, text in (
-        (poll.late, "polls before it left out"), (poll.dropped, "replies dropped by the kernel"),
-    ):  # fmt: skip
-        if count:
-            parts.append(f"{count:,} {text}")
-    return ", ".join(parts)
 
 
 def _collector_line(held: LeaseHolder | None, local: Callable[[datetime], str]) -> str:

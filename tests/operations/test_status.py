@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from farola.settings import load_settings, write_settings
 from inventory.db import open_inventory
 from inventory.models import Change, ChangeDevice, Device
 from inventory.queries import set_fact
+from operations.last_poll import poll_line
 from operations.standing import (
     STALE_MS,
     Dead,
@@ -21,6 +24,7 @@ from operations.standing import (
     samples,
     standing,
 )
+from operations.status import read_status
 from timeseries import Batch, Table, open_store
 
 NOW = int(time.time() * 1000)
@@ -76,7 +80,7 @@ def test_status_tells_what_is_known(home: Path, run: Any) -> None:
     assert datetime.fromisoformat(found["last_poll"].pop("at")) == at
     assert {key: value for key, value in found["last_poll"].items() if value is not None} == {
         "collector": "main", "devices": 3, "answered": 1, "timed_out": 2, "late": 4,
-        "lag_s": 1.5,
+        "lag_s": 1.5, "stale": False,
     }  # fmt: skip
     assert found["slowest"] == [{"device": "a", "name": "a", "rtt_ms": 7.5}]
     assert found["dead"] == [
@@ -170,3 +174,52 @@ def test_maintenance_is_told_apart_from_the_dead(home: Path, run: Any) -> None:
     assert "in maintenance" in run("status").stdout
     run("maintenance", "end", "1")
     assert [one["device"] for one in json.loads(run("status", "--json").stdout)["dead"]] == ["b"]
+
+
+def test_a_poll_that_is_overdue_is_stale(home: Path, run: Any) -> None:
+    run("init")
+    store = open_store(load_settings(home))
+
+    def polls(*minutes_ago: float) -> tuple[bool, str]:
+        """Whether status calls the newest of them stale, and its line."""
+        for path in (home / "series").glob("*.db*"):
+            path.unlink()
+        now = int(time.time() * 1000)
+        times = [now - int(minutes * 60_000) for minutes in minutes_ago]
+        figures = {"devices": [3] * len(times), "answered": [3] * len(times)}
+        store.write([Batch("poll", times, {"collector": ["main"] * len(times)}, figures)])
+        store.close()
+        found = read_status(load_settings(home)).last_poll
+        assert found is not None
+        return found.stale, poll_line(found, datetime.isoformat, datetime.now(UTC))
+
+    stale, line = polls(12.5)
+    assert stale
+    assert "no poll for 12 min: is the collector running?" in line
+    assert polls(4)[0] is False, "the interval is unknown"
+    assert polls(4, 5, 6)[0] is True
+    assert polls(2.5, 3.5, 4.5)[0] is False
+    assert polls(12.5, 17.5, 22.5)[0] is False
+    assert polls(0.9, 1)[0] is False, "a poll may last as long"
+    stale, line = polls(0.5)
+    assert not stale
+    assert "running?" not in line
+    polls(12.5)
+    assert json.loads(run("status", "--json").stdout)["last_poll"]["stale"] is True
+    assert "no poll for 12 min" in " ".join(run("status").stdout.split())
+
+
+@pytest.mark.parametrize("damage", [b"", b"x" * 50_000], ids=["cut off", "rubbish"])
+def test_a_file_of_today_that_loses_every_poll_is_told(home: Path, run: Any, damage: bytes) -> None:
+    city(home, run)
+    [today] = (home / "series").glob(f"raw-{datetime.fromtimestamp(NOW / 1000, UTC).date()}.db")
+    whole = today.read_bytes()
+    today.write_bytes(damage or whole[: len(whole) // 2])
+    found = json.loads(run("status", "--json", code=1).stdout)
+    assert found["store"]["ok"] is False
+    assert f"{today.name}: " in found["store"]["detail"]
+    assert "the file is damaged" in found["store"]["detail"]
+    examined = json.loads(run("doctor", "--json", code=1).stdout)["checks"]
+    [store] = (check for check in examined if check["name"] == "store")
+    assert store["ok"] is False
+    assert store["detail"] == found["store"]["detail"]
