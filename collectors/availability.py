@@ -1,23 +1,32 @@
 """Availability: which share of the polls that could have been answered were. Pure; the definition
 with its formula and an example is in docs/availability.md.
 
-Times are milliseconds since 1970, those of polls.
+Times are milliseconds since 1970, those of polls. What is said of a poll depends on that poll, the
+hours before it and the few polls after it, never on where the period begins or ends: the tallies of
+two days add up to those of both.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from math import ceil
 from statistics import median
+
+from collectors.snmp.state import MISSES
 
 SHARE_AT_ONCE = 0.5
 """More than this share of the devices that answered going silent from one poll to the next is
 called the collector's own network."""
 FEWEST_AT_ONCE = 5
 """Devices; fewer that go silent at once prove nothing."""
+MOST_FAULT_MS = 3_600_000
+"""A silence that lasts longer is no fault of the collector's network any more: who is silent still
+is down."""
+DAY_MS = 86_400_000
+"""Polls farther apart than that have nothing to say about each other."""
 LONG_GAP = 1.5
 """Intervals between two polls beyond which some were not made."""
 NEIGHBOURS = 5
@@ -82,53 +91,66 @@ class CollectorTime:
 class Ledger:
     """The polls of one device, fed in order of time.
 
-    `where` tells at which place it was, `excused` whether maintenance went on there; `gone` are
-    polls in which something that it hangs on was down, `faults` those in which the collector's own
-    network was. `answered_before` is asked where the first row is one of a device that is down:
-    whether it ever answered.
+    `polls` are the times of all that were made in the period and after it, until `end` those that
+    count; the rows of the few after `end` tell what came of a silence. `where` tells at which place
+    the device was, `excused` whether maintenance went on there; `gone` are polls in which something
+    that it hangs on was down, `faults` those in which the collector's own network was.
+    `answered_before` is asked at the first row of a device that is down and has not answered so
+    far, with that row's time: whether it ever did. `asked_before` tells whether it was asked at all
+    before the period.
     """
 
+    polls: Sequence[int]
+    end: int
     where: Callable[[int], str]
     excused: Callable[[int, str], bool]
     gone: Collection[int] = frozenset()
     faults: Collection[int] = frozenset()
-    answered_before: Callable[[], bool] = lambda: True
+    answered_before: Callable[[int], bool] = lambda _at: False
+    asked_before: Callable[[], bool] = lambda: False
     tallies: dict[str, Tally] = field(default_factory=dict)
     first_ms: int | None = None
     seen: list[int] | None = None
     """The polls it has a row of, if they are wanted (`closed`)."""
     _asked: int = 0
-    _ever: bool = True
-    """Whether it has answered, as far as is known."""
-    _silent: list[int] = field(default_factory=list)
-    _down: bool = False
+    _ever: bool | None = None
+    """Whether it has answered, as far as is known; None while nobody had to know."""
+    _silent: list[tuple[int, bool]] = field(default_factory=list)
+    """A run of polls without an answer, and whether it was down in each."""
 
     def add(self, at_ms: int, answered: bool, state: str | None) -> None:
         """The device's row of one poll."""
-        if self.first_ms is None:
-            self.first_ms = at_ms
-            self._ever = answered or state == "up" or (state == "down" and self.answered_before())
-        # Nobody knows of an answer of one that is unknown, though it is called down later.
-        self._ever = answered or (self._ever and state in ("up", "down"))
-        self._asked += 1
-        if self.seen is not None:
-            self.seen.append(at_ms)
-        if not answered and self._ever:
-            self._silent.append(at_ms)
-            self._down = self._down or state == "down"
+        if at_ms < self.end:
+            if self.first_ms is None:
+                self.first_ms = at_ms
+            self._asked += 1
+            if self.seen is not None:
+                self.seen.append(at_ms)
+        if answered or state == "up":
+            self._ever = True
+        elif state == "down" and self._ever is None:
+            self._ever = self.answered_before(at_ms)
+        if not answered and (state == "up" or (state == "down" and self._ever)):
+            self._silent.append((at_ms, state == "down"))
             return
         self._settle()
         self._count(at_ms, "up" if answered else "unknown")
 
-    def closed(self, polls: Sequence[int]) -> dict[str, Tally]:
-        """The tallies by place, once all rows were added; `polls` are all that were made.
+    def closed(self) -> dict[str, Tally]:
+        """The tallies by place, once all rows were added.
 
         A poll without a row of it was made without it; where `seen` is kept, it may also be that
         what it hangs on was down, or the collector's network, and could not tell of it.
         """
         self._settle()
-        if self.first_ms is None:
+        polls = self.polls[: bisect_left(self.polls, self.end)]
+        if not polls:
             return self.tallies
+        if self.first_ms is None or polls[0] < self.first_ms:
+            if self.asked_before():
+                self.first_ms = polls[0]
+            elif self.first_ms is None:
+                return self.tallies
         expected = polls[bisect_left(polls, self.first_ms) :]
         without = len(expected) - self._asked
         if self.seen is not None and without > 0:
@@ -143,18 +165,22 @@ class Ledger:
         """A run of polls without an answer has ended: down from its first one if it came to that,
         else lost answers.
         """
-        for at in self._silent:
+        for at, down in came_to_down(self._silent, self.polls):
+            if at >= self.end:
+                break
             if at in self.faults:
                 self._count(at, "network")
-            elif not self._down:
+            elif not down:
                 self._count(at, "up")
                 if not self._is_excused(at):
                     self._tally(self.where(at)).lost += 1
             else:
                 self._count(at, "upstream" if at in self.gone else "down")
-        self._silent, self._down = [], False
+        self._silent = []
 
     def _count(self, at_ms: int, kind: str) -> None:
+        if at_ms >= self.end:
+            return
         tally = self._tally(self.where(at_ms))
         kind = "maintenance" if self._is_excused(at_ms) else kind
         setattr(tally, kind, getattr(tally, kind) + 1)
@@ -166,44 +192,75 @@ class Ledger:
         return self.tallies.setdefault(place, Tally())
 
 
-def gone_times(rows: Iterable[tuple[int, bool, str | None]]) -> frozenset[int]:
+def came_to_down(
+    run: Sequence[tuple[int, bool]], polls: Sequence[int]
+) -> Iterator[tuple[int, bool]]:
+    """The polls of a run without an answer, (time, called down then), and whether the device was
+    down in each: called so then or within the next few of all `polls`, which it takes to find out.
+    """
+    called = next((at for at, down in run if down), None)
+    for at, down in run:
+        if not down and called is not None and at < called:
+            following = bisect_right(polls, at)
+            last = polls[min(following + MISSES, len(polls)) - 1]
+            yield at, called <= last and called - at <= DAY_MS
+        else:
+            yield at, down or called is not None
+
+
+def gone_times(
+    rows: Iterable[tuple[int, bool, str | None]], polls: Sequence[int]
+) -> frozenset[int]:
     """The polls in which a device was down, from the first unanswered one on; `rows` are (time,
-    answered, state) in order of time.
+    answered, state) in order of time, `polls` the times of all polls.
     """
     gone: set[int] = set()
-    silent: list[int] = []
-    down = False
+    silent: list[tuple[int, bool]] = []
+
+    def settle() -> None:
+        gone.update(at for at, down in came_to_down(silent, polls) if down)
+        silent.clear()
+
     for at, answered, state in rows:
-        if answered:
-            gone.update(silent if down else ())
-            silent, down = [], False
+        if answered or state not in ("up", "down"):  # or it refuses us, and lives
+            settle()
         else:
-            silent.append(at)
-            down = down or state == "down"
-    return frozenset(gone.union(silent if down else ()))
+            silent.append((at, state == "down"))
+    settle()
+    return frozenset(gone)
 
 
 def network_faults(polls: Iterable[PollTold], explained: Mapping[int, int]) -> frozenset[int]:
     """The polls in which the collector's own network was at fault: most of the devices that
-    answered before went silent at once, and stay silent.
+    answered the poll before went silent at once, and stay silent, for MOST_FAULT_MS at most.
 
     `explained` counts by poll the devices that hang on something that was down then. `polls` are
-    in order of time; the first one tells what is usual.
+    in order of time; of the first one nothing can be said.
     """
     faults: set[int] = set()
-    usual: float | None = None
+    open_faults: list[tuple[int, float]] = []  # since when, and what was usual before
+    before: tuple[int, float] | None = None
     for poll in polls:
         if not poll.devices:
             continue
         behind = explained.get(poll.at_ms, 0)
-        if usual is not None:
-            expected = usual * poll.devices - behind
-            silent = expected - poll.answered
-            if silent >= FEWEST_AT_ONCE and silent > SHARE_AT_ONCE * expected:
-                faults.add(poll.at_ms)
-                continue
-        usual = min(1.0, (poll.answered + behind) / poll.devices)
+        open_faults = [
+            (since, usual) for since, usual in open_faults
+            if poll.at_ms - since < MOST_FAULT_MS and _is_sudden(poll, usual, behind)
+        ]  # fmt: skip
+        if before and poll.at_ms - before[0] <= DAY_MS and _is_sudden(poll, before[1], behind):
+            open_faults.append((poll.at_ms, before[1]))
+        if open_faults:
+            faults.add(poll.at_ms)
+        before = poll.at_ms, min(1.0, (poll.answered + behind) / poll.devices)
     return frozenset(faults)
+
+
+def _is_sudden(poll: PollTold, usual: float, behind: int) -> bool:
+    """Whether most of those are silent who usually answer."""
+    expected = usual * poll.devices - behind
+    silent = expected - poll.answered
+    return silent >= FEWEST_AT_ONCE and silent > SHARE_AT_ONCE * expected
 
 
 def collector_time(polls: Sequence[int], start_ms: int, end_ms: int) -> CollectorTime:

@@ -4,7 +4,7 @@ rows at a time, or, for most of a city, everybody's rows of a short while.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,8 @@ from itertools import pairwise
 from sqlalchemy.orm import Session
 
 from collectors.availability import (
+    DAY_MS,
+    MOST_FAULT_MS,
     CollectorTime,
     Ledger,
     PollTold,
@@ -22,25 +24,27 @@ from collectors.availability import (
     gone_times,
     network_faults,
 )
+from collectors.snmp.state import MISSES
 from inventory import maintenance
 from inventory.queries import devices, sites
 from inventory.records import DeviceRecord
 from inventory.uplinks import UplinkRecord, path_up, upstream_of
-from timeseries.base import Store
+from timeseries.base import Store, Table
 
 FIELDS = ("answered", "state")
 SCAN_SHARE = 0.2
 """From this share of the city on, everybody's rows are read quicker than one device's at a time."""
 ROWS_AT_ONCE = 300_000
-BASELINE = timedelta(hours=1)
-"""What the city's answers are like before the period, to tell a sudden silence at its start."""
-LOOK_BACK = timedelta(days=30)
-"""A device that is down as the period begins and did not answer in that time before it has never
-answered, as far as is known."""
+LOOK_BACK = tuple(timedelta(days=days) for days in (0, 0.1, 1, 8, 31, 92))
+"""Steps back in time in which the last answer of a device is looked for that was down as the period
+begins and whose rows do not tell of one. Without one it has never answered, as far as is known."""
 MOST_LOOKED_UP = 200
-TOLD_BY_ANSWER = ("rtt_ms", "uptime_s", "clients")
-"""Fields that only a device that answers has."""
+SURELY_TOLD = ("uptime_s", "clients")
+TOLD_BY_ANSWER = (*SURELY_TOLD, "rtt_ms")
+"""Fields of a device that answers; one that only refuses us has a round trip, too."""
+FOR_EVER_MS = 2**63
 Row = tuple[int, bool, str | None]
+_DAYS = timedelta(milliseconds=DAY_MS + MOST_FAULT_MS)
 
 
 @dataclass(frozen=True)
@@ -126,59 +130,94 @@ def measure(
     the store cannot be read.
     """
     start_ms, end_ms = _ms(start), _ms(end)
-    told = _polls(store, start - BASELINE, end)
-    polls = [poll.at_ms for poll in told if start_ms <= poll.at_ms < end_ms]
+    every = _polls(store, start - _DAYS, end + timedelta(milliseconds=DAY_MS))
+    times = [poll.at_ms for poll in every]
+    known = times[bisect_left(times, start_ms) :]
+    polls = known[: bisect_left(known, end_ms)]
+    # From the poll before the hour before: a fault that began since may go on in the period.
+    told = [poll for poll in every if poll.devices and poll.at_ms < end_ms]
+    earliest = bisect_right([poll.at_ms for poll in told], start_ms - MOST_FAULT_MS) - 1
+    told = told[max(0, earliest) :]
+    since = _instant(min(told[0].at_ms, start_ms)) if told else start
+    # What becomes of a silence shows in the next polls.
+    following = known[len(polls) :][:MISSES]
+    until = max(end, _instant(following[-1] + 1)) if following else end
     above = {one for path in city.upstream.values() for one in path}
-    gone = {one: gone_times(_rows(store, one, start, end)) for one in sorted(above)}
+    gone = {one: gone_times(_rows(store, one, since, until), times) for one in sorted(above)}
     faults = network_faults(told, _explained(gone, city.behind))
-    answered_before = _Before(store, start)
+    before = _Before(store, start)
     ledgers = {
-        one.id: _ledger(city, one, gone, faults, partial(answered_before, one.id))
+        one.id: _ledger(city, one, gone, (known, end_ms), faults, before=before)
         for one in city.chosen
     }
     if len(ledgers) > SCAN_SHARE * city.number and len(ledgers) > 1:
-        for at, device, answered, state in _everybody(store, city.number, polls, start, end):
+        until_ms = _ms(until)
+        for at, device, answered, state in _everybody(store, city.number, known, start, until):
             if device in ledgers:
                 ledgers[device].add(at, answered, state)
-            advance((at - start_ms) / (end_ms - start_ms))
+            advance((at - start_ms) / (until_ms - start_ms))
     else:
         for done, (device, ledger) in enumerate(ledgers.items()):
-            for row in _rows(store, device, start, end):
+            for row in _rows(store, device, start, until):
                 ledger.add(*row)
             advance((done + 1) / len(ledgers))
     # Of the time before the first poll ever the collector is not to blame.
-    began = start_ms if any(poll.at_ms < start_ms for poll in told) or not polls else polls[0]
+    hour_before = any(start_ms - MOST_FAULT_MS <= at < start_ms for at in times)
+    began = start_ms if hour_before or not polls else polls[0]
     measured = Measured(collector_time(polls, began, end_ms), len(faults.intersection(polls)))
     for device, ledger in ledgers.items():
-        for site, tally in ledger.closed(polls).items():
+        for site, tally in ledger.closed().items():
             measured.tallies[device, site] = tally
     return measured
 
 
 class _Before:
-    """Tells whether a device answered in the time before the period; of the first few that it is
-    asked about, as each is a question to the store. The others are taken to have answered once.
+    """Tells what was before the period; of the first few devices that it has to look far for, as
+    each is some questions to the store. The others are taken to have answered once.
     """
 
     def __init__(self, store: Store, start: datetime) -> None:
-        self._store, self._start, self._left = store, start, MOST_LOOKED_UP
+        self._store, self._start = store, start
+        self._left_answered = self._left_asked = MOST_LOOKED_UP
 
-    def __call__(self, device: str) -> bool:
-        self._left -= 1
-        if self._left < 0:
+    def answered(self, device: str, at_ms: int) -> bool:
+        """Whether the device, silent at `at_ms`, ever answered: that row may tell."""
+        at, where = _instant(at_ms), {"device": device}
+        tick = timedelta(milliseconds=1)
+        if len(self._store.series("device", where, at, at + tick, ("last_told_s",))):
             return True
-        table = self._store.series(
-            "device", {"device": device}, self._start - LOOK_BACK, self._start, TOLD_BY_ANSWER
-        )
-        return len(table) > 0
+        self._left_answered -= 1
+        if self._left_answered < 0:
+            return True
+        for table in self._back(device, TOLD_BY_ANSWER):
+            if not len(table):
+                continue
+            if any(value is not None for name in SURELY_TOLD for value in table.fields[name]):
+                return True
+            since, until = _instant(table.times[0]), _instant(table.times[-1]) + tick
+            if any(self._store.series("device", where, since, until, FIELDS).fields["answered"]):
+                return True
+        return False
+
+    def asked(self, device: str) -> bool:
+        """Whether the device was asked before the period."""
+        self._left_asked -= 1
+        return self._left_asked >= 0 and any(map(len, self._back(device, ("answered",))))
+
+    def _back(self, device: str, fields: tuple[str, ...]) -> Iterator[Table]:
+        for near, far in pairwise(LOOK_BACK):
+            since, until = self._start - far, self._start - near
+            yield self._store.series("device", {"device": device}, since, until, fields)
 
 
 def _ledger(
     city: City,
     device: DeviceRecord,
     gone: Mapping[str, frozenset[int]],
+    made: tuple[Sequence[int], int],
     faults: frozenset[int],
-    answered_before: Callable[[], bool],
+    *,
+    before: _Before,
 ) -> Ledger:
     where = _whereabouts(city.placements.get(device.id, []))
 
@@ -187,7 +226,8 @@ def _ledger(
 
     above = (gone[one] for one in city.upstream.get(device.id, ()))
     return Ledger(
-        where, excused, frozenset().union(*above), faults, answered_before,
+        *made, where, excused, frozenset().union(*above), faults,
+        partial(before.answered, device.id), partial(before.asked, device.id),
         seen=[] if device.controller_id else None,
     )  # fmt: skip
 
@@ -195,13 +235,17 @@ def _ledger(
 def _whereabouts(
     placements: Sequence[tuple[datetime, datetime | None, str]],
 ) -> Callable[[int], str]:
-    """At which site something was at a time."""
+    """At which site something was at a time; nowhere (empty) before, between and after those."""
     if not placements:
         return lambda _at: ""
-    if len(placements) == 1:
-        return lambda _at: placements[0][2]
     starts = [_ms(since) for since, _, _ in placements]
-    return lambda at: placements[max(0, bisect_right(starts, at) - 1)][2]
+    ends = [FOR_EVER_MS if until is None else _ms(until) for _, until, _ in placements]
+
+    def where(at: int) -> str:
+        number = bisect_right(starts, at) - 1
+        return placements[number][2] if number >= 0 and at < ends[number] else ""
+
+    return where
 
 
 def _explained(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,10 @@ from collectors.snmp.state import next_state
 STATES = {".": (True, "up"), "x": (False, "up"), "D": (False, "down"), "?": (False, "unknown")}
 
 
-def ledger(story: str, *, gone: str = "", faults: str = "", work: str = "", seen: bool = False):
+def ledger(
+    story: str, *, gone: str = "", faults: str = "", work: str = "", seen: bool = False,
+    ever: bool = True, asked: bool = False, end: int | None = None,
+):  # fmt: skip
     """The tally of a device; in `gone`, `faults` and `work` a letter marks a poll."""
 
     def marked(text: str) -> frozenset[int]:
@@ -28,13 +33,14 @@ def ledger(story: str, *, gone: str = "", faults: str = "", work: str = "", seen
 
     during = marked(work)
     book = Ledger(
+        range(len(story)), len(story) if end is None else end,
         lambda _at: "plaza", lambda at, _place: at in during, marked(gone), marked(faults),
-        seen=[] if seen else None,
+        lambda _at: ever, lambda: asked, seen=[] if seen else None,
     )  # fmt: skip
     for at, letter in enumerate(story):
         if letter != " ":
             book.add(at, *STATES[letter])
-    return book.closed(range(len(story))).get("plaza", Tally())
+    return book.closed().get("plaza", Tally())
 
 
 @pytest.mark.parametrize(
@@ -50,9 +56,18 @@ def ledger(story: str, *, gone: str = "", faults: str = "", work: str = "", seen
         ("..xx", {}, Tally(up=4, lost=2)),
         ("???..", {}, Tally(up=2, unknown=3)),
         # called down before it ever answered: nothing was expected yet
-        ("??DDD..xxD.", {}, Tally(up=3, unknown=5, down=3)),
-        ("?DD", {"gone": "ooo"}, Tally(unknown=3)),
+        ("??DDD..xxD.", {"ever": False}, Tally(up=3, unknown=5, down=3)),
+        ("?DD", {"gone": "ooo", "ever": False}, Tally(unknown=3)),
+        # one that lives but refuses us, until it falls silent
+        ("..??xxDD", {}, Tally(up=2, unknown=2, down=4)),
         ("  ..", {}, Tally(up=2)),
+        ("  ..", {"asked": True}, Tally(up=2, not_asked=2)),
+        ("    ", {"asked": True}, Tally(not_asked=4)),
+        # the period ends within a silence: what came of it is known
+        ("..xxDD", {"end": 3}, Tally(up=2, down=1)),
+        ("..xx..", {"end": 3}, Tally(up=3, lost=1)),
+        # re-probes were answered, so it was there
+        ("..xxxxxxxD.", {}, Tally(up=7, lost=4, down=4)),
         (".  .", {}, Tally(up=2, not_asked=2)),
         ("..xxDD..", {"gone": "   ooo"}, Tally(up=4, down=1, upstream=3)),
         # what answers is up, whatever is said of the switch
@@ -95,10 +110,12 @@ def test_the_example_of_the_docs():
 
 @pytest.mark.parametrize(("ever", "down", "unknown"), [(True, 2, 0), (False, 0, 2)])
 def test_one_that_is_down_from_the_start_is_asked_about(ever, down, unknown):
-    book = Ledger(lambda _at: "", lambda _at, _place: False, answered_before=lambda: ever)
+    book = Ledger(
+        range(3), 3, lambda _at: "", lambda _at, _place: False, answered_before=lambda _at: ever
+    )
     for at, letter in enumerate("DD."):
         book.add(at, *STATES[letter])
-    assert book.closed(range(3)) == {"": Tally(up=1, down=down, unknown=unknown)}
+    assert book.closed() == {"": Tally(up=1, down=down, unknown=unknown)}
 
 
 def test_nothing_expected_is_no_data():
@@ -118,7 +135,7 @@ def test_every_poll_is_counted_once(answers, gone, faults, work):
         state = next_state(answered, misses, state, False if misses >= 2 else None)
         misses = 0 if answered else misses + 1
         story += "." if answered else {"up": "x", "down": "D", "unknown": "?"}[state]
-    tally = ledger(story, gone=gone, faults=faults, work=work)
+    tally = ledger(story, gone=gone, faults=faults, work=work, ever=False)
     kinds = (tally.up, tally.down, tally.upstream, tally.network, tally.maintenance, tally.unknown)
     assert sum(kinds) == len(story)
     assert tally.not_asked == 0
@@ -131,15 +148,16 @@ def test_every_poll_is_counted_once(answers, gone, faults, work):
 
 
 def test_a_moved_device_counts_where_it_was():
-    book = Ledger(lambda at: "old" if at < 3 else "new", lambda _at, _place: False)
+    book = Ledger(range(7), 7, lambda at: "old" if at < 3 else "new", lambda _at, _place: False)
     for at, letter in enumerate("..xxD.."):
         book.add(at, *STATES[letter])
-    assert book.closed(range(7)) == {"old": Tally(up=2, down=1), "new": Tally(up=2, down=2)}
+    assert book.closed() == {"old": Tally(up=2, down=1), "new": Tally(up=2, down=2)}
 
 
 def test_something_is_gone_from_its_first_miss_on_if_it_came_to_down():
     def gone(story):
-        return gone_times((at, *STATES[letter]) for at, letter in enumerate(story))
+        rows = ((at, *STATES[letter]) for at, letter in enumerate(story))
+        return gone_times(rows, range(len(story)))
 
     assert gone("..x.xxD.xx") == {4, 5, 6}
     assert gone("...") == gone("???") == frozenset()
@@ -172,6 +190,16 @@ def polls(*answered: int, devices: int = 100) -> list[PollTold]:
 )
 def test_most_of_the_city_silent_at_once_is_the_collectors_network(told, explained, faults):
     assert network_faults(told, explained) == faults
+
+
+def test_a_silence_of_most_of_the_city_is_the_collectors_network_for_an_hour():
+    """Two days of it were excused whole, or not at all, by where the period began."""
+    told = [PollTold(i * 60_000, 1000, 990 if i < 10 else 400) for i in range(2 * 1440)]
+    hour = frozenset(i * 60_000 for i in range(10, 70))
+    assert network_faults(told, {}) == hour
+    assert network_faults(told[1440 - 60 :], {}) == frozenset()
+    again = [replace(poll, answered=100) if poll.at_ms >= 1000 * 60_000 else poll for poll in told]
+    assert len(network_faults(again, {})) == 120  # a new one, of those that were left
 
 
 @pytest.mark.parametrize(

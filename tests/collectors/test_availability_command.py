@@ -145,7 +145,8 @@ def test_one_that_never_answered_is_unknown_though_it_is_called_down(city):
             ]
         )  # fmt: skip
     hour_ago = int((START - timedelta(hours=1)).timestamp() * 1000)
-    store.write([Batch("device", [hour_ago], {"device": ["ap-1"]}, {"rtt_ms": [1.5]})])
+    store.write([Batch("device", [hour_ago], {"device": ["ap-1"]},
+                       {"rtt_ms": [1.5], "answered": [True]})])  # fmt: skip
     store.close()
     inventory = open_inventory(load_settings())
     with inventory.session() as session:
