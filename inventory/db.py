@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.orm import Session
 
 from farola.errors import InventoryError, SettingsError
@@ -19,10 +26,15 @@ from farola.settings import Settings
 MIGRATIONS = Path(__file__).parent / "migrations"
 NO_TABLES = frozenset({"42P01", "42703"})
 """PostgreSQL's codes of a table and a column that are not there."""
+STATE_CLASSES = ("08", "25", "53", "57")
+"""Classes of its codes that tell of the server and not of the statement: connection, transaction
+state (a server that is read-only since a failover), resources, intervention (it shuts down)."""
+READ_ONLY = "25006"
 
 
 def open_engine(url: str) -> Engine:
-    """Engine for `url`; SQLite gets WAL, foreign keys and a 10 s wait for locks.
+    """Engine for `url`; SQLite gets WAL, foreign keys and a 10 s wait for locks. A server's
+    connections are tried before use: one that has restarted meanwhile is connected to again.
 
     Raises
     ------
@@ -31,7 +43,7 @@ def open_engine(url: str) -> Engine:
         may hold a password.
     """
     try:
-        engine = create_engine(url)
+        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     except ImportError as error:
         raise SettingsError(
             f"[inventory] database_url: the database's driver {error.name!r} is not installed: "
@@ -147,8 +159,16 @@ def _is_state(error: DBAPIError) -> bool:
     """Whether the database's own state is at fault, and not the statement that met it."""
     if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
         return "no such" in str(error.orig)  # else the statement's own syntax is wrong
-    code = getattr(error.orig, "sqlstate", None)
-    return isinstance(error, OperationalError) or type(error) is DatabaseError or code in NO_TABLES
+    code = getattr(error.orig, "sqlstate", None) or ""
+    # What SQLite calls an interface error is a parameter that it cannot take.
+    of_server = not isinstance(error.orig, sqlite3.Error)
+    return (
+        isinstance(error, OperationalError)
+        or (of_server and isinstance(error, InterfaceError | InternalError))
+        or type(error) is DatabaseError
+        or code in NO_TABLES
+        or code[:2] in STATE_CLASSES
+    )
 
 
 def _told(engine: Engine, error: DBAPIError) -> InventoryError:
@@ -160,6 +180,8 @@ def _told(engine: Engine, error: DBAPIError) -> InventoryError:
         advice = "run `farola init` to create or migrate it"
     elif "not a database" in said or "malformed" in said:
         advice = "restore it from your backup, or move it away and run `farola init`"
+    elif getattr(error.orig, "sqlstate", None) == READ_ONLY:
+        advice = "is it a standby? let [inventory] database_url name the server that writes"
     elif "locked" in said:
         advice = "another process holds it: try again, or stop that one"
     else:

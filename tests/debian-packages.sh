@@ -20,6 +20,7 @@ need busybox busybox
 need dnsmasq dnsmasq-base
 need ip iproute2
 need git git
+need pg_createcluster postgresql
 need chromium chromium
 for program in "$@"; do need "$program" "$program"; done
 [ -n "$missing" ] || exit 0
