@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from collectors.access import Access, AccessError, read_access
 from collectors.snmp.model import DEADLINE_S, Target
+from farola.errors import FarolaError
 from farola.keys import Keyring
 from inventory.queries import devices, secrets
 from inventory.records import DeviceRecord
@@ -67,6 +68,8 @@ def plan_targets(records: Iterable[DeviceRecord], values_of: ValuesOf) -> Target
                     opened[name] = read_access(values_of(name))
                 except AccessError as error:
                     problems[name] = error
+                except FarolaError as error:  # encrypted with another key, or gone
+                    problems[name] = AccessError(f"cannot be opened ({error})", "")
             if name in problems:
                 unusable.setdefault(name, []).append(one.id)
                 continue
@@ -103,9 +106,11 @@ def _notes(
             "adopt them with `farola device adopt`"
         )
     for name, ids in unusable.items():
+        field_name = problems[name].field
+        what = f"{name} --field {field_name}" if field_name else name
         yield (
             f"devices skipped because credential {name!r} {problems[name]}: {len(ids)}; "
-            f"store it with `farola device credential {name} --field {problems[name].field}`"
+            f"store it with `farola device credential {what}`"
         )
     if without_credential:
         yield (

@@ -52,6 +52,10 @@ class Keyring:
             raise SettingsError(
                 f"the key {path} is missing: restore it from your backup, or set FAROLA_KEY_FILE"
             ) from None
+        except OSError as error:
+            raise SettingsError(
+                f"the key {path} cannot be read: {error.strerror}; mend it, or set FAROLA_KEY_FILE"
+            ) from None
         except ValueError:
             raise SettingsError(f"{path} is not a Farola key: restore it from backup") from None
         self._digest_key = hashlib.sha256(b"fingerprint" + key).digest()

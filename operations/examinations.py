@@ -19,6 +19,8 @@ from farola.settings import Settings, load_settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from farola.keys import Keyring
+
 PACKAGES = (
     "alembic", "ansible_runner", "argon2", "cryptography", "dns", "flask", "gufo",
     "influxdb_client", "napalm", "netjsonconfig", "netmiko", "numpy", "openpyxl",
@@ -36,6 +38,7 @@ RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 EMBEDDED_LIMIT = 5_000
 """Devices. A poll a minute of these writes some 2 GB a day with radios; a city of 35,000, 15 GB."""
 FREE_BYTES = 2 * 10**9
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -177,11 +180,17 @@ def key(settings: Settings) -> Check:
     path = key_path(settings.home)
     try:
         keyring = Keyring(settings.home)
-        stored = _any_secret(settings)
-        if stored is not None:
-            keyring.decrypt(stored)
     except SettingsError as error:
         return Check("key", False, str(error))
+    stored = _secrets(settings)
+    shut = [name for name, token in stored if not _opens(keyring, token)]
+    if shut:
+        names = ", ".join(shut[:MOST_NAMED]) + (", …" if len(shut) > MOST_NAMED else "")
+        return Check(
+            "key", False,
+            f"{len(shut)} of {len(stored)} credentials were encrypted with another key: {names}",
+            "set FAROLA_KEY_FILE to that key, or store them again: farola device credential NAME",
+        )  # fmt: skip
     if path.is_relative_to(settings.home):
         return Check(
             "key", False, f"{path} lies beside the secrets it opens",
@@ -190,23 +199,34 @@ def key(settings: Settings) -> Check:
     return Check("key", True, f"{path}, its owner's alone")
 
 
-def _any_secret(settings: Settings) -> bytes | None:
-    """One stored secret; None where there is none, or no inventory to look in."""
+def _secrets(settings: Settings) -> list[tuple[str, bytes]]:
+    """All credentials' names and secrets; none where there is no inventory to look in."""
     from sqlalchemy import select
 
     from inventory.db import open_inventory
     from inventory.models import Credential
 
     if not settings.database_url and not (settings.home / "inventory.db").exists():
-        return None
+        return []
     opened = open_inventory(settings)
     try:
         with opened.session() as session:
-            return session.scalars(select(Credential.secrets).limit(1)).first()
+            rows = session.execute(
+                select(Credential.name, Credential.secrets).order_by(Credential.name)
+            )
+            return [(name, token) for name, token in rows]
     except FarolaError:  # that the inventory cannot be read is another check's to tell
-        return None
+        return []
     finally:
         opened.close()
+
+
+def _opens(keyring: Keyring, token: bytes) -> bool:
+    try:
+        keyring.decrypt(token)
+    except SettingsError:
+        return False
+    return True
 
 
 def inventory(settings: Settings) -> Check:

@@ -106,6 +106,29 @@ def test_a_key_that_others_can_read_is_refused(home):
         Keyring(home)
 
 
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(IsADirectoryError(21, "Is a directory"), "Is a directory"),
+     (PermissionError(13, "Permission denied"), "Permission denied"),
+     (OSError(5, "Input/output error"), "Input/output error")],
+)  # fmt: skip
+def test_a_key_that_cannot_be_read_is_told(home, monkeypatch, fault, said):
+    path = create_key(home)
+
+    def read(_path):
+        raise fault
+
+    monkeypatch.setattr(type(path), "read_bytes", read)
+    with pytest.raises(SettingsError, match=f"{path} cannot be read: {said}"):
+        Keyring(home)
+
+
+def test_a_folder_in_the_place_of_the_key_is_told(home):
+    key_path(home).mkdir(parents=True, mode=0o700)
+    with pytest.raises(SettingsError, match="Is a directory"):
+        Keyring(home)
+
+
 def test_a_secret_comes_back_only_with_its_own_key(home, monkeypatch, tmp_path):
     create_key(home)
     token = Keyring(home).encrypt("hunter2")

@@ -76,6 +76,11 @@ def test_a_key_of_another_city_is_found_out(
     monkeypatch.setenv("FAROLA_KEY_FILE", str(tmp_path / "other.key"))
     create_key(home)
     assert "another key" in told(run, code=1)["key"]["detail"]
+    # One that was stored since does not hide the older one.
+    run("device", "credential", "a-new-one", "--username", "root", input="a secret\n")
+    check = told(run, code=1)["key"]
+    assert check["detail"] == "1 of 2 credentials were encrypted with another key: poles"
+    assert "farola device credential" in check["remedy"]
 
 
 def test_an_inventory_of_another_version(home: Path, run: Any) -> None:

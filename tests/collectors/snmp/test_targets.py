@@ -9,7 +9,7 @@ import pytest
 from collectors.snmp.addresses import split_host_port
 from collectors.snmp.model import Usm
 from collectors.targets import plan_targets
-from farola.errors import InputError
+from farola.errors import InputError, SettingsError
 from inventory.records import DeviceRecord
 
 
@@ -59,6 +59,21 @@ def test_a_credential_without_community_is_named_not_guessed():
     assert targets.polled == ()
     assert targets.skipped == ("a", "b")
     assert "'ssh' holds no snmp_community: 2" in targets.notes[0]
+
+
+def test_a_credential_that_does_not_open_costs_its_own_devices_alone():
+    def values_of(name):
+        if name == "old":
+            raise SettingsError("a stored secret was encrypted with another key")
+        return HELD[name]
+
+    told = [device("a", credential="old"), device("b"), device("c", credential="old")]
+    targets = plan_targets(told, values_of)
+    assert [target.device_id for target in targets.polled] == ["b"]
+    assert targets.skipped == ("a", "c")
+    (line,) = targets.notes
+    assert "'old' cannot be opened (a stored secret was encrypted with another key): 2" in line
+    assert line.endswith("`farola device credential old`")
 
 
 def test_a_device_that_its_controller_reports_is_not_skipped():
