@@ -14,10 +14,18 @@ from collectors.metrics import Gauges
 from collectors.one_poll import one_poll_at_a_time
 from collectors.poll import Collector, Summary, Turn
 from collectors.roster import Roster
-from collectors.schedule import FixedRate, Job, first_due, offset_s, run_job, wait_until
+from collectors.schedule import (
+    FixedRate,
+    Job,
+    first_due,
+    in_a_line,
+    offset_s,
+    run_job,
+    wait_until,
+)
 from collectors.snmp.poller import Poller
 from collectors.snmp.trap_receiver import TrapReceiver
-from farola.errors import InventoryError, SettingsError, StoreError
+from farola.errors import FarolaError, InventoryError, SettingsError, StoreError
 from farola.output import note
 from farola.settings import Settings
 from timeseries.base import Store
@@ -45,7 +53,7 @@ class Active:
     """Set when the collector shall end or start over."""
     jobs: Sequence[Job] = ()
     polled: int = field(default=0, init=False)
-    failure: StoreError | InventoryError | None = field(default=None, init=False)
+    failure: FarolaError | None = field(default=None, init=False)
     """What the last poll was lost to."""
     _deaf: str = field(default="", init=False)
 
@@ -71,7 +79,9 @@ class Active:
         stop = asyncio.Event()
         polls = asyncio.create_task(self._polls())
         lease = asyncio.create_task(self.keeper.keep())
-        jobs = [asyncio.create_task(run_job(job, stop)) for job in self.jobs]
+        jobs = [
+            asyncio.create_task(run_job(job, stop, self.gauges.job_failed)) for job in self.jobs
+        ]
         try:
             await asyncio.wait({polls, lease}, return_when=asyncio.FIRST_COMPLETED)
             return await polls if polls.done() else await lease
@@ -110,6 +120,13 @@ class Active:
                 self.failure = error
                 note(f"farola: poll left out: {error}")
                 self.gauges.poll_failed("inventory", rate.late)
+            except Exception as error:  # the city is polled on, whatever happened
+                said = in_a_line(error)
+                self.failure = error if isinstance(error, FarolaError) else FarolaError(
+                    f"the last poll was lost to {said}"
+                )  # fmt: skip
+                note(f"farola: poll left out: {said}")
+                self.gauges.poll_failed("other", rate.late)
             self.polled += 1
             if self.polled == self.count:
                 break

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from collectors.holder import is_gone, own_mark, shown
 from collectors.lease import LeaseRecord, LeaseTable
+from collectors.schedule import in_a_line
 from farola.errors import FarolaError, InventoryError
 from farola.output import note
 from inventory.db import Inventory
@@ -97,10 +98,10 @@ class LeaseKeeper:
                 failed = ""
             except TimeoutError:
                 failed = failed or "the inventory does not answer"
-            except InventoryError as error:
+            except Exception as error:  # whatever it was, the lease may still be renewed in time
                 if not failed:
-                    note(f"farola: lease not renewed yet: {error}")
-                failed = str(error)
+                    note(f"farola: lease not renewed yet: {in_a_line(error)}")
+                failed = in_a_line(error)
 
     def confirm(self) -> None:
         """Raise LeaseLostError unless the lease is still this collector's, as the database says.

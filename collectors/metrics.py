@@ -43,7 +43,7 @@ _PACKETS = (
     ("malformed", "Packets that are no SNMP, cut short, oversized or of another version."),
     ("unmatched", "Replies to nothing that was open: late, replayed, forged or from elsewhere."),
 )
-FAILURES = ("store", "inventory", "lease lost")
+FAILURES = ("store", "inventory", "lease lost", "other")
 
 
 class Gauges:
@@ -72,7 +72,10 @@ class Gauges:
         )  # fmt: skip
         for reason in FAILURES:
             self._lost.labels(reason)
-        self._gauge("farola_store_spooled", "Rows that wait for the store: none, there is no spool")
+        self._jobs = Counter(
+            "farola_jobs_failed", "Turns of jobs beside the polls that were left out.",
+            ("job",), registry=self.registry,
+        )  # fmt: skip
         self.registry.register(_Traps(self))
         ProcessCollector(registry=self.registry)
 
@@ -100,6 +103,10 @@ class Gauges:
         """A poll was lost to one of FAILURES; `late` polls before it were left out."""
         self._lost.labels(reason).inc()
         self._late.inc(late)
+
+    def job_failed(self, name: str) -> None:
+        """A turn of the job `name` was left out."""
+        self._jobs.labels(name).inc()
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, registry=self.registry)

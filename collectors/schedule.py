@@ -50,7 +50,7 @@ def offset_s(host: str, home: Path, interval_s: float) -> float:
     same each time, another for each host and city. After a power cut not all of them start in the
     same second.
     """
-    share = zlib.crc32(f"{host}|{home}".encode()) / 2**32
+    share = zlib.crc32(f"{host}|{home}".encode(errors="surrogatepass")) / 2**32
     return share * min(OFFSET_SHARE * interval_s, MOST_OFFSET_S)
 
 
@@ -70,7 +70,7 @@ class Job:
     """Work beside the polls, every `interval_s` seconds while the collector is active.
 
     It shares the event loop with the polls, so it must await what waits and hand what computes to
-    a thread. It never overlaps itself; a FarolaError that it raises is told and costs that turn.
+    a thread. It never overlaps itself; what it raises is told and costs that turn.
     """
 
     name: str
@@ -78,8 +78,12 @@ class Job:
     work: Callable[[], Awaitable[None]]
 
 
-async def run_job(job: Job, stop: asyncio.Event) -> None:
-    """Do `job` at its own rate until `stop` is set; the turn under way is still ended."""
+async def run_job(
+    job: Job, stop: asyncio.Event, failed: Callable[[str], None] = lambda _name: None
+) -> None:
+    """Do `job` at its own rate until `stop` is set; the turn under way is still ended. `failed` is
+    called with its name for each turn that is lost.
+    """
     clock = asyncio.get_running_loop().time
     rate = FixedRate(clock(), job.interval_s)
     told = ""
@@ -87,12 +91,20 @@ async def run_job(job: Job, stop: asyncio.Event) -> None:
         try:
             await job.work()
             told = ""
-        except FarolaError as error:
-            if str(error) != told:
-                note(f"farola: {job.name} left out: {error}")
-            told = str(error)
+        except Exception as error:  # no slip in a job may end it for the term
+            failed(job.name)
+            if (said := in_a_line(error)) != told:
+                note(f"farola: {job.name} left out: {said}")
+            told = said
         rate = rate.after(clock())
         await wait_until(rate.due, stop)
+
+
+def in_a_line(error: Exception) -> str:
+    """What to tell of `error`: a FarolaError says it all, of others the type too."""
+    if isinstance(error, FarolaError):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 async def wait_until(due: float, stop: asyncio.Event) -> None:

@@ -26,7 +26,7 @@ from collectors.roster import Roster
 from collectors.schedule import Job, wait_until
 from collectors.snmp.trap_receiver import TrapReceiver
 from collectors.snmp.traps import TrapCounts
-from farola.errors import FarolaError, InventoryError, SettingsError, StoreError
+from farola.errors import FarolaError, InventoryError, SettingsError
 from farola.output import note, progress
 from farola.settings import Settings, load_settings
 from farola.times import show_instant
@@ -96,8 +96,8 @@ async def collect_run(
 
     SIGHUP reads the settings again. A poll that takes longer than the interval makes the next
     ones late: they are left out and counted, never piled up. A store or an inventory that fails
-    (a long import may hold it) costs its poll and is told; the next one tries again. Raises
-    StoreError or InventoryError if the last poll was lost, or if nothing ever worked.
+    (a long import may hold it) costs its poll and is told, and so does anything unforeseen; the
+    next one tries again. Raises FarolaError if the last poll was lost, or if nothing ever worked.
     """
     gauges = Gauges()
     service = _Service(settings, plan, report, gauges)
@@ -128,7 +128,7 @@ class _Service:
         self._wake = asyncio.Event()
         self._stopped = False
         self._polled = 0
-        self._failure: StoreError | InventoryError | None = None
+        self._failure: FarolaError | None = None
         self._counts: TrapCounts | None = None
         self._started = False
 

@@ -124,6 +124,30 @@ def test_while_the_inventory_is_away_its_own_clock_counts(inventory, monkeypatch
     asyncio.run(main())
 
 
+def test_what_was_not_foreseen_does_not_end_a_holder(inventory, monkeypatch, capsys):
+    async def main():
+        keeper = LeaseKeeper(inventory, "one", 0.4)
+        assert await keeper.take()
+        renew, turns = LeaseTable.renew, []
+
+        def breaking(*arguments):
+            turns.append(1)
+            if len(turns) == 1:
+                raise OSError(24, "Too many open files")
+            if len(turns) == 3:
+                run_out(inventory)
+                assert LeaseTable(inventory, 60).take("another")
+            return renew(*arguments)
+
+        monkeypatch.setattr(LeaseTable, "renew", breaking)
+        assert await keeper.keep() == "another collector took the lease"
+
+    asyncio.run(main())
+    assert (
+        "lease not renewed yet: OSError: [Errno 24] Too many open files" in capsys.readouterr().err
+    )
+
+
 def test_an_inventory_that_hangs_does_not_keep_a_holder_polling(inventory, monkeypatch):
     async def main():
         keeper = LeaseKeeper(inventory, "one", 0.4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 import signal
 import socket
@@ -13,10 +15,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from collectors import service
 from collectors.metrics import FAILURES, Gauges
 from collectors.poll import Summary
+from collectors.roster import Roster
 from farola.settings import load_settings
 from inventory.db import open_inventory
 from inventory.models import Device
@@ -81,14 +86,11 @@ def test_a_collector_is_scraped_while_it_polls(run, home):
     assert abs(values["farola_poll_last_success_timestamp_seconds"] - time.time()) < 600
     assert values["farola_traps_total[received]"] == 0
     assert values["process_cpu_seconds_total"] > 0
-    assert values["farola_store_spooled"] == 0
-    assert [values[f"farola_polls_lost_total[{reason}]"] for reason in FAILURES] == [0, 0, 0]
+    assert [values[f"farola_polls_lost_total[{reason}]"] for reason in FAILURES] == [0, 0, 0, 0]
     assert "secret-name" not in text
 
 
 def test_counters_add_up_and_gauges_are_the_last_polls():
-    from prometheus_client import generate_latest
-
     gauges = Gauges()
     for answered, late in ((10, 0), (8, 2)):
         gauges.poll_done(
@@ -100,6 +102,7 @@ def test_counters_add_up_and_gauges_are_the_last_polls():
             )
         )  # fmt: skip
     gauges.poll_failed("store", 1)
+    gauges.job_failed("checks")
     values = scraped(generate_latest(gauges.registry).decode())
     expected = {
         "farola_poll_answered": 8, "farola_poll_timed_out": 2, "farola_poll_down": 2,
@@ -107,12 +110,36 @@ def test_counters_add_up_and_gauges_are_the_last_polls():
         "farola_poll_partial": 1, "farola_poll_skipped": 1, "farola_poll_lag_seconds": 0.5,
         "farola_poll_cpu_seconds": 0.25, "farola_polls_cpu_seconds_total": 0.5,
         "farola_polls_late_total": 3, "farola_polls_stored_total": 2,
-        "farola_polls_lost_total[store]": 1, "farola_snmp_sent_total": 40,
+        "farola_jobs_failed_total[checks]": 1, "farola_polls_lost_total[store]": 1,
+        "farola_snmp_sent_total": 40,
         "farola_snmp_received_total": 36, "farola_snmp_kernel_drops_total": 6,
         "farola_snmp_malformed_total": 2, "farola_snmp_unmatched_total": 8,
         "farola_poll_unknown_access_points": 1, "farola_collector_active": 0,
     }  # fmt: skip
     assert {name: values[name] for name in expected} == expected
+
+
+def test_what_was_not_foreseen_costs_one_poll_and_is_counted(home, run, monkeypatch, capsys):
+    """As where the process has no file descriptor left for a moment."""
+    run("init")
+    turns, seen, listed = [], [], Roster.listed
+
+    async def breaking(roster):
+        turns.append(1)
+        if len(turns) == 2:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await listed(roster)
+
+    monkeypatch.setattr(Roster, "listed", breaking)
+    monkeypatch.setattr(service, "Gauges", lambda: seen.append(Gauges()) or seen[-1])
+    polled: list[Summary] = []
+    asyncio.run(service.collect_run(load_settings(), service.Plan(0.2, 4), polled.append))
+    assert (len(turns), len(polled)) == (4, 3)
+    said = capsys.readouterr().err
+    assert said.count("poll left out: OSError: [Errno 24] Too many open files\n") == 1
+    values = scraped(generate_latest(seen[0].registry).decode())
+    assert values["farola_polls_lost_total[other]"] == 1
+    assert values["farola_polls_stored_total"] == 3
 
 
 @pytest.mark.parametrize("where", ["0", "nonsense:x", "127.0.0.1:99999", ""])

@@ -65,20 +65,28 @@ def test_one_that_takes_over_keeps_the_rhythm(since_last, due):
     assert first_due(100.0, 3.0, 60.0, since_last) == due
 
 
-def test_a_job_goes_on_after_a_failure_that_is_told_once(capsys):
+def test_a_job_goes_on_after_any_failure_each_told_once(capsys):
+    failed = []
+
     async def main() -> int:
         stop, turns = asyncio.Event(), 0
 
         async def work() -> None:
             nonlocal turns
             turns += 1
-            if turns == 4:
+            if turns == 6:
                 stop.set()
             if turns in (2, 3):
                 raise StoreError("the store is away")
+            if turns in (4, 5):
+                raise OSError(24, "Too many\nopen files")
 
-        await run_job(Job("checks", 0.01, work), stop)
+        await run_job(Job("checks", 0.01, work), stop, failed.append)
         return turns
 
-    assert asyncio.run(main()) == 4
-    assert capsys.readouterr().err == "farola: checks left out: the store is away\n"
+    assert asyncio.run(main()) == 6
+    assert capsys.readouterr().err.splitlines() == [
+        "farola: checks left out: the store is away",
+        "farola: checks left out: OSError: [Errno 24] Too many open files",
+    ]
+    assert failed == ["checks"] * 4
