@@ -168,6 +168,12 @@ def _note_odd(summary: Summary, told: set[str]) -> None:
             f"answered only in part: {named(summary.partial, NAMED)}; "
             "`farola snmp probe` tells what is missing"
         )
+    if summary.refused:
+        first, ids = summary.refused[0], [one.device for one in summary.refused]
+        lines.append(
+            f"refuse us, so they live but tell nothing: {named(ids, NAMED)}; "
+            f"{first.device}: {first.reason}"
+        )
     if summary.other_address:
         lines.append(
             f"answered from an address that is not theirs, so not believed: "

@@ -28,7 +28,7 @@ from collectors.snmp.outcome import Outcome, settle
 from collectors.snmp.poller import Poller
 from collectors.snmp.read import Reader
 from collectors.snmp.series import PollFigures, batches
-from collectors.snmp.state import MISSES, needs_probe
+from collectors.snmp.state import MISSES, is_refusal, needs_probe
 from timeseries.base import Store
 
 SLOWEST = 5
@@ -42,6 +42,14 @@ class Slow:
 
     device: str
     took_s: float
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A device that lives and refuses us, in its words: not down, but nothing was read."""
+
+    device: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class Summary:
     unmatched: int = 0
     maintenance: tuple[str, ...] = ()
     """Ids of devices that are down in maintenance: not among `down`."""
+    refused: tuple[Refused, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """As `farola collect once --json` prints it."""
@@ -240,6 +249,7 @@ class Collector:
         return {
             answer.target.device_id: answer.answered
             async for answer in self._poller.ask(again, _identify)
+            if not is_refusal(answer)
         }
 
     def _keep(self, poll: _Poll) -> Summary:
@@ -335,4 +345,10 @@ def _summary(
         kernel_drops=packets.kernel_drops,
         malformed=packets.malformed,
         unmatched=packets.unmatched,
+        refused=tuple(
+            Refused(one.device_id, one.error)
+            for one in sorted(
+                filter(is_refusal, poll.readings), key=lambda reading: reading.device_id
+            )
+        ),
     )

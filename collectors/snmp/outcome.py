@@ -8,7 +8,7 @@ from typing import NamedTuple
 from collectors.snmp.counters import Clock, Difference, Sample, Uptime, difference, judge
 from collectors.snmp.memory import Past
 from collectors.snmp.model import DeviceReading
-from collectors.snmp.state import next_state
+from collectors.snmp.state import is_refusal, next_state
 
 _NOTHING: Mapping[str, Difference] = {}
 _UNKNOWN, _DOUBTFUL, _STARTED = Clock.UNKNOWN, Clock.DOUBTFUL, Clock.STARTED
@@ -35,7 +35,11 @@ def settle(
     """
     was, misses, reboots, uptime, uptime_at_ms, counters = past
     answered = reading.answered
-    state = "up" if answered else next_state(answered, misses, was, probe_answered)
+    refused = not answered and is_refusal(reading)
+    if refused:
+        state = "unknown"
+    else:
+        state = "up" if answered else next_state(answered, misses, was, probe_answered)
     clock = _UNKNOWN
     told = reading.uptime_s is not None or reading.engine_s is not None
     if told and not (uptime_at_ms is not None and _behind(at_ms, uptime_at_ms)):
@@ -58,7 +62,7 @@ def settle(
         if counters:
             differences = _differences(reading, counters, samples, clock)
         counters = samples if counters.keys() <= samples.keys() else {**counters, **samples}
-    misses = 0 if answered else misses + 1
+    misses = 0 if answered or refused else misses + 1
     return Outcome(
         reading, state, reboots, differences,
         Past(state, misses, reboots, uptime, uptime_at_ms, counters),

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 MISSES = 3
 """Polls in a row without an answer before a device can be called down."""
+
+
+class _Told(Protocol):
+    """A reading or an answer."""
+
+    answered: bool
+    rtt_ms: float | None
+
+
+def is_refusal(told: _Told) -> bool:
+    """Whether a device lives but tells us nothing (SNMPv3: a wrong key): something came from it,
+    and no answer. It is not down, and what it is cannot be known.
+    """
+    return not told.answered and told.rtt_ms is not None
 
 
 def misses_before(answered: Sequence[bool]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from collectors.snmp.memory import Past
@@ -47,6 +49,14 @@ def test_a_device_that_answers_the_probe_stays_up():
 def test_a_device_never_seen_is_unknown_until_it_is_down():
     states = [o.state for o in play(DEAD, DEAD, (DEAD, False))]
     assert states == ["unknown", "unknown", "down"]
+
+
+def test_a_device_that_only_refuses_lives_and_is_never_down():
+    refused = replace(DEAD, rtt_ms=1.5, error="SNMPv3: wrong key (wrongDigests)")
+    outcomes = play(reading(100), *[refused] * 5, DEAD, DEAD, (DEAD, False), refused)
+    states = [o.state for o in outcomes]
+    assert states == ["up", *["unknown"] * 7, "down", "unknown"]
+    assert [o.past.misses for o in outcomes] == [0] * 6 + [1, 2, 3, 0]
 
 
 @pytest.mark.parametrize("misses", range(6))

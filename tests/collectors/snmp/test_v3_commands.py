@@ -56,6 +56,32 @@ def test_a_city_of_v3_devices_is_polled_and_probed(run, home, agent):
 
 
 @pytest.mark.service
+def test_devices_that_refuse_a_wrong_key_are_named_and_not_down(run, home, agent):
+    run("init")
+    for field, value in {**FIELDS, "snmp_auth_password": "not-the-right-one"}.items():
+        run("device", "credential", "v3", "--field", field, input=value)
+    inventory = open_inventory(load_settings(home))
+    with inventory.session() as session:
+        for name, port in (("post", agent.port), ("dead", 9)):
+            session.add(
+                Device(id=name, name=name, management_address="127.0.0.1", snmp_port=port,
+                       credential_name="v3")
+            )  # fmt: skip
+    inventory.close()
+    for down in ([], [], ["dead"]):
+        done = run("collect", "once", "--json")
+        polled = json.loads(done.stdout)
+        assert (polled["answered"], polled["down"]) == (0, down)
+        assert polled["not_answered"] == ["dead", "post"]
+        (refused,) = polled["refused"]
+        assert refused["device"] == "post"
+        assert "(wrongDigests)" in refused["reason"]
+        assert "they live but tell nothing: post; post: SNMPv3: authentication" in done.stderr
+        assert "not-the-right-one" not in done.stdout + done.stderr
+    assert json.loads(run("status", "--json").stdout)["devices"]["unknown"] == 1
+
+
+@pytest.mark.service
 def test_a_probe_says_what_is_wrong_with_the_user(run, agent, monkeypatch):
     where = f"127.0.0.1:{agent.port}"
     monkeypatch.setenv("FAROLA_SNMP_AUTH_PASSWORD", "not-the-right-one")
