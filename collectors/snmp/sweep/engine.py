@@ -180,7 +180,7 @@ class Engine:
         device.tries += 1
         device.request_id = request_id
         device.sent_at = sent_at
-        if device.hopeful and not device.young:
+        if device.hopeful and not device.young and (device.tries == 1 or device.rtt_s is not None):
             device.young = True
             self._young += 1
         self._pending[request_id] = device

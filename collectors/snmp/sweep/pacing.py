@@ -29,7 +29,7 @@ _SPARE = 0.1
 """Places given up for each answer at least; more where devices are silent to all sendings."""
 _MEMORY = 2000
 _NOBODY_S = 1.0
-_LEAVING_RATE = 1000
+_LEAVING_RATE = 2000
 """Requests a second that leave the window after `_NOBODY_S` without any answer."""
 
 
@@ -95,7 +95,7 @@ class Window:
             return True
         if now - self._last_answer < _NOBODY_S or now < self._next_leave:
             return False
-        self._next_leave = now + 1 / _LEAVING_RATE
+        self._next_leave = max(self._next_leave, now - REVIEW_S) + 1 / _LEAVING_RATE
         return True
 
     def review(self, kernel_drops: int) -> None:

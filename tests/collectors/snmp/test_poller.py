@@ -194,8 +194,8 @@ def test_a_device_that_falls_silent_is_given_up_at_its_first_table():
     assert answer.answered
     assert answer.result.scalars == [b"here"]
     assert answer.result.tables == [None, None, None]
-    assert answer.error == "no answer"
-    assert len(bulks) == 3  # 25 rows, 6 rows, 1 row; nothing for the other two tables
+    assert answer.error == "no answer at table 1.3"
+    assert len(bulks) == 4  # 25 rows, 12, 3, 1; nothing for the other two tables
 
 
 @pytest.mark.service

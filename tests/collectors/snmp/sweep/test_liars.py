@@ -192,7 +192,7 @@ def test_fewer_rows_are_asked_for_after_too_big_or_a_lost_answer(lost):
     sound = table_agent(TABLE)
 
     def small(request):
-        if request.repetitions > 6:
+        if request.repetitions > 10:
             return None if lost else request.answer(status=1)
         return sound(request)
 
