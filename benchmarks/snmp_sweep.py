@@ -42,7 +42,9 @@ SAMPLE = 3_500
 """Devices of a real family that are polled; their CPU is told for a whole city."""
 CITY_TARGET_S = 6.0
 FLOOR_TARGET, TIMEOUT_S, RETRIES = 1.5, 1.0, 1
-GROWTH_TARGET = 1.1
+GROWTH_TARGET = 1.05
+"""Linear, and what a busy machine makes of it."""
+ROUNDS = 2
 BIG_CONTROLLER, CONTROLLER_TARGET_S = 3_000, 60.0
 DEADLINE_S = 50.0
 PLOT = HERE / "snmp_sweep.svg"
@@ -224,7 +226,12 @@ def measure() -> list[dict[str, Any]]:
     rows, curve = [], []
     with fleet(made_up()) as port:
         for devices in SIZES:
-            warm = min(polled(port, devices, polls=3, own_profile=True)[1:], key=_cpu)
+            polls = [
+                one
+                for _ in range(ROUNDS)
+                for one in polled(port, devices, polls=3, own_profile=True)[1:]
+            ]
+            warm = min(polls, key=_cpu)
             curve.append((devices, warm["cpu_s"]))
         rows.append(
             _row(
@@ -233,10 +240,12 @@ def measure() -> list[dict[str, Any]]:
                 warm["cpu_s"], CITY_TARGET_S,
             )
         )  # fmt: skip
-        growth = (curve[-1][1] / CITY) / (curve[0][1] / SIZES[0])
         rows.append(
-            _row(f"CPU per device at {CITY:,} devices ÷ at {SIZES[0]:,}", growth, GROWTH_TARGET)
-        )
+            _row(
+                f"CPU grows with devices to the power of (1 is linear), {SIZES[0]:,} to {CITY:,}",
+                exponent(curve), GROWTH_TARGET,
+            )
+        )  # fmt: skip
         with_dead = polled(port, 10_000, dead=500, polls=4, own_profile=True)[1:]
         floor_s = TIMEOUT_S * (1 + RETRIES)
         rows.append(
@@ -264,12 +273,20 @@ def measure() -> list[dict[str, Any]]:
     return rows
 
 
+def exponent(curve: Sequence[tuple[int, float]]) -> float:
+    """The slope of the line through the logarithms, by least squares."""
+    import numpy as np
+
+    devices, cpu = np.log(np.array(curve, dtype=float)).T
+    return float(np.polyfit(devices, cpu, 1)[0])
+
+
 def plot(curve: Sequence[tuple[int, float]]) -> None:
     """CPU seconds by devices, beside the line through the smallest fleet."""
     import matplotlib as mpl
 
     mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "farola"  # the same picture for the same figures
+    mpl.rcParams |= {"svg.hashsalt": "farola", "svg.fonttype": "none"}  # the same each time, small
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(6, 4))
