@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyasn1.type.univ import OctetString
+from pysnmp.proto.secmod import rfc3414  # noqa: F401 - first: the next one imports in a circle
 from pysnmp.proto.secmod.eso.priv import aes192, aes256
 from pysnmp.proto.secmod.rfc3414.auth import hmacmd5, hmacsha
 from pysnmp.proto.secmod.rfc3414.priv import des
