@@ -395,6 +395,14 @@ def test_an_engine_heard_from_nobody_s_address_first_belongs_to_the_device_that_
     assert not peers.in_window(Sender(b"engine", USER, ""), 3, 800, 10.0)
 
 
+@pytest.mark.parametrize("place", ["ap-1", "ap-2", ""])
+def test_a_clock_is_that_of_the_credential_that_signed(place):
+    """Also where the thief of another one was heard first, or sends from the same address."""
+    peers, stolen = Peers(), replace(USER, auth_password="the-stolen-one")
+    assert peers.in_window(Sender(b"engine", stolen, place), 2**31 - 2, 5, 0.0)
+    assert peers.in_window(Sender(b"engine", USER, "ap-2"), 7, 1000, 1.0)
+
+
 def test_an_engine_is_remembered_at_few_places():
     peers = Peers()
     for n in range(100):
