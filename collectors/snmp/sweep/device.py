@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import Any
 
-from collectors.snmp.model import Target
+from collectors.snmp.model import Answer, Target
 from collectors.snmp.sweep.conversation import Session, Steps
 from collectors.snmp.sweep.requests import Request
 from collectors.snmp.sweep.sockets import SocketAddress
@@ -56,3 +57,26 @@ class Device:
         self.rtt_s: float | None = None
         self.started = self.deadline = 0.0
         self.fault = ""
+
+    def answer(self, result: Any) -> Answer[Any]:
+        """How the conversation ended."""
+        answered = self.rtt_s is not None
+        return Answer(
+            self.target,
+            answered,
+            self.rtt_s * 1000 if self.rtt_s is not None else None,
+            result if answered else None,
+            "; ".join(dict.fromkeys(self.session.errors)),
+            time.monotonic() - self.started,
+        )
+
+    def failed(self, error: Exception) -> None:
+        """The conversation's own code raised; its message may hold what the device said."""
+        self.session.errors.append(f"the conversation failed: {type(error).__name__}")
+
+    def close(self) -> None:
+        """End the conversation before it ends itself."""
+        try:
+            self.steps.close()
+        except Exception as error:
+            self.failed(error)

@@ -58,7 +58,8 @@ class Engine:
     ) -> None:
         """`hand_over` is given lists of answers; it must not wait."""
         self.stopped = False
-        self._devices: Iterator[Device] | None = devices
+        self._devices = devices
+        self._all_begun = False
         self._sockets = {sock.fileno(): sock for sock in sockets}
         self._counters = counters
         self._hand_over = hand_over
@@ -75,6 +76,7 @@ class Engine:
         self._real = time.monotonic()
         self._now = 0.0
         self._pace = Pace(self._real)
+        self._kernel_is_full = False
         self._mark: float | None = None
         self._since_mark = 0
         self._inbox = Inbox(self._pending, counters)
@@ -99,7 +101,7 @@ class Engine:
                 epoll.register(number, select.EPOLLIN)
             while not self.stopped:
                 self._send_waiting()
-                if not self._open and self._devices is None:
+                if not self._open and self._all_begun:
                     break
                 counters.in_flight = max(counters.in_flight, len(self._pending))
                 before = self._now
@@ -126,9 +128,14 @@ class Engine:
         self._real = real
 
     def _wait_s(self) -> float:
-        if self._ready or (self._devices is not None and self._young < self._window.size):
+        if self._kernel_is_full:
+            return 0.001
+        if self._may_begin() or (self._ready and self._young < self._window.size):
             return 0.001 if self._pace.allowed(self._real) < 1 else 0.0
         return _MOST_WAIT_S if self._young == 0 and not self._later else 0.01
+
+    def _may_begin(self) -> bool:
+        return not self._all_begun and self._young < self._window.size
 
     def _review(self) -> None:
         drops = sum(map(kernel_drops, self._sockets.values()))
@@ -141,18 +148,23 @@ class Engine:
         """Send what is due, then begin with new devices while there is room."""
         allowed = min(BURST, self._pace.allowed(self._real))
         spent = 0
+        self._kernel_is_full = False
         while self._ready and spent < allowed and self._young < self._window.size:
             device = self._ready[0]
-            if not device.done and not self._send(device):
-                allowed = 0  # the kernel's buffer is full
+            if device.done or self._now >= device.deadline:
+                self._ready.popleft().queued = False
+                if not device.done:
+                    self._silent(device, TimeUpError())
+                continue
+            if not self._send(device):
+                self._kernel_is_full = True
                 break
-            device.queued = False
-            self._ready.popleft()
+            self._ready.popleft().queued = False
             spent += 1
-        while self._devices is not None and spent < allowed and self._young < self._window.size:
+        while self._may_begin() and spent < allowed and not self._kernel_is_full:
             fresh = next(self._devices, None)
             if fresh is None:
-                self._devices = None
+                self._all_begun = True
                 break
             self._open += 1
             spent += 1
@@ -197,9 +209,14 @@ class Engine:
         return True
 
     def _send_or_queue(self, device: Device) -> None:
-        if not device.queued and (self._ready or not self._send(device)):
-            device.queued = True
-            self._ready.append(device)
+        """Send at once, in the place that its last request left."""
+        if not device.queued and not self._send(device):
+            self._queue(device)
+
+    def _queue(self, device: Device) -> None:
+        """Send when there is room."""
+        device.queued = True
+        self._ready.append(device)
 
     def _at(self, due: float, device: Device) -> None:
         """Look at the device's request then, if it is still open."""
@@ -327,7 +344,7 @@ class Engine:
             if device.deadline <= read_until:
                 self._silent(device, TimeUpError())
             else:
-                self._send_or_queue(device)
+                self._queue(device)
 
     def _timed_out(self, device: Device) -> None:
         """Nothing came in time: once more, or the conversation is told."""
@@ -349,7 +366,7 @@ class Engine:
             device.session.errors.append(str(fault) or "no answer")
             if device.hopeful:
                 self._window.judged(False)
-            self._close(device)
+            device.close()
             self._finish(device, None)
         else:
             device.tries = 0
@@ -361,29 +378,13 @@ class Engine:
         self._forget(device)
         device.done = True
         self._open -= 1
-        answered = device.rtt_s is not None
-        self._answers.append(
-            Answer(
-                device.target,
-                answered,
-                device.rtt_s * 1000 if device.rtt_s is not None else None,
-                result if answered else None,
-                "; ".join(dict.fromkeys(device.session.errors)),
-                time.monotonic() - device.started,
-            )
-        )
+        self._answers.append(device.answer(result))
         if len(self._answers) >= _HAND_OVER:
             self._flush()
 
     def _fail(self, device: Device, error: Exception) -> None:
-        device.session.errors.append(f"the conversation failed: {type(error).__name__}")
+        device.failed(error)
         self._finish(device, None)
-
-    def _close(self, device: Device) -> None:
-        try:
-            device.steps.close()
-        except Exception as error:
-            device.session.errors.append(f"the conversation failed: {type(error).__name__}")
 
     def _flush(self) -> None:
         if self._answers:
