@@ -22,8 +22,8 @@ _PART = re.compile(r"\.(?:(?P<number>[0-9]{1,20})(?![0-9])|\"(?P<text>[^\"]*)\")
 MOST_PARTS, MOST_PART = 128, 2**32 - 1
 """Of an OID (RFC 3416)."""
 MOST_CHARS = 2000
-ALL: Oid = (1, 3)
-"""Where everything that agents have lies: a request needs two numbers at least."""
+ISO: Oid = (1,)
+"""All that agents have: 1.3 of the Internet, 1.2 and 1.0 of the MIBs of IEEE."""
 MOST_NAMED = 5
 ADDRESS_LENGTHS = (4, 16)
 
@@ -81,7 +81,7 @@ class Names:
         if len(text) > MOST_CHARS:
             raise InputError(f"{text[:40] + '…'!r} is too long for a name or an OID")
         if text.strip(".") in {"1", "iso"}:
-            return Node(ALL, text, may_be_value=False)
+            return Node(ISO, text, may_be_value=False)
         if re.fullmatch(r"\.?\d+(\.\d+)*", text, re.ASCII):
             oid = tuple(int(part) for part in text.strip(".").split("."))
             _check_oid(oid, text)
@@ -307,7 +307,7 @@ def _check_oid(oid: Oid, text: str) -> None:
     if len(oid) < 2:
         raise InputError(f"{text[:80]!r} is no OID: at least two numbers, such as 1.3.6.1.2.1.2")
     if oid[0] > 2 or (oid[0] < 2 and oid[1] > 39):
-        raise InputError(f"{text[:80]!r} is no OID: what agents have lies below 1.3")
+        raise InputError(f"{text[:80]!r} is no OID: none begins like this; try 1.3.6.1")
 
 
 def _near(name: str, names: Iterable[str]) -> list[str]:

@@ -52,7 +52,7 @@ async def walk(target: Target, root: Oid, exact: bool) -> AsyncGenerator[tuple[O
                 if value is not None:
                     yield oid, value
                     return
-        last = root
+        last = root if len(root) > 1 else (*root, 0)  # the least that a request can hold
         while True:
             pairs = await agent.ask("next", last)
             if not pairs:

@@ -77,7 +77,7 @@ def test_a_name_or_a_number_is_an_oid(names, text, oid):
         ("pimNeighborTable", "PIM-MIB::pimNeighborTable, PIM-STD-MIB::pimNeighborTable"),
         ("ifDescr.x", "no index"),
         ("2", "at least two numbers"),
-        ("3.1", "lies below 1.3"),
+        ("3.1", "none begins like this"),
         ("1.3.6.1.99999999999", "number above 4294967295"),
         ("ifDescr.99999999999", "number above 4294967295"),
         ("1.3" + ".1" * 127, "more than 128 numbers"),
@@ -94,7 +94,7 @@ def test_a_name_that_cannot_be_used_is_told_with_near_ones(names, text, said):
 
 @pytest.mark.parametrize("text", ["1", ".1", "iso"])
 def test_the_root_is_all_that_an_agent_has(names, text):
-    assert names.resolve(text).oid == (1, 3)
+    assert names.resolve(text).oid == (1,)
 
 
 @settings(deadline=None)
@@ -228,6 +228,14 @@ def test_snmpd_is_walked_by_every_version(cli, snmpd, tmp_path, monkeypatch):
     assert "nothing at" in cli("snmp", "walk", host, "pimJoinPruneInterval", code=1).err
     wrong = cli("snmp", "walk", host, "ifDescr", "--community", "no", "--timeout", 0.1, code=1)
     assert "no answer" in wrong.err
+
+
+@pytest.mark.service
+@pytest.mark.realdata
+def test_a_walk_from_the_root_shows_the_mibs_of_ieee_too(cli, replay):
+    done = cli("snmp", "walk", f"127.0.0.1:{replay}", "iso", "--community", "airos", "--json").json
+    below = {row["oid"].split(".")[1] for row in done["rows"]}
+    assert (done["oid"], done["complete"], below) == ("1", True, {"2", "3"})
 
 
 @pytest.fixture
