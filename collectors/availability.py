@@ -281,7 +281,8 @@ def collector_time(polls: Sequence[int], start_ms: int, end_ms: int) -> Collecto
     if (before := polls[0] - start_ms) > LONG_GAP * usual:
         missed += int(before // usual)
         down_ms += before
-    if (after := end_ms - polls[-1]) > LONG_GAP * usual:
+    # The next poll after the last may be under way for as long as an interval.
+    if (after := end_ms - polls[-1] - usual) > usual:
         missed += ceil(after / usual) - 1
         down_ms += after - usual
     return CollectorTime(len(polls), missed, down_ms / 1000, usual / 1000)

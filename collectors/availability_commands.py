@@ -184,12 +184,16 @@ def _print(
     if len(groups) > LINES:
         click.echo(f"and {len(groups) - LINES:,} more, none of them worse; --json has all")
     told = measured.collector
-    line = f"collector: {told.polls:,} polls made"
+    line = f"collector: {told.polls:,} poll{'' if told.polls == 1 else 's'} made"
     if told.missed:
-        line += f", some {told.missed:,} not made in {told.down_s / 60:,.0f} minutes"
+        line += f", some {told.missed:,} not made in {_length(told.down_s)}"
     if measured.network_polls:
         line += f", {measured.network_polls:,} with its own network at fault"
     click.echo(line)
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:,.0f} seconds" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
 
 
 def _percent(share: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +15,7 @@ from farola.output import json_option, named, note, print_json
 from farola.settings import load_settings
 
 if TYPE_CHECKING:
-    from collectors.poll import Summary
+    from collectors.poll import Refused, Summary
     from collectors.snmp.traps import TrapCounts
 
 
@@ -46,6 +47,8 @@ def _metrics_address(
     return split_host_port(value, METRICS_PORT)
 
 
+REASONS = 5
+"""So many reasons are told in a line."""
 METRICS_PORT = 9161
 metrics_option = click.option(
     "--metrics",
@@ -86,8 +89,9 @@ def once(traps: tuple[str, int] | None, linger_s: float, as_json: bool) -> None:
         print_json(summary.as_json() | ({"traps": counts.as_json()} if counts else {}))
         return
     click.echo(_line(summary))
-    if summary.not_answered:
-        click.echo(f"no answer: {named(summary.not_answered, NAMED)}")
+    refusing = {one.device for one in summary.refused}
+    if silent := [device for device in summary.not_answered if device not in refusing]:
+        click.echo(f"no answer: {named(silent, NAMED)}")
     if summary.slowest:
         slow = (f"{one.device} {one.took_s:.2f} s" for one in summary.slowest)
         click.echo(f"slowest: {', '.join(slow)}")
@@ -151,7 +155,8 @@ def _line(summary: Summary) -> str:
     ]
     for count, text in (
         (summary.skipped, "skipped"), (len(summary.down), "down"),
-        (len(summary.maintenance), "down in maintenance"), (summary.late, "polls late"),
+        (len(summary.maintenance), "down in maintenance"),
+        (summary.late, "poll late" if summary.late == 1 else "polls late"),
     ):  # fmt: skip
         if count:
             parts.append(f"{count} {text}")
@@ -169,11 +174,7 @@ def _note_odd(summary: Summary, told: set[str]) -> None:
             "`farola snmp probe` tells what is missing"
         )
     if summary.refused:
-        first, ids = summary.refused[0], [one.device for one in summary.refused]
-        lines.append(
-            f"refuse us, so they live but tell nothing: {named(ids, NAMED)}; "
-            f"{first.device}: {first.reason}"
-        )
+        lines.append(_refusals(summary.refused))
     if summary.other_address:
         lines.append(
             f"answered from an address that is not theirs, so not believed: "
@@ -194,6 +195,19 @@ def _note_odd(summary: Summary, told: set[str]) -> None:
             note(line)
     told.clear()
     told.update(lines)
+
+
+def _refusals(refused: Sequence[Refused]) -> str:
+    """Who lives and tells us nothing, by the reason they give, the commonest first."""
+    by_reason: dict[str, list[str]] = {}
+    for one in refused:
+        by_reason.setdefault(one.reason or "no reason told", []).append(one.device)
+    reasons = sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0]))
+    told = "; ".join(f"{reason}: {named(ids, NAMED)}" for reason, ids in reasons[:REASONS])
+    more = sum(len(ids) for _, ids in reasons[REASONS:])
+    rest = f"; {more:,} for other reasons" if more else ""
+    who = "1 device lives but refuses" if len(refused) == 1 else f"{len(refused):,} live but refuse"
+    return f"{who} to tell us anything: {told}{rest}"
 
 
 def _trap_line(counts: TrapCounts) -> str:

@@ -13,6 +13,7 @@ import click
 
 from farola import __version__
 from farola.errors import FarolaError
+from farola.options import refuse_empty, said_plainly
 from farola.output import plain
 
 
@@ -35,6 +36,7 @@ class LazyGroup(click.Group):
         module, _, attribute = self.lazy[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - a slip in the table below
+        refuse_empty(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -213,8 +215,7 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except click.UsageError as error:
         words = error.ctx.command_path if error.ctx else "farola"
-        message = " ".join(error.format_message().split()).rstrip(".")
-        click.echo(f"farola: {message}; `{words} --help` lists what there is", err=True)
+        click.echo(f"farola: {said_plainly(error)}; `{words} --help` lists what there is", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         click.echo(f"farola: {' '.join(error.format_message().split())}", err=True)

@@ -7,6 +7,9 @@ from zoneinfo import ZoneInfo
 
 from farola.errors import InputError
 
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Nothing that Farola tells of was before, and nothing is announced for later."""
+
 
 def parse_instant(text: str, zone: ZoneInfo, option: str) -> datetime:
     """The instant (UTC) that `text` names: `2026-11-01`, `2026-11-01 08:30`, in `zone` unless it
@@ -15,18 +18,19 @@ def parse_instant(text: str, zone: ZoneInfo, option: str) -> datetime:
     Raises
     ------
     InputError
-        It is no such instant, or one that the clocks of `zone` skip.
+        It is no such instant, one that the clocks of `zone` skip, or before 2000 or after 2199.
     """
     try:
         local = datetime.fromisoformat(text.strip())
-        if local.tzinfo is not None:
-            return local.astimezone(UTC)
-        instant = local.replace(tzinfo=zone).astimezone(UTC)
+        own = local.tzinfo is not None
+        instant = (local if own else local.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InputError(
             f"{option} {text!r} is no time: write it as 2026-11-01 or 2026-11-01T08:30"
         ) from None
-    if instant.astimezone(zone).replace(tzinfo=None) != local:
+    if not EARLIEST <= instant < LATEST:
+        raise InputError(f"{option} {text!r} is not in the years 2000 to 2199: is the year right?")
+    if not own and instant.astimezone(zone).replace(tzinfo=None) != local:
         raise InputError(f"{option} {text!r} does not exist: clocks in {zone.key} skip it")
     return instant
 

@@ -28,12 +28,12 @@ NOTHING = (
     help="Only from here: the collector's own machine, or access points over SSH.",
 )  # fmt: skip
 @json_option
-def check(device: tuple[str, ...], place: str | None, as_json: bool) -> None:
+def check(device: tuple[str, ...], place: str | None, as_json: bool) -> int:
     """Check address, name and portal as a client gets them, and store what came.
 
     Made from the collector and from the next access points in turn, as [checks] in farola.toml
-    says; with DEVICE from those access points alone. What fails is shown and does not fail the
-    command.
+    says; with DEVICE from those access points alone. A check that fails is a result; the exit code
+    is 1 where one could not be made at all.
     """
     from collectors.checks.run import run_checks
     from inventory.db import open_inventory
@@ -61,6 +61,8 @@ def check(device: tuple[str, ...], place: str | None, as_json: bool) -> None:
     _show(found, as_json)
     if not any(one.results for one in found):
         raise DeviceError("no access point could be checked")
+    whole = all(not one.problem and all(r.ok is not None for r in one.results) for one in found)
+    return 0 if whole else 1
 
 
 def _show(found: list[Checked], as_json: bool) -> None:

@@ -130,8 +130,10 @@ async def run_checks(
     if "collector" in places and not ids and plan.checks:
         results = await check_from_collector(plan, settings.checks.namespace)
         found.append(Checked(COLLECTOR + name, tuple(results)))
-    if "ap" in places and theirs.checks and (ids or settings.checks.aps):
+    if "ap" in places and (ids or (theirs.checks and settings.checks.aps)):
         chosen = await asyncio.to_thread(_choose, settings, inventory, ids)
+        if not theirs.checks:
+            return []
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def one(device: str, access: Access | str) -> Checked:
@@ -186,8 +188,9 @@ def _choose(
         known = devices(session, ids)
         missing = sorted(set(ids) - {one.id for one in known})
         if missing:
+            named = ", ".join(map(repr, missing[:5]))
             raise InventoryError(
-                f"no device {', '.join(missing[:5])} in the inventory: correct the id, or import it"
+                f"no device {named} in the inventory: correct the id, or import it"
             )
         if not ids:
             able = sorted((one for one in known if _may_check(one)), key=lambda one: one.id)

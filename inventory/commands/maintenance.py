@@ -50,8 +50,8 @@ def add(
     if not reason or len(reason) > MOST_REASON or not reason.isprintable():
         raise InputError(f"--reason is 1 to {MOST_REASON} printable characters on one line")
     zone = settings.city.zone
-    begins = parse_instant(start, zone, "--from") if start else datetime.now(UTC)
-    ends = parse_instant(end, zone, "--to") if end else None
+    begins = parse_instant(start, zone, "--from") if start is not None else datetime.now(UTC)
+    ends = parse_instant(end, zone, "--to") if end is not None else None
     if ends is not None and ends <= begins:
         raise InputError(
             f"--to {show_instant(ends, zone)} is not after --from {show_instant(begins, zone)}"

@@ -208,7 +208,9 @@ def test_a_silence_of_most_of_the_city_is_the_collectors_network_for_an_hour():
         ([0, 60, 120, 180], 4, 0, 0),
         ([0, 60, 240, 300], 4, 2, 120),
         ([0, 60, 130, 180], 4, 0, 0),
-        ([0, 60, 120], 3, 1, 60),  # it stopped: the period goes on to 240
+        ([0, 60, 120], 3, 0, 0),  # the period goes on to 240: one may be under way
+        ([0, 60], 2, 1, 60),  # it stopped
+        ([0, 30], 2, 5, 150),
         ([120, 180], 2, 2, 120),
         ([], 0, 0, 240),
     ],

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from farola.cli import GROUPS, ROOT, farola
+from farola.options import said_plainly
 
 REPO = Path(__file__).resolve().parents[2]
 COMMANDS = {name: target for name, (target, _) in ROOT.items()} | {
@@ -84,3 +85,43 @@ def test_doctor_tells_of_a_broken_settings_file_among_its_checks(run, home):
     assert not checks["home"]["ok"]
     assert str(home / "farola.toml") in checks["home"]["detail"]
     assert run("doctor", code=1).stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "collect run --name",
+        "collect run --traps",
+        "collect run --metrics",
+        "collect availability --device",
+        "collect discover 10.0.0.1 --community",
+        "collect discover 10.0.0.1 --credential",
+        "snmp probe 10.0.0.1 --community",
+        "snmp walk 10.0.0.1 sysDescr --mibs",
+        "device accept x --site",
+        "maintenance add --device",
+    ],
+)
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_option_given_empty_is_not_taken_as_left_out(words, empty, home):
+    with pytest.raises(click.UsageError) as error:
+        farola.main([*words.split(), empty], standalone_mode=False)
+    option = words.split()[-1]
+    assert error.value.format_message().startswith(f"Invalid value for '{option}': it is empty")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("collect run --count abc", "'--count': 'abc' is not a whole number of 1 or more"),
+        ("collect run --count 0", "'--count': 0 is not a whole number of 1 or more"),
+        ("collect run --interval x", "'--interval': 'x' is not a number from 1 to 86,400"),
+        ("collect run --interval nan", "'--interval': nan is not a number from 1 to 86,400"),
+        ("collect availability --days 1.5", "'--days': '1.5' is not a whole number from 1 to 366"),
+        ("collect run --jitter", "No such option"),
+    ],
+)
+def test_a_number_that_does_not_fit_is_told_without_jargon(words, said):
+    with pytest.raises(click.UsageError) as error:
+        farola.main(words.split(), standalone_mode=False)
+    assert said in said_plainly(error.value)

@@ -31,6 +31,8 @@ def refused(*words: str) -> str:
     """What is said where `farola maintenance` refuses."""
     with pytest.raises((FarolaError, click.ClickException)) as error:
         farola.main(["maintenance", *words], standalone_mode=False)
+    if isinstance(error.value, click.ClickException):
+        return error.value.format_message()
     return str(error.value)
 
 
@@ -98,6 +100,10 @@ def test_a_window_is_added_listed_and_ended(city):
         ("add --city --site plaza --reason x", "one of --device ID, --site ID and --city"),
         ("add --city --reason x --from 25:00", "--from '25:00' is no time"),
         ("add --city --reason x --from 2099-01-02 --to 2099-01-02", "is not after --from"),
+        ("add --city --reason x --from 0001-01-01", "is not in the years 2000 to 2199"),
+        ("add --city --reason x --to 9999-12-31T23:59Z", "is not in the years 2000 to 2199"),
+        ("add --city --reason x --from=", "'--from': it is empty"),
+        ("add --city --reason x --to=", "'--to': it is empty"),
         ("add --city --reason x --to 2001-01-01", "is not after --from"),
         ("end 7", "no maintenance 7"),
         ("end 99999999999999999999", "not in the range"),

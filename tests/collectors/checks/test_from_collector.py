@@ -97,6 +97,17 @@ def test_a_city_checks_from_a_namespace_and_stores_what_came(street, run, home):
     assert [(one["check"], one["ok"]) for one in place["results"]] == [
         ("dhcp", True), ("dns", True), ("portal", False),
     ]  # fmt: skip
-    shown = run("collect", "check", "--from", "collector").stdout
+    shown = run("collect", "check", "--from", "collector").stdout  # what fails is a result
     assert "FAILED" in shown
     assert "portal expected" in " ".join(shown.split())
+
+
+def test_a_check_that_could_not_be_made_is_no_success(run, home):
+    run("init")
+    assert "no device 'nope' in" in run("collect", "check", "nope", code=1).stderr
+    settings = home / "farola.toml"
+    settings.write_text(
+        settings.read_text() + f'\n[checks]\nnamespace = "nosuchplace"\ndns_name = "{NAME}"\n'
+    )
+    (place,) = json.loads(run("collect", "check", "--json", code=1).stdout)["checked"]
+    assert [(one["check"], one["ok"]) for one in place["results"]] == [("dns", None)]
