@@ -91,13 +91,14 @@ def _put(question: Question, session: Session, what: str) -> Steps[Reply]:
                 yield from _again(get, found, scalars)
         for number, table in enumerate(plan.tables):
             what = table.name
-            walk = Walk(table, session.learned.get(table.key, 0), session.is_v1)
+            walk = Walk(table, session.learned.get(table.key) or table.usual_rows, session.is_v1)
             yield from _walk(walk)
             if walk.broken:
                 errors.append(f"{what} {walk.broken}: broke off")
             else:
                 tables[number] = walk.columns
-            session.learned[table.key] = walk.learned
+            session.learned[table.key] = rows = walk.learned
+            table.usual_rows = max(table.usual_rows, rows)
     except SilentError as silence:
         errors.append(str(silence) if what == IDENTITY else f"{silence} at {what}")
     except TimeUpError:

@@ -112,7 +112,7 @@ class Get(Template):
 class TablePlan:
     """How the columns of a table are asked for and read."""
 
-    __slots__ = ("_first", "columns", "guessed_rows", "key", "name", "oids")
+    __slots__ = ("_first", "columns", "guessed_rows", "key", "name", "oids", "usual_rows")
 
     def __init__(self, oids: Sequence[Oid]) -> None:
         self.oids = tuple(oids)
@@ -121,6 +121,7 @@ class TablePlan:
         self.columns = tuple(Column(ber.oid_content(oid)) for oid in oids)
         row = sum(len(column.content) + 8 + _GUESSED_VALUE for column in self.columns)
         self.guessed_rows = max(1, min(_MOST_GUESSED, ROOM // row))
+        self.usual_rows = self.guessed_rows
         self._first: dict[int, Template] = {}
 
     def first(self, repetitions: int) -> Template:
