@@ -129,7 +129,7 @@ def test_a_number_that_no_change_can_have_is_refused(
     adopted: Any, command: str, number: str
 ) -> None:
     done = adopted.run("provision", command, number, code=2)
-    assert f"{number} is not a whole number from 1 to 2,147,483,647" in done.stderr
+    assert f"{number} is not a whole number from 1 to " in done.stderr
 
 
 def test_a_device_that_was_not_adopted_is_never_signed_in_to(city: Any) -> None:
