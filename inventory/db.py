@@ -29,7 +29,7 @@ NO_TABLES = frozenset({"42P01", "42703"})
 STATE_CLASSES = ("08", "25", "53", "57")
 """Classes of its codes that tell of the server and not of the statement: connection, transaction
 state (a server that is read-only since a failover), resources, intervention (it shuts down)."""
-READ_ONLY = "25006"
+READ_ONLY, NO_RIGHT = "25006", "42501"
 
 
 def open_engine(url: str) -> Engine:
@@ -167,6 +167,7 @@ def _is_state(error: DBAPIError) -> bool:
         or (of_server and isinstance(error, InterfaceError | InternalError))
         or type(error) is DatabaseError
         or code in NO_TABLES
+        or code == NO_RIGHT
         or code[:2] in STATE_CLASSES
     )
 

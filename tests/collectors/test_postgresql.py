@@ -197,20 +197,38 @@ def test_a_read_only_server_is_one_line_and_survived(
     assert any("lease not renewed yet" in line and "read-only" in line for line in one.said)
 
 
+def test_a_role_without_rights_is_one_line(city: Inventory, server: Server) -> None:
+    server.run(
+        "DROP ROLE IF EXISTS reader",
+        "CREATE ROLE reader LOGIN",
+        "GRANT USAGE ON SCHEMA public TO reader",
+    )
+    other = Inventory(Settings(Path(), database_url=server.url.replace("farola@", "reader@")))
+    with pytest.raises(InventoryError, match="permission denied"), other.session() as s:
+        s.get(Device, "x")
+    other.close()
+
+
 def test_a_restart_of_the_server_costs_no_poll(
     city: Inventory, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with city.session() as one, city.session() as two:  # two connections in the pool
+        assert one.scalar(text("SELECT 1")) == two.scalar(text("SELECT 1"))
+    server.control("restart")
+    for _ in range(2):
+        with city.session() as session:
+            assert session.get(Device, "ap") is None
     seen, polled = list[Gauges](), list[Summary]()
     monkeypatch.setattr(service, "Gauges", lambda: seen.append(Gauges()) or seen[-1])
 
     def report(summary: Summary) -> None:
         polled.append(summary)
-        if len(polled) < 3:
+        if len(polled) < 2:
             server.control("restart")
 
-    asyncio.run(service.collect_run(city.settings, service.Plan(1, 3), report))
+    asyncio.run(service.collect_run(city.settings, service.Plan(1, 2), report))
     values = scraped(generate_latest(seen[0].registry).decode())
-    assert len(polled) == values["farola_polls_stored_total"] == 3
+    assert len(polled) == values["farola_polls_stored_total"] == 2
     assert {reason: values[f"farola_polls_lost_total[{reason}]"] for reason in FAILURES} == (
         dict.fromkeys(FAILURES, 0)
     )
