@@ -135,9 +135,13 @@ class Seen:
         return {"cursor": self.cursor, "islands": islands}
 
     @classmethod
-    def read(cls, data: dict[str, Any]) -> Seen:
-        """What was kept."""
-        return cls(
-            data["cursor"],
-            tuple((a, b, datetime.fromisoformat(at)) for a, b, at in data["islands"]),
-        )
+    def read(cls, data: Any) -> Seen | None:
+        """What was kept; None where it is not that."""
+        try:
+            cursor, kept = data["cursor"], data["islands"]
+            islands = tuple((a, b, datetime.fromisoformat(at)) for a, b, at in kept)
+        except (KeyError, TypeError, ValueError):
+            return None
+        ids = [cursor, *(one for a, b, _ in islands for one in (a, b))]
+        whole = all(type(one) is int for one in ids) and ids == sorted(ids)
+        return cls(cursor, islands) if whole and not any(at.tzinfo for *_, at in islands) else None

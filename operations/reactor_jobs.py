@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 
+from farola.output import note
 from inventory import queries
 from inventory.models import Event, Fact, Reaction, utcnow
 from operations.reactions import URGENCY, Job, Seen, Trigger, with_trigger
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 FACT = "reactor"
 LOOK_BACK = timedelta(minutes=10)
 """What the first start ever still takes up."""
+AFRESH = (
+    "which events were read is not kept in a form that can be read: starting afresh, "
+    f"{LOOK_BACK.total_seconds() / 60:.0f} minutes back"
+)
 BATCH = 2000
 STEP = 200
 """Events that ask for nothing are read again and again before it is written that they were."""
@@ -41,8 +46,12 @@ class Jobs:
         `newest` gives the mark of a device's newest version.
         """
         with self.inventory.session() as session:
-            kept = queries.fact(session, FACT)
-            seen = Seen.read(kept) if kept else Seen(_first_cursor(session))
+            kept = _kept(session)
+            seen = Seen.read(kept)
+            if seen is None:
+                if kept is not None:
+                    note(f"farola: reactor: {AFRESH}")
+                kept, seen = None, Seen(_first_cursor(session))
             rows = session.execute(
                 select(Event.id, Event.at, Event.kind, Event.device_id)
                 .where(or_(*(_between(*gap) for gap in seen.gaps())))
@@ -132,6 +141,15 @@ def _job(row: Reaction) -> Job:
         row.device_id, row.since, row.due, row.urgency, row.base, tuple(row.causes), row.events,
         row.tries,
     )  # fmt: skip
+
+
+def _kept(session: Session) -> object:
+    """What the fact says; nothing that can be used where it is not even JSON, and gone then."""
+    try:
+        return queries.fact(session, FACT)
+    except ValueError:
+        session.execute(delete(Fact).where(Fact.key == FACT))
+        return {}
 
 
 def _between(low: int, high: int | None) -> ColumnElement[bool]:

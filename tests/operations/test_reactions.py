@@ -182,3 +182,17 @@ def test_a_long_diff_is_cut_and_says_so() -> None:
 
 
 # --- the history ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        None, {}, [], "7", {"cursor": 7, "jobs": []}, {"cursor": "7", "islands": []},
+        {"cursor": 7, "islands": [[9, 8, "2026-06-01T12:00:00"]]},
+        {"cursor": 7, "islands": [[9, 9, "noon"]]}, {"cursor": 7, "islands": [[9]]},
+        {"cursor": 7, "islands": [[9, 9, "2026-06-01T12:00:00+00:00"]]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_was_not_kept_by_this_reactor_is_not_read(kept):
+    assert Seen.read(kept) is None

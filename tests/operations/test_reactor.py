@@ -20,6 +20,7 @@ from typing import Any
 
 import paramiko
 import pytest
+import sqlalchemy
 
 from collectors.lease import LeaseTable
 from farola.keys import Keyring
@@ -27,8 +28,9 @@ from farola.settings import load_settings
 from inventory import events, queries
 from inventory.db import Inventory, open_inventory
 from inventory.models import Device, utcnow
+from operations.reactions import Seen
 from operations.reactor import LEASE, LEASE_S, Reactor
-from operations.reactor_jobs import Jobs
+from operations.reactor_jobs import FACT, Jobs
 from provisioning.history import FOLDER, KEEP, History
 from simulator.fleet import Fleet
 from tests.fleets import PASSWORD, free_block
@@ -64,6 +66,32 @@ def test_the_history_keeps_what_differs_encrypted_and_bounded(history: History, 
     assert len(kept) == KEEP
     assert history.text(kept[-1]) == str(KEEP + 4)
     assert history.newest("nobody") is None
+
+
+@pytest.mark.parametrize("text", ['{"cursor": 7, "jobs": []}', '{"cursor'])
+def test_what_is_kept_of_the_events_and_cannot_be_read_is_begun_afresh(
+    cli: Any, home: Path, text: str
+) -> None:
+    cli("init")
+    inventory = open_inventory(load_settings(home))
+    with inventory.session() as session:
+        queries.set_fact(session, FACT, {})
+        session.flush()
+        session.execute(
+            sqlalchemy.text("UPDATE fact SET value = :v WHERE key = :k"), {"v": text, "k": FACT}
+        )
+        session.add(Device(id="ap-1", name="ap-1"))
+        session.flush()
+        events.record(session, "trap.config-changed", "a trap", device_id="ap-1")
+    done = cli("reactor", "--once")
+    assert done.err.count("starting afresh, 10 minutes back") == 1
+    with inventory.session() as session:
+        kept = queries.fact(session, FACT)
+        told = {event.kind for event in queries.events(session) if event.device_id == "ap-1"}
+    assert Seen.read(kept) is not None
+    assert any(kind.startswith("config.") for kind in told), "the trap was not looked into"
+    assert "afresh" not in cli("reactor", "--once").err
+    inventory.close()
 
 
 # --- with access points --------------------------------------------------------------------------
