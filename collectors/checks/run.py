@@ -22,7 +22,7 @@ from farola.keys import Keyring
 from farola.settings import ChecksSettings, Settings
 from inventory.db import Inventory
 from inventory.queries import devices, secrets
-from inventory.records import DeviceRecord
+from inventory.records import DeviceRecord, Secrets
 from timeseries.base import Batch, Store
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ async def run_checks(
         results = await check_from_collector(plan, settings.checks.namespace)
         found.append(Checked(COLLECTOR + name, tuple(results)))
     if "ap" in places and (ids or (theirs.checks and settings.checks.aps)):
-        chosen = await asyncio.to_thread(_choose, settings, inventory, ids)
+        chosen = await asyncio.to_thread(choose, settings, inventory, ids)
         if not theirs.checks:
             return []
         turns = asyncio.Semaphore(AT_ONCE)
@@ -177,7 +177,7 @@ def batch_of(found: Sequence[Checked], at_ms: int) -> Batch | None:
     )
 
 
-def _choose(
+def choose(
     settings: Settings, inventory: Inventory, ids: Sequence[str]
 ) -> list[tuple[str, Access | str]]:
     """How to sign in to each access point, or what hinders it."""
@@ -197,12 +197,18 @@ def _choose(
             begin = int(time.time() / settings.checks.interval_s) * settings.checks.aps
             number = min(settings.checks.aps, len(able))
             known = [able[(begin + n) % len(able)] for n in range(number)]
-        held = {}
+        held: dict[str, Secrets | str] = {}
         for name in {one.credential_name for one in known if one.credential_name}:
-            held[name] = secrets(session, name, keyring)
+            try:
+                held[name] = secrets(session, name, keyring)
+            except SettingsError as error:  # of another key: it costs its own devices alone
+                held[name] = f"credential {name!r}: {error}"
     chosen: list[tuple[str, Access | str]] = []
     for one in known:
         own = held.get(one.credential_name or "")
+        if isinstance(own, str):
+            chosen.append((one.id, own))
+            continue
         if not one.management_address or not one.host_key or own is None:
             chosen.append((one.id, f"not adopted: run `farola device adopt {one.id}`"))
             continue

@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from collectors.checks import dhcp
 from collectors.checks.from_access_point import read_fetch, read_nslookup, read_udhcpc
 from collectors.checks.model import CheckResult, host_of, judge_http
-from collectors.checks.run import Checked, batch_of, plan_of
+from collectors.checks.run import Checked, batch_of, choose, plan_of
 from farola.errors import SettingsError
-from farola.settings import ChecksSettings
+from farola.keys import Keyring, create_key
+from farola.settings import ChecksSettings, load_settings
+from inventory.db import open_inventory
+from inventory.models import Device
+from inventory.queries import store_secrets
 
 MAC = bytes.fromhex("02000a0b0c0d")
 
@@ -177,3 +181,23 @@ def test_the_process_that_plays_the_client_is_lean():
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_credential_that_does_not_open_hinders_its_own_device_alone(run, home, tmp_path):
+    run("init")
+    settings = load_settings()
+    inventory = open_inventory(settings)
+    with inventory.session() as session:
+        store_secrets(session, "good", "root", {"password": "lamp"}, Keyring(settings.home))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FAROLA_KEY_FILE", str(tmp_path / "another.key"))
+            create_key(settings.home)
+            store_secrets(session, "bad", "root", {"password": "post"}, Keyring(settings.home))
+    with inventory.session() as session:
+        for name in ("good", "bad"):
+            session.add(Device(id=name, name=name, management_address="127.0.0.1",
+                               credential_name=name, host_key="ssh-ed25519 AAAA"))  # fmt: skip
+    chosen = dict(choose(settings, inventory, ("good", "bad")))
+    inventory.close()
+    assert not isinstance(chosen["good"], str)
+    assert "'bad'" in str(chosen["bad"])
