@@ -76,7 +76,8 @@ def test_devices_that_refuse_a_wrong_key_are_named_and_not_down(run, home, agent
         (refused,) = polled["refused"]
         assert refused["device"] == "post"
         assert "(wrongDigests)" in refused["reason"]
-        assert "they live but tell nothing: post; post: SNMPv3: authentication" in done.stderr
+        assert "1 device lives but refuses to tell us anything: SNMPv3: authen" in done.stderr
+        assert "(wrongDigests): post\n" in done.stderr
         assert "not-the-right-one" not in done.stdout + done.stderr
     assert json.loads(run("status", "--json").stdout)["devices"]["unknown"] == 1
 
