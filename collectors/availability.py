@@ -263,9 +263,11 @@ def _is_sudden(poll: PollTold, usual: float, behind: int) -> bool:
     return silent >= FEWEST_AT_ONCE and silent > SHARE_AT_ONCE * expected
 
 
-def collector_time(polls: Sequence[int], start_ms: int, end_ms: int) -> CollectorTime:
+def collector_time(
+    polls: Sequence[int], start_ms: int, end_ms: int, now_ms: int | None = None
+) -> CollectorTime:
     """How the collector did between `start_ms` and `end_ms`, from the times of its polls in that
-    period, in order.
+    period, in order. Where the period ends `now_ms`, the last poll may not be over yet.
     """
     if not polls:
         return CollectorTime(0, 0, (end_ms - start_ms) / 1000, None)
@@ -281,8 +283,8 @@ def collector_time(polls: Sequence[int], start_ms: int, end_ms: int) -> Collecto
     if (before := polls[0] - start_ms) > LONG_GAP * usual:
         missed += int(before // usual)
         down_ms += before
-    # The next poll after the last may be under way for as long as an interval.
-    if (after := end_ms - polls[-1] - usual) > usual:
+    until = end_ms if now_ms is None else min(end_ms, now_ms - usual)  # one may be under way
+    if (after := until - polls[-1]) > LONG_GAP * usual:
         missed += ceil(after / usual) - 1
         down_ms += after - usual
     return CollectorTime(len(polls), missed, down_ms / 1000, usual / 1000)

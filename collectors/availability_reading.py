@@ -164,7 +164,10 @@ def measure(
     # Of the time before the first poll ever the collector is not to blame.
     hour_before = any(start_ms - MOST_FAULT_MS <= at < start_ms for at in times)
     began = start_ms if hour_before or not polls else polls[0]
-    measured = Measured(collector_time(polls, began, end_ms), len(faults.intersection(polls)))
+    measured = Measured(
+        collector_time(polls, began, end_ms, _ms(datetime.now(UTC))),
+        len(faults.intersection(polls)),
+    )
     for device, ledger in ledgers.items():
         for site, tally in ledger.closed().items():
             measured.tallies[device, site] = tally

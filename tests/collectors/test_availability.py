@@ -208,9 +208,7 @@ def test_a_silence_of_most_of_the_city_is_the_collectors_network_for_an_hour():
         ([0, 60, 120, 180], 4, 0, 0),
         ([0, 60, 240, 300], 4, 2, 120),
         ([0, 60, 130, 180], 4, 0, 0),
-        ([0, 60, 120], 3, 0, 0),  # the period goes on to 240: one may be under way
-        ([0, 60], 2, 1, 60),  # it stopped
-        ([0, 30], 2, 5, 150),
+        ([0, 60, 120], 3, 1, 60),  # it stopped: the period goes on to 240
         ([120, 180], 2, 2, 120),
         ([], 0, 0, 240),
     ],
@@ -219,6 +217,12 @@ def test_minutes_without_a_poll_are_the_collectors(times, polls_made, missed, do
     told = collector_time([at * 1000 for at in times], 0, 240_000)
     assert (told.polls, told.missed) == (polls_made, missed)
     assert told.down_s == pytest.approx(down_s)
+
+
+@pytest.mark.parametrize(("now", "missed"), [(240, 0), (270, 0), (300, 1), (10_000, 1)])
+def test_a_poll_that_may_be_under_way_is_not_missed_yet(now, missed):
+    told = collector_time([0, 60_000, 120_000], 0, 240_000, now * 1000)
+    assert (told.missed, told.down_s) == (missed, missed * 60)
 
 
 def test_an_interval_that_was_changed_is_no_gap():
