@@ -92,7 +92,9 @@ THINGS = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
+)
 @given(section=st.sampled_from(["extends", "match", "tables", "named", "device", "radios", "ssids",
                                 "access_points", "interfaces", "family"]), told=THINGS)  # fmt: skip
 def test_whatever_a_person_writes_costs_that_file_alone(home, section, told):

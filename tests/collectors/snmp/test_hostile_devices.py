@@ -70,7 +70,9 @@ def of(table, device="well"):
     ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150
+)
 @given(reading=READINGS, at_ms=st.integers(1, 2**40))
 def test_whatever_one_device_says_the_others_are_stored(store, reading, at_ms):
     outcomes = [
@@ -96,6 +98,7 @@ def test_a_counter_beyond_what_a_store_keeps_is_left_out_and_its_difference_is_n
     assert len(of(store.latest("interface"))) == 1
 
 
+@settings(deadline=None)
 @given(st.lists(REALS | NAMES | st.booleans()))
 def test_values_are_cleaned_by_the_type_of_their_field(column):
     for name, kind in SCHEMA["device"].fields.items():
@@ -112,7 +115,9 @@ RAW = (
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
+)
 @given(st.data(), st.sampled_from(sorted(PROFILES)))
 def test_whatever_a_device_answers_it_and_the_others_are_stored(store, data, name):
     profile = PROFILES[name]

@@ -25,7 +25,9 @@ ELSEWHERE = {"generic", "openwrt", "unifi", "airos", "routeros", "aruba-instant"
 @pytest.mark.parametrize("family", RECORDINGS)
 def test_a_made_up_device_is_read_as_the_json_beside_it_says(read, family):
     expected = json.loads((HERE / f"{family}.json").read_text())
-    assert probe_json(read(family)) == expected
+    printed = probe_json(read(family))
+    assert (printed.pop("complete"), printed.pop("error")) == (True, "")
+    assert printed == expected
     assert expected["family"] == family
 
 
