@@ -63,6 +63,9 @@ class Active:
         """
         if self.receiver is None or self.traps is None:
             return
+        # Whom to believe comes first: the first poll may be due much later.
+        with contextlib.suppress(FarolaError):  # the poll tells what hinders it
+            self.receiver.know((await self.roster.listed()).targets)
         try:
             await self.receiver.listen(*self.traps)
             self._deaf = ""

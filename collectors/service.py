@@ -61,13 +61,12 @@ async def collect_once(
     async with _opened(settings) as (inventory, store):
         receiver = TrapReceiver(inventory) if traps else None
         try:
-            if receiver and traps:
-                await receiver.listen(*traps)
             roster = Roster(inventory, settings)
             listed = await roster.listed()
             targets = listed.targets
-            if receiver:
+            if receiver and traps:
                 receiver.know(targets)
+                await receiver.listen(*traps)
             await asyncio.to_thread(_tell_of_another, inventory)
             collector = Collector(
                 standard_poller(), store, identify=roster.identify,

@@ -202,11 +202,25 @@ class Loop:
         )  # fmt: skip
         self.children.append(child)
         try:
+            self._wait_for_listener(child)
             yield
         finally:
             self.children.remove(child)
             child.terminate()
             child.wait(30)
+
+    def _wait_for_listener(self, child: subprocess.Popen[Any]) -> None:
+        """Return when somebody listens for traps: what is sent before is heard by nobody."""
+        host, _, port = self.trap_address.partition(":")
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and child.poll() is None:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+                try:
+                    one.bind((host, int(port)))
+                except OSError:
+                    return
+            time.sleep(0.05)
+        raise FarolaError(f"no collector listens for traps on {self.trap_address}")
 
     def traps(self) -> int:
         """How many traps became events."""
