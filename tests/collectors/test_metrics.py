@@ -142,7 +142,7 @@ def test_what_was_not_foreseen_costs_one_poll_and_is_counted(home, run, monkeypa
     assert values["farola_polls_stored_total"] == 3
 
 
-@pytest.mark.parametrize("where", ["0", "nonsense:x", "127.0.0.1:99999", ""])
+@pytest.mark.parametrize("where", ["0", "nonsense:x", "127.0.0.1:99999"])
 def test_a_bad_address_is_one_line(run, where):
     run("init")
     done = run("collect", "run", "--metrics", where, code=1)
