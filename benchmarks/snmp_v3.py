@@ -7,10 +7,8 @@ The agent is Debian's snmpd on all of 127/8, which answers every address as a de
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,26 +16,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+from snmp_poll import SYSTEM_PATH, TWELVE, address, free_port, row, running  # noqa: E402
 
 from collectors.snmp.model import V3, Question, Reply, Target, Usm  # noqa: E402 - after the path
 from collectors.snmp.v3.poller import V3Poller  # noqa: E402
 
-TWELVE = [
-    "1.3.6.1.2.1.1.1.0", "1.3.6.1.2.1.1.2.0", "1.3.6.1.2.1.1.3.0", "1.3.6.1.2.1.1.4.0",
-    "1.3.6.1.2.1.1.5.0", "1.3.6.1.2.1.1.6.0", "1.3.6.1.2.1.1.7.0", "1.3.6.1.2.1.2.1.0",
-    "1.3.6.1.2.1.4.1.0", "1.3.6.1.2.1.11.1.0", "1.3.6.1.2.1.11.3.0", "1.3.6.1.2.1.25.1.1.0",
-]  # fmt: skip
 POLLS, HLAPI_POLLS, IN_FLIGHT, ROUNDS = 2000, 200, 64, 3
 AUTH, PRIV = "bench-auth-key", "bench-priv-key"
 HLAPI_TARGET = 1 / 30
-SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-
-
-def address(number: int) -> str:
-    """A loopback address of its own for each device."""
-    return f"127.{40 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}"
+JOB = "SNMPv3 authPriv poll of 12 values, sessions kept"
 
 
 def ours(port: int) -> float:
@@ -148,46 +138,22 @@ def measure() -> list[dict[str, Any]]:
     snmpd = shutil.which("snmpd", path=SYSTEM_PATH)
     if snmpd is None:
         raise SystemExit("snmpd is missing: apt-get install snmpd")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        port = int(one.getsockname()[1])
+    port = free_port(socket.SOCK_DGRAM)
     with tempfile.TemporaryDirectory() as name:
         config = Path(name) / "snmpd.conf"
         config.write_text(
             f"agentAddress udp:0.0.0.0:{port}\ncreateUser bench SHA {AUTH} AES {PRIV}\n"
             "rouser bench priv\nsysName bench\nsysContact noc\nsysLocation street\nsysServices 72\n"
         )
-        agent = subprocess.Popen(
-            [snmpd, "-f", "-Lo", "-C", "-c", str(config), "-I", "-smux"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**os.environ, "SNMP_PERSISTENT_DIR": name, "MIBS": ""},
-        )  # fmt: skip
-        try:
+        command = [snmpd, "-f", "-Lo", "-C", "-c", str(config), "-I", "-smux"]
+        with running(command, Path(name) / "log", SNMP_PERSISTENT_DIR=name, MIBS=""):
             time.sleep(1)
             mine = ours(port) / POLLS * 1000
+            theirs = hlapi(port) / HLAPI_POLLS * 1000
             return [
-                row(mine, "pysnmp hlapi v3arch", hlapi(port) / HLAPI_POLLS * 1000, HLAPI_TARGET),
-                row(mine, "gufo-snmp (verifies nothing)", gufo(port) / POLLS * 1000, None),
+                row(mine, "pysnmp hlapi v3arch", theirs, HLAPI_TARGET, JOB),
+                row(mine, "gufo-snmp (verifies nothing)", gufo(port) / POLLS * 1000, None, JOB),
             ]
-        finally:
-            agent.terminate()
-            agent.wait(10)
-
-
-def row(mine: float, peer: str, theirs: float, target: float | None) -> dict[str, Any]:
-    """One line of the results; `met` says whether the ratio is within the target."""
-    ratio = mine / theirs
-    return {
-        "job": "SNMPv3 authPriv poll of 12 values, sessions kept",
-        "metric": "CPU ms per poll",
-        "ours": round(mine, 4),
-        "peer": peer,
-        "peer_value": round(theirs, 4),
-        "ratio": round(ratio, 4),
-        "target": target,
-        "met": None if target is None else ratio <= target,
-        "stretch": None,
-    }
 
 
 if __name__ == "__main__":

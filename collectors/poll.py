@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import heapq
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Generator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from collectors.pollers import add_figures
 from collectors.snmp.access_points import Told, told_of
 from collectors.snmp.book import IDENTITY, ProfileBook
+from collectors.snmp.garbage import no_garbage_collected
 from collectors.snmp.memory import NO_PAST, Past, newest_poll_ms, recall
 from collectors.snmp.model import (
     AccessPointReading,
@@ -96,13 +96,11 @@ class Turn:
     """What the service tells a poll about its turn.
 
     `lag_s` is how long after its due time it started. `before_write` is called right before the
-    store is, in the same thread; what it raises leaves the poll unwritten. Without `counters` no
-    interface is written: another collector adds up their differences.
+    store is, in the same thread; what it raises leaves the poll unwritten.
     """
 
     lag_s: float = 0.0
     before_write: Callable[[], None] = lambda: None
-    counters: bool = True
 
 
 @dataclass(frozen=True)
@@ -177,32 +175,33 @@ class Collector:
         InventoryError
             The controllers' access points could not be looked up.
         """
-        async with self._alone(), _no_collecting_of_garbage():
-            started, cpu = time.monotonic(), time.process_time()
-            now = datetime.now(UTC)
-            await asyncio.to_thread(self._remembered, now)
-            readings: list[DeviceReading] = []
-            async for reading in self._reader.read(targets):
-                readings.append(reading)
-                advance(1)
-            packets = self._poller.figures
-            told = await asyncio.to_thread(
-                self._access_points, readings, targets, looked_after or {}
-            )
-            probes = await self._probe(readings, targets)
-            if probes:
-                packets = add_figures([packets, self._poller.figures])
-            # An access point cannot be asked itself: its controller's next poll is the re-probe.
-            probes |= {
-                one.device_id: False
-                for one in told.readings
-                if self._before(one.device_id).misses >= MISSES
-            }
-            # In a thread: traps are received in this loop.
-            return await asyncio.to_thread(
-                self._keep,
-                _Poll(now, readings, told, probes, packets, late, skipped, turn, started, cpu),
-            )
+        async with self._alone():
+            with no_garbage_collected():
+                started, cpu = time.monotonic(), time.process_time()
+                now = datetime.now(UTC)
+                await asyncio.to_thread(self._remembered, now)
+                readings: list[DeviceReading] = []
+                async for reading in self._reader.read(targets):
+                    readings.append(reading)
+                    advance(1)
+                packets = self._poller.figures
+                told = await asyncio.to_thread(
+                    self._access_points, readings, targets, looked_after or {}
+                )
+                probes = await self._probe(readings, targets)
+                if probes:
+                    packets = add_figures([packets, self._poller.figures])
+                # An access point cannot be asked: its controller's next poll is the re-probe.
+                probes |= {
+                    one.device_id: False
+                    for one in told.readings
+                    if self._before(one.device_id).misses >= MISSES
+                }
+                # In a thread: traps are received in this loop.
+                return await asyncio.to_thread(
+                    self._keep,
+                    _Poll(now, readings, told, probes, packets, late, skipped, turn, started, cpu),
+                )
 
     def _remembered(self, now: datetime) -> dict[str, Past]:
         """The polls before, read from the store at first, and when somebody else polled since."""
@@ -265,8 +264,6 @@ class Collector:
         ]
         figures = _figures(poll, readings)
         rows = batches(outcomes, figures, at_ms, self._name)
-        if not poll.turn.counters:
-            rows = [batch for batch in rows if batch.measurement != "interface"]
         poll.turn.before_write()
         try:
             points = self._store.write(rows)
@@ -274,25 +271,8 @@ class Collector:
             self._past = None  # a part of it may be kept: the store knows
             raise
         past |= {outcome.reading.device_id: outcome.past for outcome in outcomes}
-        if not poll.turn.counters:
-            self._past = None  # the next differences start from what is stored
         self._newest_ms = max(at_ms, self._newest_ms or 0)
         return _summary(poll, outcomes, figures, points)
-
-
-@asynccontextmanager
-async def _no_collecting_of_garbage() -> AsyncIterator[None]:
-    """A poll makes millions of objects that stay and hardly a cycle: looking for cycles among them
-    again and again costs a tenth of its CPU.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _identify(_target: Target) -> Generator[Question, Reply, None]:

@@ -1,7 +1,8 @@
-"""Files that are there whole or not at all, whatever dies meanwhile."""
+"""Files that are there whole or not at all, and locks between processes, whatever dies."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -29,3 +30,16 @@ def written_whole(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other process holds `path`, a file that is made for it, and hold it. A process
+    that dies lets go. Raises OSError.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

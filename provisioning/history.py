@@ -6,20 +6,16 @@ the one before.
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
-import os
 import re
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 from farola.errors import ProvisioningError
-from farola.files import written_whole
+from farola.files import locked, written_whole
 from farola.keys import Keyring
 
 FOLDER = "history"
@@ -91,7 +87,7 @@ class History:
         folder, mark = self._of(device_id), self.mark(text)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._locked():
+            with locked(self._folder / ".lock"):
                 known = self.versions(device_id)
                 if known and known[-1].mark == mark:
                     return known[-1], False
@@ -117,15 +113,6 @@ class History:
         if len(name) > _LONGEST_NAME:
             name = hashlib.sha256(device_id.encode("utf-8", "surrogatepass")).hexdigest()
         return self._folder / f"device-{name}"
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        descriptor = os.open(self._folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
 
 def _bytes_of(text: str) -> bytes:

@@ -107,8 +107,6 @@ class SweepFigures:
     """Replies to nothing that was open: late, replayed, forged, or from another address."""
     other_address: tuple[str, ...] = ()
     """Ids of devices that answered from an address that `answers_from` does not allow."""
-    in_flight: int = 0
-    """Most requests that were open at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,11 @@ Both outlive a restart in FAROLA_HOME, without any secret.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hmac
 import json
-import os
 import secrets
-import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +20,7 @@ from collectors.snmp.model import Usm
 from collectors.snmp.recent import remember
 from collectors.snmp.v3.security import LATEST_BOOTS, TIME_WINDOW_S, EngineClock
 from farola.errors import SettingsError
+from farola.files import locked, written_whole
 
 ENGINE_FILE, PEERS_FILE = "snmp-engine.json", "snmp-peers.json"
 ENGINES, DIGESTS = 50_000, 100_000
@@ -53,7 +51,7 @@ def start_engine(home: Path, now_s: float) -> OwnEngine:
     another engine, which senders of informs discover by themselves.
     """
     try:
-        with _locked(home / f"{ENGINE_FILE}.lock"):
+        with locked(home / f"{ENGINE_FILE}.lock"):
             identity, boots = _read_engine(home / ENGINE_FILE)
             if boots >= LATEST_BOOTS - 1:
                 identity, boots = _new_id(), 0
@@ -185,26 +183,6 @@ def save_peers(home: Path, rows: list[Row]) -> None:
         _write(home / PEERS_FILE, rows)
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _write(path: Path, data: Any) -> None:
-    """Whole or not at all, its owner's alone."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    fresh = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-            json.dump(data, out)
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+    with written_whole(path) as out:
+        out.write(json.dumps(data).encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 MISSES = 3
@@ -21,16 +20,6 @@ def is_refusal(told: _Told) -> bool:
     and no answer. It is not down, and what it is cannot be known.
     """
     return not told.answered and told.rtt_ms is not None
-
-
-def misses_before(answered: Sequence[bool]) -> int:
-    """How many of the last polls, oldest first, went without an answer up to the newest."""
-    count = 0
-    for one in reversed(answered):
-        if one:
-            break
-        count += 1
-    return count
 
 
 def needs_probe(answered: bool, misses: int, before: str) -> bool:

@@ -9,7 +9,6 @@ the whole machine) does not count: a loop held up by load must not take the livi
 from __future__ import annotations
 
 import errno
-import gc
 import heapq
 import random
 import select
@@ -19,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from collectors.snmp.garbage import no_garbage_collected
 from collectors.snmp.model import Answer
 from collectors.snmp.sweep.conversation import SilentError, TimeUpError
 from collectors.snmp.sweep.device import Device
@@ -84,18 +84,11 @@ class Engine:
 
     def run(self) -> None:
         """Ask all devices until each has its answer, or `stopped` is set."""
-        # A sweep makes no cycles but millions of objects: looking for cycles costs a third of it.
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
+        with no_garbage_collected():
             self._run()
-        finally:
-            if collecting:
-                gc.enable()
 
     def _run(self) -> None:
         handed = reviewed = self._real
-        counters = self._counters
         with select.epoll(max(1, len(self._sockets))) as epoll:
             for number in self._sockets:
                 epoll.register(number, select.EPOLLIN)
@@ -103,7 +96,6 @@ class Engine:
                 self._send_waiting()
                 if not self._open and self._all_begun:
                     break
-                counters.in_flight = max(counters.in_flight, len(self._pending))
                 before = self._now
                 events = epoll.poll(self._wait_s())
                 self._tick()

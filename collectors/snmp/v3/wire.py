@@ -51,9 +51,7 @@ class Wire:
         self._loop = loop
         self._sockets: dict[int, socket.socket] = {}
         self._open: dict[int, Letter] = {}
-        self._counts = dict.fromkeys(
-            ("sent", "received", "retried", "malformed", "unmatched", "in_flight"), 0
-        )
+        self._counts = dict.fromkeys(("sent", "received", "retried", "malformed", "unmatched"), 0)
         self._other_address: set[str] = set()
         self._view = memoryview(bytearray(MAX_PACKET + 1))
         kept = granted(self._socket(socket.AF_INET))
@@ -134,7 +132,6 @@ class Wire:
             msg_id = int.from_bytes(os.urandom(4)) >> 1
         packet = letter.seal(msg_id)
         self._open[msg_id] = letter
-        self._counts["in_flight"] = max(self._counts["in_flight"], len(self._open))
         letter.sent_at[msg_id] = self._loop.time()
         family = socket.AF_INET6 if ":" in letter.address[0] else socket.AF_INET
         one = self._sockets.get(family) or self._socket(family)

@@ -9,7 +9,7 @@ import pytest
 from collectors.snmp.memory import Past
 from collectors.snmp.model import DeviceReading, InterfaceReading
 from collectors.snmp.outcome import settle
-from collectors.snmp.state import misses_before, needs_probe, next_state
+from collectors.snmp.state import needs_probe, next_state
 
 MINUTE = 60_000
 
@@ -72,12 +72,6 @@ def test_nothing_is_down_without_a_probe(misses):
 )  # fmt: skip
 def test_only_the_doubtful_are_asked_again(answered, misses, before, expected):
     assert needs_probe(answered, misses, before) is expected
-
-
-def test_misses_are_counted_from_the_newest_poll_back():
-    assert misses_before([]) == 0
-    assert misses_before([False, True, False, False]) == 2
-    assert misses_before([False, True]) == 0
 
 
 def test_a_reboot_is_counted_once_and_its_counters_start_over():
