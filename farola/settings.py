@@ -52,6 +52,18 @@ class StoreSettings:
     """Name of the inventory credential that holds the user and token; empty is no sign-in."""
     auth: str = "token"
     """`token`, `basic` or `bearer`."""
+    rollup_bucket: str = ""
+    """Where rollups go on InfluxDB, as `farola/rollups`; empty is `bucket`."""
+    ca_file: str = ""
+    """Certificates that the server's must be signed by, beside the machine's own."""
+    raw_days: int = 30
+    """Days that raw rows are kept (SQLite; an InfluxDB server has its own retention)."""
+    raw_gb: float = 20.0
+    """Gigabytes that raw rows may take (SQLite): the oldest days go first."""
+    hour_days: int = 400
+    """Days that hourly rollups are kept; daily ones stay."""
+    spool_gb: float = 5.0
+    """Gigabytes that may wait for an InfluxDB server that is away; beyond, the oldest go."""
 
 
 @dataclass(frozen=True)

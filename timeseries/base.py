@@ -17,10 +17,31 @@ class Measurement:
     name: str
     tags: tuple[str, ...]
     fields: Mapping[str, type]
+    is_rollup: bool = False
+    """Kept apart from raw rows and for longer; see `timeseries.rollups`."""
 
 
 def _measurement(name: str, tags: str, **fields: type) -> Measurement:
     return Measurement(name, tuple(tags.split()), fields)
+
+
+def _rollups(raw: str, tags: str, **fields: type) -> tuple[Measurement, Measurement]:
+    """The measurements of a raw one's hours and days."""
+    names = tuple(tags.split())
+    return (
+        Measurement(f"{raw}_hour", names, fields, is_rollup=True),
+        Measurement(f"{raw}_day", names, fields, is_rollup=True),
+    )
+
+
+_STATES: dict[str, type] = {
+    "polls": int, "answered": int, "up": int, "down": int,
+    "rtt_ms_sum": float, "rtt_ms_count": int,
+    "clients_sum": int, "clients_count": int, "clients_max": int,
+    "cpu_pct_sum": float, "cpu_pct_count": int, "cpu_pct_max": float,
+    "mem_pct_sum": float, "mem_pct_count": int, "mem_pct_max": float,
+    "rx_bytes": int, "tx_bytes": int, "interval_s": float,
+}  # fmt: skip
 
 
 SCHEMA: dict[str, Measurement] = {
@@ -35,7 +56,7 @@ SCHEMA: dict[str, Measurement] = {
         _measurement(
             "interface", "device interface",
             rx_bytes_total=int, tx_bytes_total=int, rx_bytes=int, tx_bytes=int, interval_s=float,
-            bits=int,
+            bits=int, uplink=bool,
         ),
         _measurement(
             "radio", "device radio band",
@@ -52,6 +73,17 @@ SCHEMA: dict[str, Measurement] = {
             spooled=int, lag_s=float, sent=int, received=int, retried=int, dropped=int,
         ),
         _measurement("check", "device check", ok=bool, ms=float, reason=str),
+        *_rollups("device", "device", **_STATES, reboots=int),
+        *_rollups(
+            "interface", "device interface", rx_bytes=int, tx_bytes=int, interval_s=float
+        ),
+        *_rollups(
+            "radio", "device radio band",
+            clients_sum=int, clients_count=int, clients_max=int,
+            utilization_pct_sum=float, utilization_pct_count=int, utilization_pct_max=float,
+            noise_dbm_sum=float, noise_dbm_count=int,
+        ),
+        *_rollups("group", "kind group", devices=int, **_STATES),
     )
 }  # fmt: skip
 """Every measurement that a store keeps. A tag never holds a client, a session or free text."""
@@ -88,6 +120,23 @@ class Table:
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.times)
+
+
+COUNT, SUM, MEAN, LEAST, MOST, LAST = "count", "sum", "mean", "min", "max", "last"
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One figure over the rows of a window: `how` of the values of `field`.
+
+    `count` counts rows that have a value, or that value if `equals` is given. `sum`, `mean`, `min`
+    and `max` are for numbers; `last` is the newest value, of any type. Where no row of a window has
+    a value, `count` is 0 and the others are None.
+    """
+
+    field: str
+    how: str = COUNT
+    equals: bool | str | int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +182,25 @@ class Store(Protocol):
         """Rows whose tags equal `where`, by time then tags.
 
         Where `fields` are given, rows that have none of them are left out.
+        """
+        ...
+
+    def aggregates(
+        self,
+        measurement: str,
+        of: Mapping[str, Aggregate],
+        start: datetime,
+        end: datetime,
+        *,
+        by: Sequence[str] = (),
+        every_s: int = 0,
+        where: Mapping[str, str] | None = None,
+    ) -> Table:
+        """Figures of the rows in each window of `every_s` seconds from `start` on (0: one window
+        until `end`), for each combination of the tags in `by`, by time then those tags.
+
+        The table's times are the windows' starts, its tags those in `by`, its fields the names in
+        `of`. Windows without rows are left out.
         """
         ...
 
