@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,12 +13,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from collectors.discovery.matching import Found, Known, Match
+from collectors.snmp.access_points import access_point_key
 from collectors.snmp.model import AccessPointReading
 from inventory import events
 from inventory.models import Device, Discovered, utcnow
 from inventory.queries import devices
 
-KEY_CHARS = 200
 LOOK_AGAIN = timedelta(minutes=10)
 """So often a known proposal's `last_seen` is written and the inventory looked through again: a
 controller of 3,000 access points is polled each minute and seldom says anything new.
@@ -72,15 +71,6 @@ def propose_access_points(
                 device_id=controller_id, detail={"keys": [one.key for one in fresh[:100]]},
             )  # fmt: skip
     return ids
-
-
-def access_point_key(controller_id: str, key: str) -> str:
-    """The proposal's key of a controller's access point, at most 200 characters."""
-    whole = f"{controller_id}/{key}"
-    if len(whole) <= KEY_CHARS:
-        return whole
-    digest = hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()[:16]
-    return f"{whole[: KEY_CHARS - 17]}~{digest}"
 
 
 def _found(key: str, controller_id: str, one: AccessPointReading) -> Found:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from collectors.discovery.proposals import access_point_key
 from collectors.snmp.model import AccessPointReading, DeviceReading
+
+KEY_CHARS = 200
 
 
 @dataclass(frozen=True)
@@ -100,3 +102,12 @@ def _without(reading: DeviceReading, own: AccessPointReading | None) -> DeviceRe
         else own.radios if own else (),
         ssids=reading.ssids if not any(one.ssids for one in told) else own.ssids if own else (),
     )  # fmt: skip
+
+
+def access_point_key(controller_id: str, key: str) -> str:
+    """The proposal's key of a controller's access point, at most 200 characters."""
+    whole = f"{controller_id}/{key}"
+    if len(whole) <= KEY_CHARS:
+        return whole
+    digest = hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()[:16]
+    return f"{whole[: KEY_CHARS - 17]}~{digest}"

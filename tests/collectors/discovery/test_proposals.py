@@ -11,7 +11,8 @@ from sqlalchemy import event
 
 from collectors.discovery.acceptance import accept, chosen, ignore
 from collectors.discovery.matching import Found, Known
-from collectors.discovery.proposals import access_point_key, propose_access_points
+from collectors.discovery.proposals import propose_access_points
+from collectors.snmp.access_points import access_point_key
 from collectors.snmp.model import AccessPointReading
 from farola.errors import InventoryError
 from inventory.models import Device, Discovered, Event, utcnow
