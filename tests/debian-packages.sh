@@ -8,6 +8,7 @@ need() { # need PROGRAM PACKAGE
     PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
 need influxd influxdb
+need victoria-metrics victoria-metrics
 need nginx nginx-light
 need snmpd snmpd
 need snmpget snmp
