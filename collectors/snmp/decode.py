@@ -35,6 +35,8 @@ store for everybody.
 """
 MOST_OF_CONTROLLER = 10_000
 """So many access points of a controller, and so many of all else that it has itself."""
+_FEW = min(MOST.values())
+_NO_NAMES: frozenset[str] = frozenset()
 _SYS_NAME = 3  # its place in IDENTITY
 _RADIO_CLIENTS = list(RADIO).index("clients")
 _SSID_CLIENTS = list(SSID).index("clients")
@@ -49,50 +51,55 @@ def decode(
     `address_index` is the ifIndex of the interface that holds the management address, if known.
     """
     context = profile.opened(reply)
-    left_out: Counter[str] = Counter()
-    told = {name: get(context, (), ()) for name, get in profile.device.items()}
+    reading = DeviceReading(
+        target.device_id, True, None, reply.error, profile.family, profile.name,
+        line_of(context.scalars[_SYS_NAME]),
+    )  # fmt: skip
+    for name, get in profile.device.items():
+        setattr(reading, name, get(context, (), ()))
+    left_out: Counter[str] | None = None
     radios: tuple[RadioReading, ...] = ()
     ssids: tuple[SsidReading, ...] = ()
     access_points: tuple[AccessPointReading, ...] = ()
     if profile.radios.sources:
         radios = _radios(_of_device(profile.radios, context), _broken(profile.radios, context))
+        reading.radios = radios
     if profile.ssids.sources:
         ssids = _ssids(_of_device(profile.ssids, context), _broken(profile.ssids, context))
+        reading.ssids = ssids
     if profile.access_points is not None:
+        left_out = Counter()
         access_points = _access_points(profile.access_points, context, left_out)
-    clients = told.get("clients")
-    if clients is None:
-        clients = _total(radios)
-    if clients is None:
-        clients = _total(ssids)
-    if clients is None:
-        clients = _total(access_points)
-    agent_uptime, uptime = told.get("agent_uptime_s"), told.get("uptime_s")
-    interfaces = profile.interfaces.read(
-        context.tables, address_index, frozenset([radio.name for radio in radios])
+        reading.access_points = access_points
+    if reading.clients is None and (radios or ssids or access_points):
+        reading.clients = _first_known(_total(radios), _total(ssids), _total(access_points))
+    if reading.uptime_s is None:
+        reading.uptime_s = reading.agent_uptime_s
+    interfaces = reading.interfaces = profile.interfaces.read(
+        context.tables,
+        address_index,
+        frozenset([radio.name for radio in radios]) if radios else _NO_NAMES,
     )
     # Sums over all of it are made by now.
-    most = dict.fromkeys(MOST, MOST_OF_CONTROLLER) if access_points else MOST
-    return DeviceReading(
-        device_id=target.device_id,
-        answered=True,
-        error=reply.error,
-        family=profile.family,
-        profile=profile.name,
-        sys_name=line_of(context.scalars[_SYS_NAME]),
-        uptime_s=agent_uptime if uptime is None else uptime,
-        agent_uptime_s=agent_uptime,
-        engine_boots=told.get("engine_boots"),
-        engine_s=told.get("engine_s"),
-        cpu_pct=told.get("cpu_pct"),
-        mem_pct=told.get("mem_pct"),
-        clients=clients,
-        radios=_cut(radios, most["radios"], "radios", left_out),
-        ssids=_cut(ssids, most["networks"], "networks", left_out),
-        interfaces=_cut(interfaces, most["interfaces"], "interfaces", left_out),
-        access_points=_cut(access_points, MOST_OF_CONTROLLER, "access points", left_out),
-        left_out=", ".join(f"{count:,} {what}" for what, count in left_out.items()),
+    if left_out is not None or max(len(radios), len(ssids), len(interfaces)) > _FEW:
+        _shorten(reading, Counter() if left_out is None else left_out)
+    return reading
+
+
+def _first_known(*totals: int | None) -> int | None:
+    return next((total for total in totals if total is not None), None)
+
+
+def _shorten(reading: DeviceReading, left_out: Counter[str]) -> None:
+    """Leave out what of `reading` is too much to keep, and tell it with what `left_out` has."""
+    most = dict.fromkeys(MOST, MOST_OF_CONTROLLER) if reading.access_points else MOST
+    reading.radios = _cut(reading.radios, most["radios"], "radios", left_out)
+    reading.ssids = _cut(reading.ssids, most["networks"], "networks", left_out)
+    reading.interfaces = _cut(reading.interfaces, most["interfaces"], "interfaces", left_out)
+    reading.access_points = _cut(
+        reading.access_points, MOST_OF_CONTROLLER, "access points", left_out
     )
+    reading.left_out = ", ".join(f"{count:,} {what}" for what, count in left_out.items())
 
 
 def _cut(things: tuple[T, ...], most: int, what: str, left_out: Counter[str]) -> tuple[T, ...]:

@@ -171,9 +171,15 @@ def _sum(spec: Mapping[str, Any], kind: Kind, scope: Scope, at: str) -> Getter:
         compile_value(one, part, scope, f"{at}.sum[{n}]").get for n, one in enumerate(spec["sum"])
     ]
 
+    first, *others = terms
+
     def total(context: Context, columns: Columns, index: Any) -> float | None:
-        first, *others = (get(context, columns, index) for get in terms)
-        return None if first is None else float(first + sum(other or 0 for other in others))
+        value = first(context, columns, index)
+        if value is None:
+            return None
+        for get in others:
+            value += get(context, columns, index) or 0
+        return float(value)
 
     return total
 
@@ -189,8 +195,9 @@ def _percent(spec: Mapping[str, Any], scope: Scope, at: str) -> Getter:
     part = compile_value(parts[name], QUANTITY, scope, f"{at}.{name}").get
 
     def percent(context: Context, columns: Columns, index: Any) -> float | None:
-        total, share = whole(context, columns, index), part(context, columns, index)
-        if not total or share is None:
+        total = whole(context, columns, index)
+        share = part(context, columns, index) if total else None
+        if share is None:
             return None
         return float(100 * ((total - share) if is_free else share) / total)
 

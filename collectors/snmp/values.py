@@ -16,6 +16,7 @@ MAX_LINE = 255
 MAX_OCTETS = 4096
 """Of a text; a packet could bring sixteen times as much, and every device its own."""
 MAX_NUMBER = 2**64
+_NUMERIC = (int, float)
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(?![\w.])", re.ASCII)
 _CLOCK = re.compile(r"(?:^|\s)(\d{1,9}):(\d\d)(?::(\d\d(?:\.\d+)?))?(?:\s|$)", re.ASCII)
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.ASCII)
@@ -69,13 +70,24 @@ def shown(value: object) -> str:
 
 def number_of(value: object) -> float | None:
     """A number from an integer, or from text that starts with one, such as `20.00 dBm`."""
-    if isinstance(value, int | float):
+    if isinstance(value, _NUMERIC):
         return value if -MAX_NUMBER <= value <= MAX_NUMBER else None
-    if isinstance(value, bytes) and value.isdigit() and len(value) < 19:
-        return int(value)
-    text = value if isinstance(value, str) else text_of(value)
+    if isinstance(value, bytes):
+        if value.isdigit() and len(value) < 19:
+            return int(value)
+        return _number_in(value) if len(value) <= MAX_NAME else _number_at(text_of(value))
+    return _number_at(value) if isinstance(value, str) else None
+
+
+def _number_at(text: str | None) -> float | None:
+    """The number that a text begins with."""
     match = _NUMBER.match(text) if text else None
     return number_of(float(match[0])) if match else None
+
+
+@lru_cache(maxsize=4096)
+def _number_in(value: bytes) -> float | None:
+    return _number_at(text_of(value))
 
 
 def name_of(value: object) -> str:
