@@ -200,7 +200,8 @@ class Store(Protocol):
         until `end`), for each combination of the tags in `by`, by time then those tags.
 
         The table's times are the windows' starts, its tags those in `by`, its fields the names in
-        `of`. Windows without rows are left out.
+        `of`. Rows that have none of those fields do not count, and windows without rows are left
+        out. `last` of several rows of one time is the greatest.
         """
         ...
 
