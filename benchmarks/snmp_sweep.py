@@ -68,6 +68,7 @@ device:
   clients: {sum: [{oid: 1.3.6.1.4.1.99999.1.0}, {oid: 1.3.6.1.4.1.99999.2.0}]}
 tables:
   interfaces:
+    rows: changing   # walked in every poll: that is what is measured
     name: 1.3.6.1.2.1.31.1.1.1.1
     rx64: 1.3.6.1.2.1.31.1.1.1.6
     tx64: 1.3.6.1.2.1.31.1.1.1.10

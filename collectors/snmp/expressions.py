@@ -21,7 +21,17 @@ from collectors.snmp.fields import (
     regex,
     same_as,
 )
-from collectors.snmp.layout import INDEX, SCALAR_KEYS, Cells, Columns, Context, Layout, scalar_oid
+from collectors.snmp.layout import (
+    INDEX,
+    SCALAR_KEYS,
+    Cells,
+    Columns,
+    Context,
+    Join,
+    Layout,
+    Use,
+    scalar_oid,
+)
 from collectors.snmp.values import shown
 
 Getter = Callable[[Context, Columns, Any], Any]
@@ -269,6 +279,8 @@ def _picker(
     """What picks the rows that count of table `name`, of a context, that table, and a row."""
     layout, where = scope.layout, spec.get("where") or {}
     keep = compile_where(where or None, layout, name, f"{at}.where")
+    wanted = None if "count" in spec else spec.get("column")
+    layout.uses.append(Use(name, wanted, tuple(where), keep, "from" in spec))
     if "from" in spec:
         return _join(spec, scope, name, keep, at)
     if "by" in spec:
@@ -313,6 +325,7 @@ def _join(
         raise ProfileError(f"{at}.by", "must be {THEIRS: OURS} or a name")
     theirs = [scope.layout.cell(name, one, f"{at}.by") for one in by]
     ours = [scope.cell(one, f"{at}.by") for one in by.values()]
+    scope.layout.joins.append(Join(name, tuple(by), tuple(theirs), scope.table, tuple(ours)))
     if keep is None and by == {INDEX: INDEX} and "count" not in spec:
         return lambda _context, _table, _columns, index: (index,)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +33,82 @@ Kept = tuple[tuple[Any, str, str, bool], ...]
 REMEMBERED = 512
 """Rows: larger tables are rare, and remembering them would take too much room."""
 _LOOKED_AT = ("name", "description", "type", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """An interface that is kept, and the places of its cells among those that were asked alone."""
+
+    name: str
+    role: str
+    rx: int
+    tx: int
+    limit: int
+    since: int | None
+    is_busy: bool
+    """Whether it had counted anything when the table was walked."""
+    by_radio: bool
+    """Whether it is kept only as long as a radio is called so."""
+
+    def moved(self, by: int) -> KeptRow:
+        """The same with all places `by` further on."""
+        since = None if self.since is None else self.since + by
+        return replace(self, rx=self.rx + by, tx=self.tx + by, since=since)
+
+
+class KeptColumns(list[Mapping[Oid, RawValue]]):
+    """The interface table of a device of which only the cells in use were asked: its columns hold
+    the names of those rows. `is_moved` once something shows that it must be walked again.
+    """
+
+    __slots__ = ("_kept", "_live", "_others", "is_moved")
+
+    def __init__(
+        self, known: Sequence[Mapping[Oid, RawValue]], kept: tuple[KeptRow, ...],
+        others: frozenset[str], live: Sequence[RawValue | None],
+    ) -> None:  # fmt: skip
+        """`others` are names that are not kept; `live` the cells that were asked."""
+        super().__init__(known)
+        self._kept, self._others, self._live = kept, others, live
+        self.is_moved = False
+
+    def read(self, radios: frozenset[str]) -> tuple[InterfaceReading, ...]:
+        """See `InterfacePlan.read`."""
+        live, found = self._live, []
+        if not radios.isdisjoint(self._others):
+            self.is_moved = True
+        for one in self._kept:
+            if one.by_radio and one.name not in radios:
+                continue
+            rx, tx, limit = live[one.rx], live[one.tx], one.limit
+            if not (
+                isinstance(rx, int) and isinstance(tx, int) and 0 <= rx < limit and 0 <= tx < limit
+            ):
+                self.is_moved = True
+                continue
+            if one.is_busy and not (rx or tx):
+                self.is_moved = True  # Whether it is told then depends on its state.
+            since = None if one.since is None else live[one.since]
+            found.append(
+                InterfaceReading(
+                    one.name, one.role, rx, tx, 64 if limit == 2**64 else 32,
+                    since / 100 if isinstance(since, int) and 0 <= since < 2**32 else None,
+                )
+            )  # fmt: skip
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What of an interface table is kept, for asking that alone."""
+
+    kept: Kept
+    by_radio: frozenset[str]
+    """Names that are kept only because a radio is called so."""
+    deciding: tuple[Any, ...]
+    """Indexes of the interfaces whose state decides which is the uplink."""
+    others: frozenset[str]
+    """Names that are not kept, but would be if a radio were called so."""
 
 
 def address_oid(address: str) -> Oid | None:
@@ -61,14 +137,18 @@ class InterfacePlan:
         table = tables[self.place] if self.place is not None else None
         if not table:
             return ()
+        if isinstance(table, KeptColumns):
+            return table.read(radios)
         found = []
         since_place = self.columns.get("discontinuity")
         choose = _chosen if max(map(len, table)) <= REMEMBERED else _chosen.__wrapped__
         for index, name, role, is_up in choose(self, self._said(table), address_index, radios):
-            counters = self._counters(table, index)
+            counters = self.counters_of(table, index)
             if counters is None:
                 continue
-            rx, tx, limit = counters
+            rx_place, tx_place, limit = counters
+            rx: Any = table[rx_place][index]
+            tx: Any = table[tx_place][index]
             # Drivers keep a dozen unused networks ready; they say nothing.
             if not (is_up or rx or tx or role == "uplink"):
                 continue
@@ -80,6 +160,23 @@ class InterfacePlan:
                 )
             )  # fmt: skip
         return tuple(found)
+
+    def chosen(self, table: Columns, address_index: int | None, radios: frozenset[str]) -> Chosen:
+        """What `read` would choose of this table, and why."""
+        said = self._said(table)
+        kept = _chosen.__wrapped__(self, said, address_index, radios)
+        usual = _chosen.__wrapped__(self, said, address_index, frozenset())
+        named = _named(said)
+        names = frozenset(name for _, name, _, _ in kept)
+        candidates = _candidates(named, address_index, self.uplink)
+        first_up = next((n for n, (_, is_up) in enumerate(candidates) if is_up), len(candidates))
+        decides = [] if address_index is not None and len(candidates) == 1 else candidates
+        return Chosen(
+            kept,
+            names - {name for _, name, _, _ in usual},
+            tuple(index for index, _ in decides[: first_up + 1]),
+            frozenset(name for _, name, _, _ in named if name) - names,
+        )
 
     def _said(self, table: Columns) -> tuple[Said | None, ...]:
         """The columns that `_chosen` looks at, each as its indexes and values, None if not asked;
@@ -98,11 +195,12 @@ class InterfacePlan:
             first = indexes if first is None else first
         return tuple(said)
 
-    def _counters(self, table: Columns, index: Any) -> tuple[int, int, int] | None:
+    def counters_of(self, table: Columns, index: Any) -> tuple[int, int, int] | None:
+        """Places of an interface's counters and their modulus: the first pair that it has."""
         for rx_place, tx_place, limit in self.by_counters:
             rx, tx = table[rx_place].get(index), table[tx_place].get(index)
             if isinstance(rx, int) and isinstance(tx, int) and 0 <= rx < limit and 0 <= tx < limit:
-                return rx, tx, limit
+                return rx_place, tx_place, limit
         return None
 
 
@@ -123,21 +221,9 @@ def _chosen(
     radios: frozenset[str],
 ) -> Kept:
     """The interfaces worth keeping; no name twice, since a series is known by it."""
-    first = next((one[0] for one in said if one is not None), None) or ()
-    names, descriptions, types, states = (
-        {} if one is None else dict(zip(first if one[0] is None else one[0], one[1], strict=True))
-        for one in said
-    )
-    named = [
-        (
-            index,
-            name_of(names.get(index)) or name_of(descriptions.get(index)),
-            types.get(index),
-            states.get(index, UP) == UP,
-        )
-        for index in dict.fromkeys((*names, *descriptions, *types, *states))
-    ]
-    uplink = _uplink(named, address_index, plan.uplink)
+    named = _named(said)
+    candidates = _candidates(named, address_index, plan.uplink)
+    uplink = next((index for index, is_up in candidates if is_up), None)
     kept: dict[str, tuple[Any, str, str, bool]] = {}
     for index, name, kind, is_up in named:
         if not name:
@@ -151,18 +237,37 @@ def _chosen(
     return tuple(kept.values())
 
 
-def _uplink(
+def _named(said: tuple[Said | None, ...]) -> list[tuple[Any, str, Any, bool]]:
+    """Index, name, type of each interface, and whether it is up."""
+    first = next((one[0] for one in said if one is not None), None) or ()
+    names, descriptions, types, states = (
+        {} if one is None else dict(zip(first if one[0] is None else one[0], one[1], strict=True))
+        for one in said
+    )
+    return [
+        (
+            index,
+            name_of(names.get(index)) or name_of(descriptions.get(index)),
+            types.get(index),
+            states.get(index, UP) == UP,
+        )
+        for index in dict.fromkeys((*names, *descriptions, *types, *states))
+    ]
+
+
+def _candidates(
     named: list[tuple[Any, str, Any, bool]],
     address_index: int | None,
     patterns: tuple[re.Pattern[str], ...],
-) -> Any:
-    """Index of the interface towards the network: see docs/profiles.md."""
+) -> list[tuple[Any, bool]]:
+    """Interfaces of which the first that is up is the one towards the network, by index: see
+    docs/profiles.md. The one that holds the management address is taken for up.
+    """
     real = [one for one in named if one[2] != LOOPBACK]
     if address_index is not None and any(index == (address_index,) for index, *_ in real):
-        return (address_index,)
-    up = [one for one in real if one[3]]
+        return [((address_index,), True)]
+    found: dict[Any, bool] = {}
     for pattern in patterns:
-        for index, name, *_ in up:
-            if pattern.search(name):
-                return index
-    return next((index for index, _, kind, _ in up if kind == ETHERNET), None)
+        found |= {one[0]: one[3] for one in real if one[0] not in found and pattern.search(one[1])}
+    found |= {one[0]: one[3] for one in real if one[2] == ETHERNET}
+    return list(found.items())

@@ -15,6 +15,7 @@ from collectors.snmp.model import Column, Oid, Question, RawValue, Reply
 from collectors.snmp.values import oid_of, shown
 
 INDEX = "index"
+ALL = "*"
 COUNTED, REST = -1, -2
 _EXTEND: Oid = (1, 3, 6, 1, 4, 1, 8072, 1, 3, 2, 3, 1)
 """nsExtendOutput1Table of NET-SNMP-EXTEND-MIB, indexed by the script's name."""
@@ -36,6 +37,35 @@ class TableSpec:
     unless: tuple[str, str] | int | None = None
     """Table and column, or place of the scalar, in whose stead this table is asked."""
     named: NamedSpec | None = None
+    lasting: bool = False
+    """Whether its rows last as long as the agent runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What somebody wants of a table: a column (`ALL` of them; None to count rows) of the rows that
+    `keep` lets through, by what `where` names of them.
+    """
+
+    table: str
+    column: str | None
+    where: tuple[str, ...] = ()
+    keep: Callable[[Columns, Any], bool] | None = None
+    joins: bool = False
+    """Only of rows that belong to those of another table: see `Join`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Rows of `table` whose `theirs`, called `names`, equal what `ours` are in a row of the table
+    `by`.
+    """
+
+    table: str
+    names: tuple[str, ...]
+    theirs: tuple[Cells, ...]
+    by: str
+    ours: tuple[Cells, ...]
 
 
 @dataclass
@@ -59,6 +89,8 @@ class Layout:
     scalars: dict[Oid, int] = field(default_factory=dict)
     asked: dict[str, dict[str, int]] = field(default_factory=dict)
     """Columns in use by table, each with its place."""
+    uses: list[Use] = field(default_factory=list)
+    joins: list[Join] = field(default_factory=list)
 
     def scalar(self, oid: Oid) -> int:
         """Place of a scalar in `Reply.scalars`."""
@@ -203,15 +235,21 @@ def read_tables(tables: Any, named: Any, scalar: Callable[[Oid], int]) -> dict[s
         columns = dict(_mapping(told, at))
         parts = _parts(columns.pop(INDEX, {}), f"{at}.index")
         permanent, unless = columns.pop("permanent", False), columns.pop("unless", None)
+        rows = columns.pop("rows", "lasting" if name == "interfaces" else "changing")
         if not isinstance(permanent, bool):
             raise ProfileError(f"{at}.permanent", "must be true or false")
+        if rows not in ("lasting", "changing"):
+            raise ProfileError(f"{at}.rows", "must be lasting or changing")
         if not columns:
             raise ProfileError(at, "has no columns")
         both = set(parts) & set(columns)
         if both:
             raise ProfileError(at, f"{both.pop()!r} is a column and a part of the index")
         oids = {key: oid(value, f"{at}.{key}") for key, value in columns.items()}
-        specs[name] = TableSpec(oids, parts, permanent, _unless(unless, scalar, f"{at}.unless"))
+        specs[name] = TableSpec(
+            oids, parts, permanent, _unless(unless, scalar, f"{at}.unless"),
+            lasting=rows == "lasting",
+        )  # fmt: skip
     for name, told in _mapping(named, "named").items():
         at = f"named.{name}"
         spec = known_keys(told, {"column", "split", "listing", "require"}, at)

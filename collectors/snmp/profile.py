@@ -21,6 +21,7 @@ from collectors.snmp.fields import (
     regex,
 )
 from collectors.snmp.interfaces import COLUMNS, TABLE, InterfacePlan, counter_places
+from collectors.snmp.lasting import Lasting, lasting_of
 from collectors.snmp.layout import (
     INDEX,
     Cells,
@@ -88,6 +89,7 @@ class Profile:
     ssids: Sources = field(repr=False)
     access_points: AccessPoints | None = field(repr=False)
     interfaces: InterfacePlan = field(repr=False)
+    lasting: Lasting = field(repr=False)
     absent: Mapping[str, Callable[[Context], bool]] = field(repr=False)
     """Tables that some devices of the family need not be asked, and what tells so."""
     without: frozenset[str] = USUAL
@@ -179,6 +181,7 @@ def compile_profile(
         ssids=ssids,
         access_points=access_points,
         interfaces=interfaces,
+        lasting=lasting_of(layout, interfaces),
         absent=absent,
         without=without,
         data=data,

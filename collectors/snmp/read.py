@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 from collectors.snmp.book import ProfileBook, packaged
 from collectors.snmp.decode import decode, varbinds
-from collectors.snmp.interfaces import address_oid
+from collectors.snmp.interfaces import KeptColumns, address_oid
+from collectors.snmp.lasting import Device, Habit, Habits
 from collectors.snmp.model import V1, DeviceReading, Oid, Question, RawValue, Reply, Target
 from collectors.snmp.poller import Poller
 from collectors.snmp.profile import (
@@ -21,7 +23,7 @@ from collectors.snmp.profile import (
 
 RELEARN = 60
 """Polls after which a device is asked for all that its family may have, once: a network or a
-radio may have been added without a restart.
+radio may have been added without a restart. Each device has its turn in another poll.
 """
 TELLS_NOTHING = (
     "answers, but tells nothing: check the view that its agent gives this community or user"
@@ -45,6 +47,16 @@ class _Known:
     """Its agent's sysUpTime when last read: a fall may mean other interfaces or firmware."""
     polls: int = 0
     """Since it last taught what it has; 0 if it has not."""
+    early: int = 0
+    """How many polls its first turn to be asked for everything comes before `RELEARN`."""
+    habit: Habit | None = None
+    """What it is asked as long as its tables keep their rows; None while they are walked."""
+    number: RawValue | None = None
+    """How many interfaces it had when it was last asked so."""
+    moves: int = 0
+    """How often its rows were found to be others since it was last asked for everything."""
+    walks: int = 0
+    """So many more polls its tables are walked: of some devices they change all the time."""
 
 
 class Reader:
@@ -57,6 +69,7 @@ class Reader:
         self._poller = poller
         self._book = book or packaged()
         self._known: dict[str, _Known] = {}
+        self._habits = Habits()
 
     async def read(self, targets: Iterable[Target]) -> AsyncIterator[DeviceReading]:
         """One reading for every target, the quick ones first; a dead device is not `answered`."""
@@ -78,21 +91,21 @@ class Reader:
         if known is not None and (known.address, known.version) == (target.address, target.version):
             if known.polls >= RELEARN:
                 known.profile, known.polls = known.family, 0
-            profile = known.profile
-            reply = yield profile.question
+                known.habit, known.number, known.moves, known.walks = None, None, 0, 0
+            profile, habit = known.profile, known.habit
+            reply = yield (profile.question if habit is None else habit.question)
             # The reply itself says who answers now; if it is another, nothing else of it fits.
-            seen = {
-                oid: value
-                for oid, value in zip(IDENTITY, reply.scalars, strict=False)
-                if value is not None
-            }
-            if self._is_still(known, seen):
-                if known.polls:
-                    known.polls += 1
-                else:
-                    profile, reply = yield from _learn(known, reply)
-                return decode(target, profile, reply, known.address_index) if _says(reply) else None
+            if self._is_still(known, reply.scalars):
+                if habit is not None:
+                    reading = _usual(target, known, habit, reply)
+                    if reading is not None:
+                        known.polls += 1
+                        return reading if _says(reply) else None
+                    _moves(known)
+                    reply = yield profile.question
+                return (yield from self._learned(target, known, reply))
             del self._known[target.device_id]
+            seen = _identity(reply.scalars)
             known = yield from self._recognise(target, seen, not reply.error)
         else:
             identity = yield _IDENTIFY
@@ -101,24 +114,55 @@ class Reader:
                 return None
             known = yield from self._recognise(target, seen, not identity.error)
         reply = yield known.profile.question
-        profile, reply = yield from _learn(known, reply)
-        return decode(target, profile, reply, known.address_index)
+        return (yield from self._learned(target, known, reply, is_new=True))
 
-    def _is_still(self, known: _Known, seen: Mapping[Oid, RawValue]) -> bool:
+    def _learned(
+        self, target: Target, known: _Known, reply: Reply, is_new: bool = False
+    ) -> Generator[Question, Reply, DeviceReading | None]:
+        """The reading of a reply to all that the profile asks; what can be learned of it is."""
+        profile = known.profile
+        if known.polls:
+            known.polls += 1
+        else:
+            profile, reply = yield from _learn(known, reply)
+        if not is_new and not _says(reply):
+            return None
+        reading = decode(target, profile, reply, known.address_index)
+        if known.walks:
+            known.walks -= 1
+        elif known.polls and not reply.error and profile is known.profile:
+            radios = frozenset([radio.name for radio in reading.radios])
+            known.habit = self._habits.of(
+                profile.lasting,
+                profile.question,
+                profile.opened(reply),
+                Device(known.address_index, radios, known.version != V1),
+            )
+        return reading
+
+    def _is_still(self, known: _Known, scalars: Sequence[RawValue | None]) -> bool:
         """Whether the device is what it was, by what of its identity it told. Where its
         sysObjectID is missing, nothing speaks against it.
         """
-        if SYS_OBJECT_ID not in seen:
+        descr, object_id, ticks, _ = scalars[: len(IDENTITY)]
+        if (
+            object_id == known.object_id
+            and descr == known.descr
+            and isinstance(ticks, int)
+            and ticks >= known.ticks
+        ):
+            known.ticks = ticks
             return True
-        if seen[SYS_OBJECT_ID] != known.object_id:
+        if object_id is None:
+            return True
+        if object_id != known.object_id:
             return False
-        ticks = seen.get(SYS_UP_TIME)
         if isinstance(ticks, int):
             if ticks < known.ticks:
                 return False
             known.ticks = ticks
-        descr = seen.get(SYS_DESCR, known.descr)
-        if descr != known.descr:
+        if descr is not None and descr != known.descr:
+            seen = _identity(scalars)
             if self._book.doubts(seen) or self._book.choose(seen).name != known.family.name:
                 return False
             known.descr = descr
@@ -153,10 +197,41 @@ class Reader:
             profile=profile,
             address_index=index if isinstance(index, int) else None,
             ticks=ticks if isinstance(ticks, int) else 0,
+            early=crc32(target.device_id.encode()) % (RELEARN - 1),
         )
         if remember:
             self._known[target.device_id] = known
         return known
+
+
+def _identity(scalars: Sequence[RawValue | None]) -> dict[Oid, RawValue]:
+    """What the first scalars of a reply say of who answers."""
+    pairs = zip(IDENTITY, scalars, strict=False)
+    return {oid: value for oid, value in pairs if value is not None}
+
+
+def _usual(target: Target, known: _Known, habit: Habit, reply: Reply) -> DeviceReading | None:
+    """The reading of a reply to the cells in use; None if the device has other rows by now."""
+    opened = habit.opened(reply, known.number)
+    if opened is None:
+        if not reply.error:
+            return None
+        opened = habit.broken(reply)
+    reading = decode(target, known.profile, opened, known.address_index)
+    place = known.profile.interfaces.place
+    table = None if place is None else opened.tables[place]
+    if isinstance(table, KeptColumns) and table.is_moved:
+        return None
+    if habit.counted and not reply.error:
+        known.number = reply.scalars[habit.live_at - 1]
+    return reading
+
+
+def _moves(known: _Known) -> None:
+    """Its rows are others: walk it now, and for a while if that happens again and again."""
+    known.habit, known.number = None, None
+    known.walks = min(2**known.moves, RELEARN) - 1
+    known.moves += 1
 
 
 def _says(reply: Reply) -> bool:
@@ -176,7 +251,8 @@ def _learn(known: _Known, reply: Reply) -> Generator[Question, Reply, tuple[Prof
     """
     usual = known.profile
     known.profile = usual.learned(reply)
-    known.polls = 0 if reply.error else 1
+    known.polls = 0 if reply.error else 1 + known.early
+    known.early = 0 if known.polls else known.early
     if usual.without <= known.profile.without:
         return usual, reply
     again = yield known.profile.question

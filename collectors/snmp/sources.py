@@ -19,7 +19,7 @@ from collectors.snmp.expressions import (
     rows_of,
 )
 from collectors.snmp.fields import NAME, Kind, ProfileError, known_keys
-from collectors.snmp.layout import INDEX, Cells, Columns, Context, Layout
+from collectors.snmp.layout import ALL, INDEX, Cells, Columns, Context, Layout, Use
 from collectors.snmp.values import name_of
 
 Slots = list[Any]
@@ -159,6 +159,8 @@ def compile_source(
     """One source; None where this variant of the profile does not ask its table."""
     table = spec.get("table")
     place = layout.table(table, f"{at}.table") if table is not None else None
+    if table is not None:
+        layout.uses.append(Use(table, ALL))
     slots = {name: slot for slot, name in enumerate(kinds)}
     if owned and ("access_point" not in spec or table is None):
         raise ProfileError(at, "needs table and access_point")

@@ -65,7 +65,9 @@ def talks(said):
 
 
 def columns_asked(question):
-    return {column for table in question.tables for column in table}
+    """Columns that are walked, or of which cells are asked."""
+    walked = {column for table in question.tables for column in table}
+    return walked | {oid[:-1] for oid in question.scalars}
 
 
 def test_a_known_device_is_asked_once_and_all_at_once(talks):
