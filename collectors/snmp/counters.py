@@ -169,7 +169,7 @@ def difference(
         most = MAX_BYTES_PER_S.get(role, MAX_BYTES_PER_S["uplink"]) * interval_s
         if max(rx, tx) > most:
             return None
-    return Difference(rx, tx, interval_s)
+    return tuple.__new__(Difference, (rx, tx, interval_s))  # half the time of Difference(…)
 
 
 def _broke_off(before: Sample, now: Sample, agent_s: float | None, interval_s: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Oid = tuple[int, ...]
 RawValue = int | bytes | Oid
@@ -130,8 +130,7 @@ class SsidReading:
     clients: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InterfaceReading:
+class InterfaceReading(NamedTuple):
     """Raw octet counters of an interface that is worth keeping.
 
     `bits` is 64 or 32; `discontinuity_s` is the agent's uptime when its counters last broke off

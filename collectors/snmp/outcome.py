@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from collectors.snmp.counters import Clock, Difference, Sample, Uptime, difference, judge
@@ -12,6 +13,12 @@ from collectors.snmp.state import is_refusal, next_state
 
 _NOTHING: Mapping[str, Difference] = {}
 _UNKNOWN, _DOUBTFUL, _STARTED = Clock.UNKNOWN, Clock.DOUBTFUL, Clock.STARTED
+_Pair = tuple[str, str, Sample, Sample]
+"""An interface's name and role, and its counters before and now."""
+_NO_SAMPLES: Mapping[str, Sample] = {}
+_NO_PAIRS: Sequence[_Pair] = ()
+# A named tuple without the call that names its fields: a city needs 300,000 of them a minute.
+_tuple = tuple.__new__
 AHEAD_MS = 86_400_000
 """A clock that was wrong by more is not waited for, in milliseconds."""
 
@@ -41,32 +48,31 @@ def settle(
     else:
         state = "up" if answered else next_state(answered, misses, was, probe_answered)
     clock = _UNKNOWN
-    told = reading.uptime_s is not None or reading.engine_s is not None
-    if told and not (uptime_at_ms is not None and _behind(at_ms, uptime_at_ms)):
-        before, uptime = (
-            uptime,
-            Uptime(
-                reading.uptime_s, reading.agent_uptime_s, reading.engine_boots, reading.engine_s
-            ),
-        )
+    uptime_s, engine_s = reading.uptime_s, reading.engine_s
+    if (uptime_s is not None or engine_s is not None) and not (
+        uptime_at_ms is not None and _behind(at_ms, uptime_at_ms)
+    ):
+        before = uptime
+        uptime = _tuple(Uptime, (uptime_s, reading.agent_uptime_s, reading.engine_boots, engine_s))
         if uptime_at_ms is not None:
             clock = judge(before, uptime, (at_ms - uptime_at_ms) / 1000)
         uptime_at_ms = at_ms
-    samples = _samples(reading, at_ms, counters) if reading.interfaces else {}
-    if clock is _DOUBTFUL:
-        clock = _weighed(counters, samples)
+    samples, pairs = _NO_SAMPLES, _NO_PAIRS
     differences = _NOTHING
+    if reading.interfaces:
+        samples, pairs = _samples(reading, at_ms, counters)
+    if clock is _DOUBTFUL:
+        clock = _weighed(pairs)
+    if pairs and clock is not _STARTED:
+        differences = _differences(pairs, clock, reading.agent_uptime_s)
     if clock is _STARTED:
         counters, reboots = samples, reboots + 1
     elif samples:
-        if counters:
-            differences = _differences(reading, counters, samples, clock)
-        counters = samples if counters.keys() <= samples.keys() else {**counters, **samples}
+        # With a pair for each that was known, none is missing now.
+        counters = samples if len(pairs) == len(counters) else {**counters, **samples}
     misses = 0 if answered or refused else misses + 1
-    return Outcome(
-        reading, state, reboots, differences,
-        Past(state, misses, reboots, uptime, uptime_at_ms, counters),
-    )  # fmt: skip
+    now = _tuple(Past, (state, misses, reboots, uptime, uptime_at_ms, counters))
+    return _tuple(Outcome, (reading, state, reboots, differences, now))
 
 
 def _behind(at_ms: int, before_ms: int) -> bool:
@@ -77,39 +83,41 @@ def _behind(at_ms: int, before_ms: int) -> bool:
     return 0 <= before_ms - at_ms < AHEAD_MS
 
 
-def _samples(reading: DeviceReading, at_ms: int, before: Mapping[str, Sample]) -> dict[str, Sample]:
-    """Samples by the interface's name; a name that two interfaces share stands for neither."""
-    samples = {}
-    for one in reading.interfaces:
-        name = one.name
-        earlier = before.get(name)
-        if earlier is None or earlier.at_ms < at_ms or not _behind(at_ms, earlier.at_ms):
-            samples[name] = Sample(
-                at_ms, one.rx_bytes_total, one.tx_bytes_total, one.bits, one.discontinuity_s
-            )
+def _samples(
+    reading: DeviceReading, at_ms: int, before: Mapping[str, Sample]
+) -> tuple[Mapping[str, Sample], Sequence[_Pair]]:
+    """Samples by the interface's name, and those that have one from before in a pair with it; a
+    name that two interfaces share stands for neither.
+    """
+    samples: dict[str, Sample] = {}
+    pairs: list[_Pair] = []
+    known = before.get
+    for name, role, rx, tx, bits, discontinuity_s in reading.interfaces:
+        earlier = known(name)
+        if earlier is None:
+            samples[name] = _tuple(Sample, (at_ms, rx, tx, bits, discontinuity_s))
+        elif earlier[0] < at_ms or not _behind(at_ms, earlier[0]):
+            now = samples[name] = _tuple(Sample, (at_ms, rx, tx, bits, discontinuity_s))
+            pairs.append((name, role, earlier, now))
     if len(samples) < len(reading.interfaces):
-        names = [one.name for one in reading.interfaces]
-        return {name: one for name, one in samples.items() if names.count(name) == 1}
-    return samples
+        names = Counter([one.name for one in reading.interfaces])
+        samples = {name: one for name, one in samples.items() if names[name] == 1}
+        pairs = [pair for pair in pairs if names[pair[0]] == 1]
+    return samples, pairs
 
 
 def _differences(
-    reading: DeviceReading,
-    before: Mapping[str, Sample],
-    samples: Mapping[str, Sample],
-    clock: Clock,
+    pairs: Iterable[_Pair], clock: Clock, agent_s: float | None
 ) -> dict[str, Difference]:
     differences = {}
-    for one in reading.interfaces:
-        earlier, now = before.get(one.name), samples.get(one.name)
-        if earlier is not None and now is not None:
-            moved = difference(earlier, now, clock, reading.agent_uptime_s, one.role)
-            if moved is not None:
-                differences[one.name] = moved
+    for name, role, earlier, now in pairs:
+        moved = difference(earlier, now, clock, agent_s, role)
+        if moved is not None:
+            differences[name] = moved
     return differences
 
 
-def _weighed(before: Mapping[str, Sample], samples: Mapping[str, Sample]) -> Clock:
+def _weighed(pairs: Iterable[_Pair]) -> Clock:
     """Whether a device started again whose agent did, and that has no other clock: a reboot sets
     all counters back, while an agent's start leaves them alone. The heavier counters decide.
 
@@ -117,13 +125,10 @@ def _weighed(before: Mapping[str, Sample], samples: Mapping[str, Sample]) -> Clo
     its last zero did pass.
     """
     lived = fell = 0
-    for name, now in samples.items():
-        earlier = before.get(name)
-        if earlier is None:
-            continue
+    for _, _, earlier, now in pairs:
         for was, became in ((earlier.rx, now.rx), (earlier.tx, now.tx)):
             if became >= was:
                 lived += was
             else:
                 fell += was
-    return Clock.UNKNOWN if lived > fell else Clock.STARTED
+    return _UNKNOWN if lived > fell else _STARTED
