@@ -5,13 +5,15 @@ in when the device fell silent or its time is up.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from collectors.snmp.model import Column, Question, RawValue, Reply, Target
 from collectors.snmp.poller import Conversation
 from collectors.snmp.sweep.ber import Message
-from collectors.snmp.sweep.requests import Get, Plans, Request
+from collectors.snmp.sweep.packing import Learned, Packing, pack
+from collectors.snmp.sweep.requests import Get, Plan, Plans, Request, TablePlan
 from collectors.snmp.sweep.tables import Walk
+from collectors.snmp.sweep.together import Place, Together
 
 T = TypeVar("T")
 TOO_BIG, NO_SUCH_NAME, GENERAL_ERROR = 1, 2, 5  # error-status of RFC 3416
@@ -20,6 +22,10 @@ _STATUS = {
     13: "resourceUnavailable", 16: "authorizationError",
 }  # fmt: skip
 IDENTITY = "its identity"
+_LOST, _REFUSED = "lost", "refused"
+_MOST_FAILURES = 10
+_LOOK_AGAIN = 60
+"""Polls until it is looked at again whether packing saves packets."""
 _AFTER_THE_END = 3
 """How often a conversation that goes on asking after its device's end is told so."""
 
@@ -38,17 +44,16 @@ class TimeUpError(Exception):
 class Session:
     """What the steps of one device share: protocol, what its last walks found, what went wrong."""
 
-    __slots__ = ("deadline_s", "errors", "is_v1", "learned", "over", "plans")
+    __slots__ = ("deadline_s", "errors", "is_v1", "learned", "over", "plans", "what")
 
-    def __init__(
-        self, plans: Plans, learned: dict[str, int], is_v1: bool, deadline_s: float
-    ) -> None:
+    def __init__(self, plans: Plans, learned: Learned, is_v1: bool, deadline_s: float) -> None:
         self.plans = plans
         self.learned = learned
         self.is_v1 = is_v1
         self.deadline_s = deadline_s
         self.errors: list[str] = []
         self.over = 0
+        self.what = IDENTITY
 
 
 def hold(target: Target, converse: Conversation[T], session: Session) -> Steps[T | None]:
@@ -77,44 +82,190 @@ def _put(question: Question, session: Session, what: str) -> Steps[Reply]:
     scalars: list[RawValue | None] = [None] * len(question.scalars)
     tables: list[Sequence[Column] | None] = [None] * len(question.tables)
     reply = Reply(scalars, tables)
-    errors: list[str] = []
     if session.over:
         session.over += 1
         reply.error = _given_up(session, "its next question")
         return reply
+    errors: list[str] = []
+    session.what = what
+    packs = plan.is_long and not session.is_v1
+    packing = session.learned.get(plan.key) if packs else None
     try:
-        for get in plan.gets:
-            found = yield get
-            if type(found) is list:
-                scalars[get.begin : get.begin + len(found)] = found
-            else:
-                yield from _again(get, found, scalars)
-        for number, table in enumerate(plan.tables):
-            what = table.name
-            walk = Walk(table, session.learned.get(table.key) or table.usual_rows, session.is_v1)
-            yield from _walk(walk)
-            if walk.broken:
-                errors.append(f"{what} {walk.broken}: broke off")
-            else:
-                tables[number] = walk.columns
-            session.learned[table.key] = rows = walk.learned
-            table.usual_rows = max(table.usual_rows, rows)
+        if type(packing) is Packing:
+            yield from _put_packed(packing, plan, session, reply, errors)
+        else:
+            for get in plan.gets:
+                found = yield get
+                if type(found) is list:
+                    scalars[get.begin : get.begin + len(found)] = found
+                else:
+                    yield from _again(get, found, scalars)
+            for number, table in enumerate(plan.tables):
+                tables[number] = yield from _alone(table, session, errors)
+            if packs:
+                if type(packing) is int and packing > 0:
+                    session.learned[plan.key] = packing - 1
+                elif not errors:
+                    _learn(pack(plan, reply), plan, session)
     except SilentError as silence:
+        what = session.what
         errors.append(str(silence) if what == IDENTITY else f"{silence} at {what}")
     except TimeUpError:
         session.over = 1
-        errors.append(_given_up(session, what))
+        errors.append(_given_up(session, session.what))
     reply.error = "; ".join(errors)
     return reply
+
+
+def _alone(table: TablePlan, session: Session, errors: list[str]) -> Steps[Sequence[Column] | None]:
+    """A table by itself; None if it broke off."""
+    session.what = table.name
+    rows = session.learned.get(table.key)
+    walk = Walk(table, rows if type(rows) is int and rows else table.usual_rows, session.is_v1)
+    yield from _walk(walk)
+    session.learned[table.key] = learned = walk.learned
+    table.usual_rows = max(table.usual_rows, learned)
+    if walk.broken:
+        errors.append(f"{table.name} {walk.broken}: broke off")
+        return None
+    return walk.columns
+
+
+class _Outcome:
+    """How a packed poll went: `fault` that ended it, whether the repetitions `fit` the rows, and
+    whether the scalars `agree` with what the agent is known to have.
+    """
+
+    __slots__ = ("agree", "cells", "fault", "fit")
+
+    def __init__(self) -> None:
+        self.fault = ""
+        self.fit = self.agree = True
+        self.cells: dict[Place, Column] = {}
+
+    def add(self, walk: Together) -> None:
+        """What a part brought."""
+        self.cells.update(walk.finished())
+        self.fit = self.fit and walk.fits
+        self.agree = self.agree and walk.agrees
+
+    def fill(self, reply: Reply, plan: Plan) -> None:
+        """Tables all of whose columns were read are the reply's."""
+        tables, cells = cast("list[Sequence[Column] | None]", reply.tables), self.cells
+        for number, table in enumerate(plan.tables):
+            places = [(number, column) for column in range(len(table.oids))]
+            if all(place in cells for place in places):
+                tables[number] = [cells[place] for place in places]
+
+
+def _put_packed(
+    packing: Packing, plan: Plan, session: Session, reply: Reply, errors: list[str]
+) -> Steps[None]:
+    """Put a question in the packets of a Packing; what that leaves open is asked as if there were
+    none.
+    """
+    scalars = cast("list[RawValue | None]", reply.scalars)
+    tables = cast("list[Sequence[Column] | None]", reply.tables)
+    for get in packing.gets:
+        yield from _again(get, (yield get), scalars)
+    outcome = _Outcome()
+    try:
+        yield from _put_parts(packing, session, outcome, scalars)
+    except GeneratorExit:  # Its first request was lost each time it was sent: was it that one?
+        session.learned[plan.key] = packing.trial
+        raise
+    finally:
+        outcome.fill(reply, plan)
+    if packing.carries and packing is packing.sure and (outcome.fault or not outcome.agree):
+        for get in plan.gets:
+            yield from _again(get, (yield get), scalars)
+    for number, table in enumerate(plan.tables):
+        if tables[number] is None:
+            tables[number] = yield from _alone(table, session, errors)
+    if errors:
+        outcome.fit = True  # nothing can be learned from half an answer
+    _judge(packing, plan, session, reply, outcome)
+
+
+def _put_parts(
+    packing: Packing, session: Session, outcome: _Outcome, scalars: list[RawValue | None]
+) -> Steps[None]:
+    for number, part in enumerate(packing.parts):
+        first = number == 0 and not packing.gets
+        if not first:
+            session.what = part.name
+        walk = Together(part, first)
+        try:
+            outcome.fault = yield from _walk_together(walk)
+        finally:
+            outcome.add(walk)
+        if part.scalars and packing is packing.sure and walk.values is not None and walk.agrees:
+            scalars[part.begin : part.begin + len(walk.values)] = walk.values
+        if outcome.fault:
+            return
+
+
+def _walk_together(walk: Together) -> Steps[str]:
+    """Returns what went wrong; empty if nothing did."""
+    try:
+        while walk.open:
+            found = yield walk
+            if not isinstance(found, Message):
+                walk.accept(found)
+            elif found.status == 0:
+                walk.accept(walk.read_pairs(found.pairs))
+            else:
+                return _REFUSED
+    except SilentError:
+        return _LOST
+    return walk.broken
+
+
+def _judge(packing: Packing, plan: Plan, session: Session, reply: Reply, outcome: _Outcome) -> None:
+    """Learn from how a packed poll went. Each failure in a row doubles how long there is no other;
+    a single loss is chance.
+    """
+    learned = session.learned
+    if outcome.fault:
+        before = learned.get(plan.failures)
+        failures = min(before + 1 if type(before) is int else 1, _MOST_FAILURES)
+        learned[plan.failures] = failures
+        if failures > 1 or outcome.fault != _LOST:
+            learned[plan.key] = 2**failures
+    elif not outcome.agree:
+        # What it answers to a GETBULK is not what it answers to a GET, or it has others now.
+        _learn(pack(plan, reply, packing is packing.sure), plan, session)
+    else:
+        if not outcome.fit:
+            _learn(pack(plan, reply, packing.may_carry), plan, session, packing is packing.sure)
+        elif packing is not packing.sure:
+            learned[plan.key] = packing.sure
+        if plan.failures in learned and packing is packing.sure:
+            del learned[plan.failures]
+
+
+def _learn(packing: Packing | None, plan: Plan, session: Session, is_sure: bool = False) -> None:
+    """Remember how the device is asked next time; where nothing is saved, that is looked at again
+    some polls later.
+    """
+    if packing is None:
+        session.learned[plan.key] = _LOOK_AGAIN
+    else:
+        session.learned[plan.key] = packing if is_sure else packing.trial
 
 
 def _given_up(session: Session, what: str) -> str:
     return f"given up after {session.deadline_s:g} s, at {what}"
 
 
-def _again(get: Get, message: Message, scalars: list[RawValue | None]) -> Steps[None]:
-    """Ask for what an answer with an error left open."""
-    waiting = _rest(get, message, scalars)
+def _again(
+    get: Get, found: Message | Sequence[RawValue | None], scalars: list[RawValue | None]
+) -> Steps[None]:
+    """Take an answer; ask for what one with an error left open."""
+    if not isinstance(found, Message):
+        scalars[get.begin : get.begin + len(found)] = found
+        return
+    waiting = _rest(get, found, scalars)
     while waiting:
         get = waiting.pop()
         found = yield get

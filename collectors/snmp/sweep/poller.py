@@ -18,6 +18,7 @@ from collectors.snmp.sweep.conversation import Session, hold
 from collectors.snmp.sweep.device import Device
 from collectors.snmp.sweep.engine import Engine
 from collectors.snmp.sweep.figures import Counters
+from collectors.snmp.sweep.packing import Learned
 from collectors.snmp.sweep.places import resolve
 from collectors.snmp.sweep.requests import Plans, head_of
 from collectors.snmp.sweep.sockets import BUFFER, SocketAddress, numeric, open_socket
@@ -37,7 +38,7 @@ class SweepPoller:
         self._receive_buffer = receive_buffer
         self._counters = Counters()
         self._plans = Plans()
-        self._learned: dict[str, dict[str, int]] = {}
+        self._learned: dict[str, Learned] = {}
         self._silent: set[str] = set()
 
     @property

@@ -5,7 +5,8 @@ Only the community before and the request-id inside differ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from hashlib import blake2b
+from typing import Any, Protocol
 
 from collectors.snmp.model import Oid, Question, RawValue
 from collectors.snmp.sweep import ber
@@ -143,14 +144,21 @@ def rows_request(contents: Sequence[bytes], repetitions: int) -> Template:
 
 
 class Plan:
-    """The requests of one Question."""
+    """The requests of one Question. `is_long` if they are several, which a `Packing` may make
+    fewer: those that devices have are kept in `packings`.
+    """
 
-    __slots__ = ("gets", "question", "tables")
+    __slots__ = ("failures", "gets", "is_long", "key", "packings", "question", "tables")
 
     def __init__(self, question: Question) -> None:
         self.question = question
         self.gets = tuple(_gets(question.scalars))
         self.tables = tuple(TablePlan(columns) for columns in question.tables if columns)
+        self.is_long = len(self.gets) + len(self.tables) > 1
+        digest = blake2b(repr((question.scalars, question.tables)).encode(), digest_size=8)
+        self.key = digest.hexdigest()
+        self.failures = f"failures {self.key}"
+        self.packings: dict[Any, Any] = {}
 
 
 def _gets(oids: Sequence[Oid]) -> list[Get]:

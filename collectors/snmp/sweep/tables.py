@@ -5,15 +5,39 @@ which rows an answer holds (RFC 3416, 4.2.3). No sockets here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from collectors.snmp.model import Oid, RawValue
 from collectors.snmp.sweep import ber
-from collectors.snmp.sweep.fast import Rows, read_rows
-from collectors.snmp.sweep.requests import ROOM, TablePlan, Template, rows_request
+from collectors.snmp.sweep.fast import Column, Rows, read_rows
+from collectors.snmp.sweep.requests import ROOM, Template, rows_request
 
 MAX_CELLS = 200_000
 """More than any real table; an agent that never ends is cut off here."""
 _MAX_REPETITIONS = 100
+
+
+class Walked(Protocol):
+    """What is walked: a table, or columns of several."""
+
+    @property
+    def oids(self) -> Sequence[Oid]:
+        """Those of the columns."""
+        ...
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """How they are read."""
+        ...
+
+    @property
+    def guessed_rows(self) -> int:
+        """How many are asked for where nothing better is known."""
+        ...
+
+    def first(self, repetitions: int) -> Template:
+        """The request that begins a walk; GETNEXT if `repetitions` is 0."""
+        ...
 
 
 class Walk:
@@ -28,7 +52,7 @@ class Walk:
         "_plan", "_template", "broken", "columns", "open", "repetitions",
     )  # fmt: skip
 
-    def __init__(self, plan: TablePlan, wanted: int = 0, is_v1: bool = False) -> None:
+    def __init__(self, plan: Walked, wanted: int = 0, is_v1: bool = False) -> None:
         """`wanted` is what `learned` said after the last walk; 0 if there was none."""
         self._plan = plan
         self.columns: list[dict[Oid, RawValue]] = [{} for _ in plan.columns]

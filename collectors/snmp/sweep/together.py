@@ -1,0 +1,225 @@
+"""Asking for columns of several tables and some scalars in one GETBULK: the columns are its
+repeaters, the scalars its non-repeaters. No sockets here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from collectors.snmp.model import Oid, RawValue
+from collectors.snmp.sweep import ber
+from collectors.snmp.sweep.ber import END_OF_VIEW, OCTETS, oid_of, pair_at, value_of
+from collectors.snmp.sweep.fast import Column, Rows
+from collectors.snmp.sweep.requests import Plan, Template
+from collectors.snmp.sweep.tables import Walk
+
+_from_bytes = int.from_bytes
+_NUMBER, _ABSENT = 1, 0
+_SIZES = {
+    ber.INTEGER: 4, ber.COUNTER32: 4, ber.GAUGE32: 4, ber.TICKS: 4, ber.COUNTER64: 8,
+}  # fmt: skip
+_HEADS = 256
+EXACT_ROWS = 8
+"""Up to so many rows, what is asked for is what there was, and is let be when there are fewer."""
+
+Place = tuple[int, int]
+"""Number of a table and of a column in it."""
+
+
+class Layout(NamedTuple):
+    """What one GETBULK asks: its repetitions, columns, and the scalars from `begin` to `end`."""
+
+    repetitions: int
+    places: tuple[Place, ...]
+    begin: int = 0
+    end: int = 0
+    absent: tuple[int, ...] = ()
+    """Those of them that the agent is known to lack, counted from `begin`."""
+
+
+def before(oid: Oid) -> Oid:
+    """An OID that `oid` is the next one of. For one that ends in 0 there is none between; for
+    others the answer says.
+    """
+    return oid[:-1] if oid[-1] == 0 else (*oid[:-1], oid[-1] - 1)
+
+
+class Scalar:
+    """A scalar that is asked for as what follows another OID. `heads` knows what the octets before
+    the value of the usual answers say: the tag (_NUMBER for one that needs no closer look, _ABSENT
+    if they are those of a later OID) and the length.
+    """
+
+    __slots__ = ("heads", "oid")
+
+    def __init__(self, oid: Oid) -> None:
+        self.oid = oid
+        self.heads: dict[bytes, tuple[int, int]] = {}
+
+    def learn(self, data: bytes, at: int) -> tuple[int, int, int] | None:
+        """Tag, start and stop of the value at `at`; None if nothing can be said of the scalar."""
+        pair = pair_at(data, at)
+        oid = None if pair is None else oid_of(pair[0])
+        if pair is None or oid is None or not self.is_told(oid, pair[1]):
+            return None
+        _, tag, start, stop = pair
+        if oid != self.oid or tag == END_OF_VIEW:
+            tag = _ABSENT
+        elif 0 < stop - start <= _SIZES.get(tag, 0):
+            tag = _NUMBER
+        if start == at + data[at + 3] + 6 and data[at + 1] < 0x80:  # all lengths are short
+            if len(self.heads) >= _HEADS:
+                self.heads.clear()
+            self.heads[data[at:start]] = tag, stop - start
+        return tag, start, stop
+
+    def is_told(self, oid: Oid, tag: int) -> bool:
+        """Whether an answer with this OID says what the scalar is, or that there is none."""
+        return oid >= self.oid or (tag == END_OF_VIEW and oid == before(self.oid))
+
+
+def read_scalars(
+    data: bytes, at: int, scalars: Sequence[Scalar]
+) -> tuple[list[RawValue | None], int] | None:
+    """The values of `scalars` in this order and where they end; None if the answer, which begins
+    at `at`, leaves one open or is encoded in some other way.
+    """
+    values: list[RawValue | None] = []
+    try:
+        for one in scalars:
+            start = at + data[at + 3] + 6
+            known = one.heads.get(data[at:start])
+            if known is not None:
+                tag, length = known
+                at = start + length
+            else:
+                learned = one.learn(data, at)
+                if learned is None:
+                    return None
+                tag, start, at = learned
+            content = data[start:at]
+            if tag == OCTETS:
+                values.append(content)
+            elif tag == _NUMBER and content < b"\x80":
+                values.append(_from_bytes(content, "big"))
+            elif tag == _ABSENT:
+                values.append(None)
+            else:
+                values.append(value_of(data[start - 2] if tag == _NUMBER else tag, content))
+    except IndexError:
+        return None
+    return values, at
+
+
+class Part:
+    """The request of a Layout, as a `Walk` begins with it."""
+
+    __slots__ = (
+        "_first", "absent", "begin", "columns", "guessed_rows", "name", "oids", "places", "scalars",
+    )  # fmt: skip
+
+    def __init__(self, plan: Plan, layout: Layout) -> None:
+        self.places = layout.places
+        self.guessed_rows = layout.repetitions
+        tables = [plan.tables[table] for table in dict.fromkeys(t for t, _ in layout.places)]
+        self.name = ", ".join(table.name for table in tables)
+        self.columns: tuple[Column, ...] = tuple(
+            plan.tables[table].columns[column] for table, column in layout.places
+        )
+        self.oids = tuple(plan.tables[table].oids[column] for table, column in layout.places)
+        self.begin = layout.begin
+        scalars = plan.question.scalars[layout.begin : layout.end]
+        self.scalars = tuple(map(Scalar, scalars))
+        self.absent = frozenset(layout.absent)
+        contents = [ber.oid_content(before(oid)) for oid in scalars]
+        contents += [column.content for column in self.columns]
+        numbers = ber.integer(len(scalars)) + ber.integer(layout.repetitions)
+        self._first = Template(ber.GET_BULK, contents, numbers)
+
+    def first(self, _repetitions: int) -> Template:
+        """The request that begins the walk."""
+        return self._first
+
+
+class Together(Walk):
+    """The walk of a Part. `values` are the scalars that it carries, once they have come; None
+    where the answer left one open.
+    """
+
+    __slots__ = ("_first_of_all", "_waiting", "part", "values")
+
+    def __init__(self, part: Part, patient: bool) -> None:
+        """It is `patient` where nothing says yet that the device lives."""
+        super().__init__(part, part.guessed_rows)
+        self.part = part
+        self.values: list[RawValue | None] | None = None
+        self._waiting = len(part.scalars)
+        self._first_of_all = patient
+
+    @property
+    def patient(self) -> bool:
+        """See `Request.patient`: what is lost is asked for table by table."""
+        return self._first_of_all
+
+    @property
+    def most_pairs(self) -> int:
+        """See `Request.most_pairs`."""
+        return self._waiting + self._asked * len(self.open)
+
+    def read(self, data: bytes, at: int) -> Rows | None:
+        """See `Request.read`."""
+        if self._waiting:
+            told = read_scalars(data, at, self.part.scalars)
+            if told is None:
+                return None
+            self.values, at = told
+        return super().read(data, at)
+
+    def read_pairs(self, pairs: Sequence[ber.Pair]) -> Rows:
+        """See `Walk.read_pairs`."""
+        told = list(zip(self.part.scalars, pairs[: self._waiting], strict=False))
+        if self._waiting:
+            sound = len(told) == self._waiting and all(
+                one.is_told(pair.oid, pair.tag) for one, pair in told
+            )
+            self.values = (
+                [pair.value if pair.oid == one.oid else None for one, pair in told]
+                if sound
+                else None
+            )
+        return super().read_pairs(pairs[self._waiting :])
+
+    def accept(self, rows: Rows) -> None:
+        """See `Walk.accept`."""
+        self._waiting = 0
+        self._first_of_all = False
+        super().accept(rows)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the scalars that the answer lacks are those that the agent is known to lack."""
+        values, absent = self.values, self.part.absent
+        if values is None:
+            return not self.part.scalars
+        return values.count(None) == len(absent) and all(values[place] is None for place in absent)
+
+    def finished(self) -> list[tuple[Place, dict[Oid, RawValue]]]:
+        """The columns that were read to their end."""
+        if self.broken:
+            return []
+        if not self.open:
+            return list(zip(self.part.places, self.columns, strict=True))
+        return [
+            (place, cells)
+            for number, (place, cells) in enumerate(
+                zip(self.part.places, self.columns, strict=True)
+            )
+            if number not in self._active
+        ]
+
+    @property
+    def fits(self) -> bool:
+        """Whether its repetitions were about right for the rows that there were."""
+        longest, asked = max(map(len, self.columns)), self.part.guessed_rows
+        return longest < asked <= 2 * longest + EXACT_ROWS
