@@ -1,0 +1,263 @@
+"""Which hours have raw rows that no rollup counts yet, kept in `series/marks.db` of a home.
+
+Whoever writes raw rows marks their hours first, and once more afterwards if one was taken
+meanwhile: so late rows reopen their hour by themselves, whatever is killed in between.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
+
+from farola.errors import StoreError
+from timeseries.windows import Window, day_of, hour_of
+
+T = TypeVar("T")
+FILE_NAME = "marks.db"
+ROLLED_UP = frozenset({"device", "interface", "radio"})
+"""The measurements whose rows are rolled up: times of others need no mark."""
+LOCK_WAIT_S = 30.0
+_TABLES = """
+CREATE TABLE IF NOT EXISTS hour (start INTEGER PRIMARY KEY, end INTEGER, version INTEGER);
+CREATE TABLE IF NOT EXISTS day (start INTEGER PRIMARY KEY, end INTEGER, version INTEGER);
+CREATE TABLE IF NOT EXISTS seen (what TEXT PRIMARY KEY, version INTEGER);
+"""
+_MARK = (
+    "INSERT INTO {} VALUES (?, ?, (SELECT version FROM seen WHERE what = 'mark')) "
+    "ON CONFLICT (start) DO UPDATE SET version = excluded.version"
+)
+
+
+class Mark(NamedTuple):
+    """A window whose rollup is due, as it was marked last."""
+
+    window: Window
+    version: int
+
+
+class Marks:
+    """The marks of one home. Threads may share it, processes may use the same file at once.
+
+    Every method raises StoreError where the file cannot be read or written.
+    """
+
+    def __init__(self, folder: Path, zone: ZoneInfo) -> None:
+        """`folder` is that of the series; nothing is made there before the first mark."""
+        self._path = folder / FILE_NAME
+        self._zone = zone
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._marked: set[Window] = set()
+        self._version_seen = -1
+
+    @contextmanager
+    def writing(self, times: Iterable[int]) -> Iterator[None]:
+        """Around writing raw rows of these `times` (milliseconds): their hours are marked before,
+        and again afterwards if somebody took one meanwhile, who may not have seen the rows.
+        """
+        hours = self.mark(times)
+        try:
+            yield
+        finally:  # also where writing failed: a part of it may be there
+            self._mark(hours)
+
+    def mark(self, times: Iterable[int]) -> frozenset[Window]:
+        """Mark the hours of `times`; tells which. One that is marked already costs no write."""
+        hours: set[Window] = set()
+        last = Window(0, 0)
+        for at in sorted(set(times)):
+            if not last.start <= at < last.end:
+                last = hour_of(at, self._zone)
+                hours.add(last)
+        self._mark(hours)
+        return frozenset(hours)
+
+    def due(self, before_ms: int) -> list[Mark]:
+        """The marked hours that were over at `before_ms`, oldest first. They count as taken."""
+        return self._take("hour", before_ms)
+
+    def due_days(self, before_ms: int) -> list[Mark]:
+        """The days that were over at `before_ms` of which an hour was done since."""
+        return self._take("day", before_ms)
+
+    def done(self, mark: Mark) -> bool:
+        """The hour's rollup is written: forget the mark, unless somebody marked it again, and mark
+        its day.
+        """
+        day = day_of(mark.window.start, self._zone)
+
+        def forget(connection: sqlite3.Connection) -> bool:
+            _next_version(connection)
+            connection.execute(_MARK.format("day"), day)
+            return _forget(connection, "hour", mark)
+
+        return self._transaction(forget)
+
+    def done_day(self, mark: Mark) -> bool:
+        """The day's rollup is written: forget the mark, unless it was marked again."""
+        return self._transaction(lambda connection: _forget(connection, "day", mark))
+
+    def open(self) -> list[Window]:
+        """The hours that are marked, over or not, oldest first."""
+        if not self._path.exists():
+            return []
+        found = self._transaction(
+            lambda connection: connection.execute(
+                "SELECT start, end FROM hour ORDER BY start"
+            ).fetchall()
+        )
+        return [Window(*row) for row in found]
+
+    @property
+    def knows_past(self) -> bool:
+        """Whether the hours of rows are marked that were there before there were marks."""
+        return self._transaction(
+            lambda connection: (
+                connection.execute("SELECT 1 FROM seen WHERE what = 'past'").fetchone() is not None
+            )
+        )
+
+    def learn_past(self, times: Iterable[int]) -> None:
+        """Mark the hours of `times`, the first that there are marks."""
+        self.mark(times)
+        self._transaction(
+            lambda connection: connection.execute("INSERT OR IGNORE INTO seen VALUES ('past', 1)")
+        )
+
+    def close(self) -> None:
+        """Close the file; the next call opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _mark(self, hours: Iterable[Window]) -> None:
+        with self._named_faults(), self._lock:
+            connection = self._opened()
+            # Another process may have taken hours since: then its commit shows.
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+            if version != self._version_seen:
+                self._version_seen = version
+                self._marked.clear()
+            new = set(hours) - self._marked
+            if not new:
+                return
+
+            def write(connection: sqlite3.Connection) -> None:
+                _next_version(connection)
+                connection.executemany(_MARK.format("hour"), sorted(new))
+
+            _committed(connection, write)
+            self._marked |= new
+
+    def _take(self, table: str, before_ms: int) -> list[Mark]:
+        if not self._path.exists():
+            return []
+
+        def take(connection: sqlite3.Connection) -> list[Mark]:
+            rows = connection.execute(
+                f"SELECT start, end, version FROM {table} "  # noqa: S608 - `hour` or `day`
+                "WHERE end <= ? ORDER BY start",
+                (before_ms,),
+            ).fetchall()
+            if rows:
+                # A write, so that others see that these are no longer as good as marked.
+                connection.execute(
+                    "INSERT INTO seen VALUES ('taken', 1) "
+                    "ON CONFLICT (what) DO UPDATE SET version = version + 1"
+                )
+            return [Mark(Window(start, end), version) for start, end, version in rows]
+
+        return self._transaction(take, forget_marked=True)
+
+    def _transaction(
+        self, work: Callable[[sqlite3.Connection], T], *, forget_marked: bool = False
+    ) -> T:
+        with self._named_faults(), self._lock:
+            if forget_marked:
+                self._marked.clear()
+            return _committed(self._opened(), work)
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is not None and self._path.exists():
+            return self._connection
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        self._marked.clear()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self._path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
+            connection.execute("PRAGMA synchronous=FULL")
+            _patiently(lambda: connection.executescript(_TABLES))
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    @contextmanager
+    def _named_faults(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{self._path}: {error}; free its disk, or move the file away and make the rollups "
+                "again with `farola store rollup --from DAY`"
+            ) from None
+        except OSError as error:
+            raise StoreError(
+                f"{self._path}: {error.strerror}; check that the folder belongs to you"
+            ) from None
+
+
+def _next_version(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "INSERT INTO seen VALUES ('mark', 1) ON CONFLICT (what) DO UPDATE SET version = version + 1"
+    )
+
+
+def _forget(connection: sqlite3.Connection, table: str, mark: Mark) -> bool:
+    done = connection.execute(
+        f"DELETE FROM {table} WHERE start = ? AND version = ?",  # noqa: S608 - `hour` or `day`
+        (mark.window.start, mark.version),
+    )
+    return done.rowcount > 0
+
+
+def _committed(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Do `work` in one transaction."""
+    _patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+    try:
+        found = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return found
+
+
+def _patiently(action: Callable[[], object]) -> None:
+    """Do `action`, again while another process makes or leaves the file (see `SqliteStore`)."""
+    give_up = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            action()
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= give_up:
+                raise
+            time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - only to fall out of step
+        else:
+            return

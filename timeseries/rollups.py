@@ -1,0 +1,181 @@
+"""Hours and days of devices, interfaces, radios and groups, made of raw rows' figures. Pure.
+
+Sums, counts and maxima are kept, never means: so hours add up to days, and devices to groups.
+docs/timeseries.md tells what each field is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from timeseries.base import COUNT, LAST, MOST, SCHEMA, SUM, Aggregate, Batch, Table, Value
+
+CITY = ("city", "city")
+SUMMED = ("rtt_ms", "clients", "cpu_pct", "mem_pct", "utilization_pct", "noise_dbm")
+"""Raw fields of which sum and count are kept, and the most where the rollup has it."""
+TRAFFIC = ("rx_bytes", "tx_bytes", "interval_s")
+RAW = ("device", "interface", "radio")
+
+
+def _of_raw(measurement: str) -> dict[str, Aggregate]:
+    """What is asked of the raw rows of an hour."""
+    raw, rollup = SCHEMA[measurement].fields, SCHEMA[f"{measurement}_hour"].fields
+    asked: dict[str, Aggregate] = {}
+    for name in SUMMED:
+        if name in raw:
+            for how in (SUM, COUNT, MOST):
+                if f"{name}_{how}" in rollup:
+                    asked[f"{name}_{how}"] = Aggregate(name, how)
+    if measurement == "device":
+        asked |= {
+            "polls": Aggregate("answered"),
+            "answered": Aggregate("answered", COUNT, equals=True),
+            "up": Aggregate("state", COUNT, equals="up"),
+            "down": Aggregate("state", COUNT, equals="down"),
+            "reboots": Aggregate("reboots", LAST),
+        }
+    if measurement == "interface":
+        asked |= {name: Aggregate(name, SUM) for name in TRAFFIC}
+        asked |= {
+            "rows": Aggregate("rx_bytes_total"),
+            "as_uplink": Aggregate("uplink", equals=True),
+        }
+    return asked
+
+
+OF_RAW: dict[str, dict[str, Aggregate]] = {name: _of_raw(name) for name in RAW}
+"""By measurement the figures of its raw rows that an hour's rollup is made of. One of `interface`
+is no field: in how many rows it was the uplink."""
+
+
+def of_hours(measurement: str) -> dict[str, Aggregate]:
+    """What is asked of the hours of `device`, `interface`, `radio` or `group`, for a day."""
+    return {name: Aggregate(name, _joined(name)) for name in SCHEMA[f"{measurement}_hour"].fields}
+
+
+def _joined(name: str) -> str:
+    """How a field of several hours, or devices, becomes one."""
+    if name == "reboots":
+        return LAST
+    return MOST if name == "devices" or name.endswith("_max") else SUM
+
+
+def with_uplinks(devices: Table, interfaces: Table) -> Table:
+    """The devices' figures with the traffic of their uplinks (figures by device, interface): an
+    interface that was the uplink in any row of the hour, so that late rows only ever add.
+    """
+    traffic: dict[str, list[float | None]] = {}
+    columns = [interfaces.fields[name] for name in TRAFFIC]
+    as_uplink = interfaces.fields["as_uplink"]
+    for row, device in enumerate(interfaces.tags["device"]):
+        if not as_uplink[row]:
+            continue
+        sums = traffic.setdefault(device, [None] * len(TRAFFIC))
+        for place, column in enumerate(columns):
+            if column[row] is not None:
+                sums[place] = (sums[place] or 0) + _number(column[row])
+    nothing: list[float | None] = [None] * len(TRAFFIC)
+    moved = [traffic.get(device, nothing) for device in devices.tags["device"]]
+    fields = dict(devices.fields)
+    for place, name in enumerate(TRAFFIC):
+        fields[name] = [one[place] for one in moved]
+    return Table(devices.times, devices.tags, fields)
+
+
+def rows_of(measurement: str, at_ms: int, table: Table) -> Batch:
+    """The rollup rows of one window: what of `table` are fields of `measurement`."""
+    shape = SCHEMA[measurement]
+    return Batch(
+        measurement,
+        [at_ms] * len(table),
+        {tag: table.tags[tag] for tag in shape.tags},
+        {name: column for name, column in table.fields.items() if name in shape.fields},
+    )
+
+
+GroupsOf = Callable[[str], Sequence[tuple[str, str]]]
+
+
+@dataclass
+class Groups:
+    """Adds devices' figures up to their groups', those of the city included."""
+
+    _names: dict[tuple[str, str], int] = field(default_factory=dict)
+    _members: list[set[str]] = field(default_factory=list)
+    _sums: dict[str, list[float | None]] = field(
+        default_factory=lambda: {
+            name: [] for name in SCHEMA["group_hour"].fields if name != "devices"
+        }
+    )
+
+    def add(self, devices: Table, groups_of: GroupsOf) -> None:
+        """Add rows by device: each counts for those of `groups_of` it, kind and id as tags."""
+        places: list[tuple[int, ...]] = [
+            tuple(map(self._place, groups_of(device))) for device in devices.tags["device"]
+        ]
+        for device, own in zip(devices.tags["device"], places, strict=True):
+            for place in own:
+                self._members[place].add(device)
+        for name, sums in self._sums.items():
+            column = devices.fields.get(name)
+            if column is None:
+                continue
+            if _joined(name) == MOST:
+                for place, value in _told(places, column):
+                    before = sums[place]
+                    sums[place] = value if before is None or value > before else before
+            else:
+                for place, value in _told(places, column):
+                    before = sums[place]
+                    sums[place] = value if before is None else before + value
+
+    def rows(self, at_ms: int, before: Table) -> Batch:
+        """The groups' rows of the hour. `before` are those that are kept of it now: what they sum
+        up and is no more, such as a group without devices, becomes 0, as None would keep it.
+        """
+        kept = zip(before.tags.get("kind", ()), before.tags.get("group", ()), strict=True)
+        old = {group: row for row, group in enumerate(kept)}
+        for group in old:
+            self._place(group)
+        fields: dict[str, list[Value]] = {"devices": [*map(len, self._members)]}
+        for name, sums in self._sums.items():
+            column: list[Value] = [*sums]
+            was = before.fields.get(name)
+            if was is not None and _joined(name) == SUM:
+                for group, row in old.items():
+                    place = self._names[group]
+                    if column[place] is None and was[row] is not None:
+                        column[place] = 0
+            fields[name] = column
+        return Batch(
+            "group_hour",
+            [at_ms] * len(self._names),
+            {
+                "kind": [kind for kind, _ in self._names],
+                "group": [group for _, group in self._names],
+            },
+            fields,
+        )
+
+    def _place(self, name: tuple[str, str]) -> int:
+        place = self._names.get(name)
+        if place is None:
+            place = self._names[name] = len(self._names)
+            self._members.append(set())
+            for sums in self._sums.values():
+                sums.append(None)
+        return place
+
+
+def _told(
+    places: Sequence[tuple[int, ...]], column: Sequence[Value]
+) -> Iterator[tuple[int, float]]:
+    for own, value in zip(places, column, strict=True):
+        if value is not None:
+            for place in own:
+                yield place, value  # type: ignore[misc]  # figures are numbers
+
+
+def _number(value: Value) -> float:
+    return value if isinstance(value, int | float) else 0
