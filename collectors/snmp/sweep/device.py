@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-import time
+from time import monotonic
 from typing import Any
 
 from collectors.snmp.model import Answer, Target
@@ -51,7 +51,7 @@ class Device:
         self.hopeful = hopeful
         self.request_id = b""
         self.sent_at = 0.0
-        self.older: list[tuple[bytes, float]] = []
+        self.older: tuple[tuple[bytes, float], ...] = ()
         self.tries = 0
         self.young = self.queued = self.done = False
         self.rtt_s: float | None = None
@@ -60,15 +60,12 @@ class Device:
 
     def answer(self, result: Any) -> Answer[Any]:
         """How the conversation ended."""
-        answered = self.rtt_s is not None
-        return Answer(
-            self.target,
-            answered,
-            self.rtt_s * 1000 if self.rtt_s is not None else None,
-            result if answered else None,
-            "; ".join(dict.fromkeys(self.session.errors)),
-            time.monotonic() - self.started,
-        )
+        rtt_s, errors = self.rtt_s, self.session.errors
+        error = "; ".join(dict.fromkeys(errors)) if errors else ""
+        took_s = monotonic() - self.started
+        if rtt_s is None:
+            return Answer(self.target, False, None, None, error, took_s)
+        return Answer(self.target, True, rtt_s * 1000, result, error, took_s)
 
     def failed(self, error: Exception) -> None:
         """The conversation's own code raised; its message may hold what the device said."""

@@ -1,21 +1,25 @@
 """The sweep's loop: sends what conversations want to know, reads replies, judges time-outs.
 
 No future, task or timer per request: a reply finds its device by request-id in one dict, and
-requests of one time-out wait in one queue, oldest first. No request is judged before everything
-that arrived until its time was up has been read, and time in which this process did not run (or
-the whole machine) does not count: a loop held up by load must not take the living for dead.
+requests of one time-out wait in one queue, oldest first; the many that are answered at once never
+get so far. No request is judged before everything that arrived until its time was up has been read,
+and time in which this process did not run (or the whole machine) does not count: a loop held up by
+load must not take the living for dead.
+
+A packet costs Python's calls and look-ups, hardly the kernel's work: so what happens to each one
+stands in few functions, and the window is told once for all that were read together.
 """
 
 from __future__ import annotations
 
 import errno
-import heapq
 import random
 import select
 import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any
 
 from collectors.snmp.garbage import no_garbage_collected
@@ -27,6 +31,7 @@ from collectors.snmp.sweep.inbox import Inbox
 from collectors.snmp.sweep.pacing import BURST, REVIEW_S, Pace, Window
 from collectors.snmp.sweep.request_ids import RequestIds
 from collectors.snmp.sweep.sockets import granted, kernel_drops
+from collectors.snmp.sweep.waiting import Sent, Waiting
 
 _CHUNK = 256
 """Replies read before new devices get their turn."""
@@ -36,6 +41,8 @@ _GATHER_S = 0.001
 """With many on their way, replies are let gather so long: waking up costs more than reading."""
 _MOST_STEP_S = 0.1
 """More time than this between two looks at the sockets counts as this much."""
+_FRESH_S = 0.05
+"""A request without an answer is not looked at before; most have theirs by then."""
 _SMALLEST_PACKET = 512
 """Bytes of buffer that the kernel counts for the smallest packet."""
 _JITTER = 0.1
@@ -64,16 +71,16 @@ class Engine:
         self._counters = counters
         self._hand_over = hand_over
         self._pending: dict[bytes, Device] = {}
-        self._waiting: dict[float, deque[tuple[float, bytes, Device]]] = {}
-        self._sent: deque[tuple[float, bytes, Device]] = deque()
-        self._later: list[tuple[float, int, bytes, Device]] = []
+        self._sent: deque[Sent] = deque()
+        self._leaving: deque[Sent] = deque()
+        self._waiting = Waiting()
         self._ready: deque[Device] = deque()
-        self._open = self._young = self._number = 0
+        self._open = self._young = 0
         self._answers: list[Answer[Any]] = []
         smallest = min((granted(sock) for sock in sockets), default=0)
         self._window = Window(smallest)
         self._enough = max(_CHUNK, smallest // _SMALLEST_PACKET)
-        self._real = time.monotonic()
+        self._real = monotonic()
         self._now = 0.0
         self._pace = Pace(self._real)
         self._kernel_is_full = False
@@ -81,6 +88,8 @@ class Engine:
         self._since_mark = 0
         self._inbox = Inbox(self._pending, counters)
         self._ids = RequestIds()
+        self._trips = self._alive = 0
+        self._trips_s = 0.0
 
     def run(self) -> None:
         """Ask all devices until each has its answer, or `stopped` is set."""
@@ -96,12 +105,13 @@ class Engine:
                 self._send_waiting()
                 if not self._open and self._all_begun:
                     break
-                before = self._now
-                events = epoll.poll(self._wait_s())
+                before, wait_s = self._now, self._wait_s()
+                readable = list(self._sockets.values())
+                if wait_s or self._young < _MANY:
+                    readable = [self._sockets[number] for number, _ in epoll.poll(wait_s)]
                 self._tick()
                 if self._young >= _MANY:
                     time.sleep(_GATHER_S)
-                readable = [self._sockets[number] for number, _ in events]
                 self._judge(self._read(readable, before))
                 if self._real - reviewed > REVIEW_S:
                     reviewed = self._real
@@ -115,7 +125,7 @@ class Engine:
     # Time
 
     def _tick(self) -> None:
-        real = time.monotonic()
+        real = monotonic()
         self._now += min(real - self._real, _MOST_STEP_S)
         self._real = real
 
@@ -124,7 +134,7 @@ class Engine:
             return 0.001
         if self._may_begin() or (self._ready and self._young < self._window.size):
             return 0.001 if self._pace.allowed(self._real) < 1 else 0.0
-        return _MOST_WAIT_S if self._young == 0 and not self._later else 0.01
+        return _MOST_WAIT_S if self._young == 0 and not self._waiting.has_times else 0.01
 
     def _may_begin(self) -> bool:
         return not self._all_begun and self._young < self._window.size
@@ -167,8 +177,9 @@ class Engine:
 
     def _send(self, device: Device) -> bool:
         """Send the device's request; False if the kernel takes no more at the moment."""
-        request_id = self._ids.draw(self._pending)
-        sent_at = time.monotonic()
+        pending, now = self._pending, self._now
+        request_id = self._ids.draw(pending)
+        sent_at = monotonic()
         try:
             device.sock.sendto(device.request.packet(device.head, request_id), device.address)
         except OSError as error:
@@ -176,44 +187,33 @@ class Engine:
                 return False
             # No route, a firewall of our own: like a packet that was lost, and told at the end.
             device.fault = error.strerror or type(error).__name__
-        counters, now = self._counters, self._now
-        counters.sent += 1
+        self._counters.sent += 1
         if device.request_id:
-            device.older.append((device.request_id, device.sent_at))
-            counters.retried += 1
+            device.older = (*device.older, (device.request_id, device.sent_at))
+            self._counters.retried += 1
         device.tries += 1
         device.request_id = request_id
         device.sent_at = sent_at
         if device.hopeful and not device.young and (device.tries == 1 or device.rtt_s is not None):
             device.young = True
             self._young += 1
-        self._pending[request_id] = device
-        sent = (now, request_id, device)
+        pending[request_id] = device
         timeout_s = device.target.timeout_s
-        if now + timeout_s < device.deadline:
-            queue = self._waiting.get(timeout_s)
-            if queue is None:
-                queue = self._waiting[timeout_s] = deque()
-            queue.append(sent)
+        if timeout_s > _FRESH_S and now + timeout_s < device.deadline:
+            self._sent.append((now, request_id, device))
         else:
-            self._at(device.deadline, device)
-        self._sent.append(sent)
+            self._watch((now, request_id, device))
         return True
 
-    def _send_or_queue(self, device: Device) -> None:
-        """Send at once, in the place that its last request left."""
-        if not device.queued and not self._send(device):
-            self._queue(device)
+    def _watch(self, sent: Sent) -> None:
+        """This request is not answered at once."""
+        self._waiting.add(sent)
+        self._leaving.append(sent)
 
     def _queue(self, device: Device) -> None:
         """Send when there is room."""
         device.queued = True
         self._ready.append(device)
-
-    def _at(self, due: float, device: Device) -> None:
-        """Look at the device's request then, if it is still open."""
-        self._number += 1
-        heapq.heappush(self._later, (due, self._number, device.request_id, device))
 
     # Reading
 
@@ -233,35 +233,36 @@ class Engine:
 
     def _read_some(self, sock: socket.socket) -> bool:
         """Read replies of one socket; True if none is left there."""
-        match, take, receive = self._inbox.match, self._take, sock.recvfrom
-        for count in range(_CHUNK):
-            try:
-                data, address = receive(65535)
-            except BlockingIOError:
-                self._since_mark += count
-                return True
-            except OSError:  # an ICMP error about an earlier packet: nothing was read
-                continue
-            found = match(data, address)
-            if found is not None:
-                take(*found)
-        self._since_mark += _CHUNK
-        return False
+        count, drained = self._inbox.read(sock, _CHUNK, self._take)
+        self._since_mark += count
+        if self._trips:
+            self._window.answered(self._trips_s / self._trips, self._now, self._trips)
+            self._trips, self._trips_s = 0, 0.0
+        if self._alive:
+            self._window.judged(True, self._alive)
+            self._alive = 0
+        return drained
 
     def _take(self, device: Device, request_id: bytes, found: Any) -> None:
         """The answer to the device's open request, or to an earlier sending of it."""
-        now = time.monotonic()
-        sent_at = device.sent_at
+        trip_s = monotonic() - device.sent_at
         if device.older:
-            sent_at = dict(device.older).get(request_id, sent_at)
+            trip_s += device.sent_at - dict(device.older).get(request_id, device.sent_at)
             self._window.lost()
-        else:
-            self._window.answered(now - sent_at, self._now)
-        self._forget(device)
+            self._forget(device)
+        else:  # `_forget`, in place
+            self._trips += 1
+            self._trips_s += trip_s
+            del self._pending[request_id]
+            device.request_id = b""
+            device.tries = 0
+            if device.young:
+                device.young = False
+                self._young -= 1
         if device.rtt_s is None:
-            device.rtt_s = now - sent_at
+            device.rtt_s = trip_s
             device.hopeful = True
-            self._window.judged(True)
+            self._alive += 1
         self._step(device, found)
 
     def _forget(self, device: Device) -> None:
@@ -270,7 +271,7 @@ class Engine:
         if device.older:
             for older, _ in device.older:
                 self._pending.pop(older, None)
-            device.older.clear()
+            device.older = ()
         device.request_id = b""
         device.tries = 0
         self._grow_old(device)
@@ -289,10 +290,10 @@ class Engine:
         except Exception as error:  # the code of one conversation: it costs that device alone
             self._fail(device, error)
         else:
-            if self._now < device.deadline:
-                self._send_or_queue(device)
-            else:
+            if self._now >= device.deadline:
                 self._tell(device, TimeUpError())
+            elif not device.queued and not self._send(device):
+                self._queue(device)
 
     def _tell(self, device: Device, fault: Exception) -> None:
         """Tell the conversation that its request will not be answered."""
@@ -306,37 +307,46 @@ class Engine:
         else:
             if device.request is not before:
                 self._forget(device)
-            self._send_or_queue(device)
+            if not device.queued and not self._send(device):
+                self._queue(device)
 
     # Time-outs
 
     def _judge(self, read_until: float | None) -> None:
         """Judge the requests whose time was up before `read_until`."""
-        old = self._now - self._window.young_s
-        sent = self._sent
-        while sent and sent[0][0] < old:
-            _, request_id, device = sent[0]
-            if device.young and device.request_id is request_id:
-                if not self._window.may_leave(self._now):
-                    break
-                self._grow_old(device)
-            sent.popleft()
+        self._sift()
         if read_until is None:
             return
-        for timeout_s, queue in self._waiting.items():
-            while queue and queue[0][0] + timeout_s <= read_until:
-                _, request_id, device = queue.popleft()
-                if device.request_id is request_id:
-                    self._timed_out(device)
-        later = self._later
-        while later and later[0][0] <= read_until:
-            _, _, request_id, device = heapq.heappop(later)
-            if device.request_id is not request_id or device.queued:
+        for device in self._waiting.timed_out(read_until):
+            self._timed_out(device)
+        for device in self._waiting.due(read_until):
+            if device.queued:
                 continue
             if device.deadline <= read_until:
                 self._silent(device, TimeUpError())
             else:
                 self._queue(device)
+
+    def _sift(self) -> None:
+        """Forget the requests that were answered; the others no longer count as on their way when
+        they are old and the window allows it.
+        """
+        sent, old = self._sent, self._now - _FRESH_S
+        while sent:
+            since, request_id, device = sent[0]
+            if device.request_id is request_id:
+                if since > old:
+                    break
+                self._watch(sent[0])
+            sent.popleft()
+        leaving, old = self._leaving, self._now - self._window.young_s
+        while leaving and leaving[0][0] < old:
+            _, request_id, device = leaving[0]
+            if device.young and device.request_id is request_id:
+                if not self._window.may_leave(self._now):
+                    break
+                self._grow_old(device)
+            leaving.popleft()
 
     def _timed_out(self, device: Device) -> None:
         """Nothing came in time: once more, or the conversation is told."""
@@ -348,7 +358,7 @@ class Engine:
             self._silent(device, error)
         elif device.request.patient:
             again = self._now + _JITTER * _random() * device.target.timeout_s
-            self._at(min(again, device.deadline), device)
+            self._waiting.at(min(again, device.deadline), device)
         else:
             self._tell(device, error)
 
@@ -367,7 +377,8 @@ class Engine:
     # The end of a conversation
 
     def _finish(self, device: Device, result: Any) -> None:
-        self._forget(device)
+        if device.request_id:
+            self._forget(device)
         device.done = True
         self._open -= 1
         self._answers.append(device.answer(result))

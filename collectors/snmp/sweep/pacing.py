@@ -24,6 +24,7 @@ _REPLY_BYTES = 2304
 _FEW = 10
 _GROWTH = 0.05
 _SMOOTH = 50
+_KEPT = 1 - 1 / _SMOOTH
 _CREDIT = 16
 _SPARE = 0.1
 """Places given up for each answer at least; more where devices are silent to all sendings."""
@@ -50,20 +51,22 @@ class Window:
         self._alive, self._silent = 1.0, 0.0
         self._dead_per_answer = _SPARE
 
-    def answered(self, rtt_s: float, now: float) -> None:
-        """An answer came to a request that was sent once."""
-        self._answers += 1
-        self._seen += 1
-        self.rtt_s += (rtt_s - self.rtt_s) / min(self._seen, _SMOOTH)
-        if self._seen >= _SMOOTH and self.rtt_s < self._best_s:
-            self._best_s = self.rtt_s
+    def answered(self, rtt_s: float, now: float, count: int = 1) -> None:
+        """Answers came to `count` requests that were sent once, after `rtt_s` on average."""
+        self._answers += count
+        seen = self._seen = self._seen + count
+        weight = max(count / seen, 1 - _KEPT**count)
+        smoothed = self.rtt_s = self.rtt_s + (rtt_s - self.rtt_s) * weight
+        if seen >= _SMOOTH and smoothed < self._best_s:
+            self._best_s = smoothed
         # More on their way than leave within two round trips only wait in somebody's queue.
-        if self.rtt_s <= self._best_s * 1.5 + 0.001 and self.size < min(
-            self.most, 2 * RATE * self._best_s
-        ):
-            self.size += _GROWTH
+        best_s = self._best_s
+        if smoothed <= best_s * 1.5 + 0.001:
+            most = min(self.most, 2 * RATE * best_s)
+            if self.size < most:
+                self.size = min(self.size + _GROWTH * count, most + _GROWTH)
         self._last_answer = now
-        self._credit = min(self._credit + self._dead_per_answer, _CREDIT)
+        self._credit = min(self._credit + self._dead_per_answer * count, _CREDIT)
 
     def timed_out(self) -> None:
         """A request was not answered in time; its device may be dead, or somebody's queue full."""
@@ -73,12 +76,12 @@ class Window:
         """An answer came only to a request that was sent again."""
         self._losses += 1
 
-    def judged(self, answered: bool) -> None:
-        """A device answered its first request, or was silent to all sendings of it."""
+    def judged(self, answered: bool, count: int = 1) -> None:
+        """So many devices answered their first request, or were silent to all sendings of it."""
         if answered:
-            self._alive += 1
+            self._alive += count
         else:
-            self._silent += 1
+            self._silent += count
         if self._alive + self._silent > _MEMORY:
             self._alive, self._silent = self._alive / 2, self._silent / 2
         self._dead_per_answer = max(_SPARE, 3 * self._silent / self._alive)

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, zip_longest
+from math import gcd
 from typing import Any, TypeVar
 
 from collectors.snmp.model import V1, V2C, Answer, SweepFigures, Target
@@ -26,7 +27,8 @@ from collectors.snmp.sweep.sockets import BUFFER, SocketAddress, numeric, open_s
 T = TypeVar("T")
 _VERSIONS = {V1: 0, V2C: 1}
 _REMEMBERED = 500_000
-_chance = random.Random()  # noqa: S311 - decides nothing but the order
+_GOLDEN = (5**0.5 - 1) / 2
+_chance = random.Random()  # noqa: S311 - decides nothing but where to begin
 _Place = tuple[Target, int, SocketAddress]
 
 
@@ -78,7 +80,10 @@ class SweepPoller:
             try:
                 while (batch := await batches.get()) is not None:
                     for answer in batch:
-                        (silent.discard if answer.answered else silent.add)(answer.target.device_id)
+                        if not answer.answered:
+                            silent.add(answer.target.device_id)
+                        elif silent:
+                            silent.discard(answer.target.device_id)
                         yield answer
             finally:
                 engine.stopped = True
@@ -136,13 +141,27 @@ class SweepPoller:
         early, so that their time-outs run while others answer; one each in turn with the others,
         which shall not wait for them.
         """
-        mixed = _chance.sample(places, len(places))
+        mixed = list(_mixed(places))
         silent = [place for place in mixed if place[0].device_id in self._silent]
         if not silent:
             return iter(mixed)
         others = [place for place in mixed if place[0].device_id not in self._silent]
         pairs = chain.from_iterable(zip_longest(silent, others))
         return (place for place in pairs if place is not None)
+
+
+def _mixed(places: Sequence[_Place]) -> Iterator[_Place]:
+    """All of them from a random one on, each far from those before it: steps of the golden ratio
+    spread any few of them evenly, better than chance would and for less.
+    """
+    count = len(places)
+    step = round(count * _GOLDEN) or 1
+    while gcd(step, count) != 1:
+        step += 1
+    at = _chance.randrange(count) if count else 0
+    for _ in range(count):
+        yield places[at]
+        at = (at + step) % count
 
 
 async def _places(targets: Iterable[Target]) -> tuple[list[_Place], list[Answer[Any]]]:

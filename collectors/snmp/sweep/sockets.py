@@ -59,8 +59,8 @@ def numeric(address: str, port: int) -> tuple[int, SocketAddress] | None:
     """Family and socket address of a numeric IP address (`fe80::1%eth0` too); None for others."""
     try:
         if ":" not in address:
-            packed = socket.inet_pton(socket.AF_INET, address)
-            return socket.AF_INET, (socket.inet_ntop(socket.AF_INET, packed), port)
+            socket.inet_pton(socket.AF_INET, address)  # takes the one usual spelling alone
+            return socket.AF_INET, (address, port)
         ip = ipaddress.IPv6Address(address)
     except (OSError, ValueError, UnicodeError):
         return None
