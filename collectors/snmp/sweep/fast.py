@@ -26,7 +26,8 @@ _NO_ERROR = b"\x02\x01\x00\x02\x01\x00\x30"
 """error-status 0, error-index 0, and the tag of the varbinds' list."""
 
 _OCTETS, _SIGNED, _UNSIGNED, _OTHER = range(4)
-_UNSIGNED_SIZES = {COUNTER32: 4, GAUGE32: 4, TICKS: 4, COUNTER64: 8}
+UNSIGNED_SIZES = {COUNTER32: 4, GAUGE32: 4, TICKS: 4, COUNTER64: 8}
+"""Octets of the largest value of these types."""
 _HEADS = 256
 _CELLS = 4096
 
@@ -116,7 +117,7 @@ def _head_of(head: bytes) -> Head | None:
         return _OCTETS, length
     if tag == 0x02 and 0 < length < 5:
         return _SIGNED, length
-    if tag in _UNSIGNED_SIZES and 0 < length <= _UNSIGNED_SIZES[tag]:
+    if tag in UNSIGNED_SIZES and 0 < length <= UNSIGNED_SIZES[tag]:
         return _UNSIGNED, length
     return _OTHER, length
 

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from collectors.snmp.model import Oid, Question, RawValue
 from collectors.snmp.sweep import ber
-from collectors.snmp.sweep.fast import Column, Expected, Rows, read_values
+from collectors.snmp.sweep.fast import Column, Rows
+from collectors.snmp.sweep.shapes import Scalars
 
 ROOM = 1420
 """Bytes that the varbinds of a reply may take so that it is not split on its way: Ethernet leaves
@@ -87,12 +88,12 @@ class Get(Template):
         self.oids = tuple(oids)
         self.positions = tuple(positions)
         self.begin = positions[0] if positions else 0
-        self.expected = tuple(map(Expected, contents))
+        self.expected = Scalars(contents)
         self.most_pairs = len(contents)
 
     def read(self, data: bytes, at: int) -> list[RawValue | None] | None:
         """See `Request.read`."""
-        return read_values(data, at, self.expected)
+        return self.expected.read(data, at)
 
     def without(self, place: int) -> Get:
         """This one without its OID at `place`, which counts from 0."""

@@ -12,6 +12,7 @@ from pyasn1.type import namedtype, tag, univ
 from collectors.snmp.sweep import ber
 from collectors.snmp.sweep.fast import Expected, open_envelope, read_values
 from collectors.snmp.sweep.requests import TablePlan, head_of
+from collectors.snmp.sweep.shapes import Scalars
 from collectors.snmp.sweep.tables import Walk
 
 
@@ -30,6 +31,7 @@ WIDTH = {ber.COUNTER32: 32, ber.GAUGE32: 32, ber.TICKS: 32, ber.COUNTER64: 64}
 
 KEYS = ((1, 3, 6, 1, 2, 1, 1, 1, 0), (1, 3, 6, 1, 2, 1, 1, 3, 0), (1, 3, 6, 1, 4, 1, 99999, 7))
 EXPECTED = [Expected(ber.oid_content(key)) for key in KEYS]
+SCALARS = Scalars([ber.oid_content(key) for key in KEYS])
 """Shared by all examples, as one Question's is by all devices."""
 HEAD = head_of(1, "public")
 PLAN = TablePlan([(1, 3, 6, 1, 9, 1), (1, 3, 6, 1, 9, 2)])
@@ -75,6 +77,8 @@ def check_fast_scalars(packet: bytes) -> bool:
     """Whatever the fast reading of KEYS takes, the general one reads too; says if it took it."""
     envelope = opened(packet)
     values = envelope and read_values(packet, envelope[2], EXPECTED)
+    assert not envelope or SCALARS.read(packet, envelope[2]) == values
+    assert not envelope or SCALARS.read(packet, envelope[2]) == values  # by its shape
     if not values:
         return False
     found = ber.decode_response(packet)
