@@ -37,6 +37,7 @@ def checked_question(
     of: Mapping[str, Aggregate],
     start: datetime,
     end: datetime,
+    *,
     by: Sequence[str],
     every_s: int,
     where: Mapping[str, str] | None,
@@ -72,9 +73,7 @@ def checked_question(
 def _check(shape: Measurement, one: Aggregate) -> None:
     kind = shape.fields[one.field]
     if one.how not in (COUNT, LAST, *_NUMBERS):
-        raise StoreError(
-            f"no figure {one.how!r}; there are {', '.join((COUNT, *_NUMBERS, LAST))}"
-        )
+        raise StoreError(f"no figure {one.how!r}; there are {', '.join((COUNT, *_NUMBERS, LAST))}")
     if one.how in _NUMBERS and kind not in (int, float):
         raise StoreError(f"{shape.name}.{one.field} is no number: it has no {one.how}")
     if one.equals is None:

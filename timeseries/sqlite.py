@@ -3,41 +3,46 @@
 One file a UTC day holds the raw rows (to forget a day is to unlink its file); `latest.db` holds
 the newest row of every combination of tags. A poll is one transaction over both, fsynced. Raw
 rows are keyed (time, tags), so a poll is appended and one device's day is a seek per poll.
+`rollups.db` holds the rollups, keyed (tags, time), with a lock of its own: a poll never waits
+until they are written.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from urllib.parse import quote
 
 from farola.errors import StoreError
-from timeseries import tables
-from timeseries.base import SCHEMA, Batch, Health, Measurement, Table
-from timeseries.checking import (
-    Rows,
-    checked,
-    checked_query,
-    to_ms,
+from timeseries import sqlite_aggregates, tables
+from timeseries.asking import Question, checked_question
+from timeseries.base import SCHEMA, Aggregate, Batch, Health, Measurement, Table
+from timeseries.checking import Rows, checked, checked_query, measurement_named, to_ms
+from timeseries.sqlite_aggregates import Row
+from timeseries.sqlite_files import (
+    DAY_MS,
+    LATEST,
+    ROLLUPS,
+    MovedError,
+    Writer,
+    day_path,
+    days_in,
+    named_faults,
+    nearest_folder,
+    patiently,
+    reading,
 )
 
-DAY_MS = 86_400_000
-LOCK_WAIT_S = 30.0
-LATEST = "latest.db"
 ROWS_LOOKED_AT = 1000
 """Rows of each table that `health` reads."""
-DAMAGED = "the file is damaged: move it away, or restore it from a backup"
 
 
 class SqliteStore:
@@ -47,24 +52,28 @@ class SqliteStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock = threading.Lock()
-        self._writer: tuple[int, sqlite3.Connection] | None = None
+        self._raw = _Held()
+        self._rollups = _Held()
 
     def write(self, batches: Sequence[Batch]) -> int:
-        """Keep all rows: one transaction for each UTC day in them (a poll has one day).
+        """Keep all rows: one transaction for each UTC day in them (a poll has one day), and one for
+        all rollups.
 
         On return they survive a kill and a power cut. Raises StoreError; what was committed
         by then stays, and writing the same again is harmless.
         """
         kept = [rows for rows in map(checked, batches) if rows.times]
         days: dict[int, list[Rows]] = defaultdict(list)
+        rollups = [rows for rows in kept if rows.measurement.is_rollup]
         for rows in kept:
-            for day, part in _by_day(rows):
-                days[day].append(part)
-        with self._lock:
-            for day in sorted(days):
-                with self._named_faults(self._path(day)):
-                    _patiently(partial(self._write_day, day, days[day]))
+            if not rows.measurement.is_rollup:
+                for day, part in _by_day(rows):
+                    days[day].append(part)
+        for day in sorted(days):
+            path = day_path(self.folder, day)
+            self._raw.write(path, days[day], self.folder / LATEST)
+        if rollups:
+            self._rollups.write(self.folder / ROLLUPS, rollups)
         return sum(len(rows.times) for rows in kept)
 
     def latest(
@@ -76,8 +85,8 @@ class SqliteStore:
     ) -> Table:
         """For each combination of tags its newest row (not older than `since`), by tags."""
         shape, names, tags = checked_query(measurement, fields, where)
-        found: list[tuple[object, ...]] = []
-        with self._reading(self.folder / LATEST) as connection:
+        found: list[Row] = []
+        with reading(self.folder / (ROLLUPS if shape.is_rollup else LATEST)) as connection:
             if connection:
                 query, values = tables.latest(
                     shape,
@@ -99,43 +108,68 @@ class SqliteStore:
     ) -> Table:
         """Rows whose tags equal `where`, by time then tags."""
         shape, names, tags = checked_query(measurement, fields, where)
-        first, after = to_ms(start), to_ms(end)
-        found: list[tuple[object, ...]] = []
-        with self._named_faults(self.folder):
-            self._nearest()
-        for day, path in self.days():
-            if first < (day + 1) * DAY_MS and day * DAY_MS < after:
-                with self._reading(path) as connection:
-                    present = tables.columns(connection, shape) if connection else frozenset()
-                    if connection and present.intersection(names):
-                        query, values = tables.series(shape, names, present, tags, (first, after))
-                        found += connection.execute(query, values)
+        between = to_ms(start), to_ms(end)
+        found: list[Row] = []
+        for connection, present in self._files(shape, *between):
+            if present.intersection(names):
+                query, values = tables.series(shape, names, present, tags, between)
+                found += connection.execute(query, values)
         return _table(shape, names, found)
+
+    def aggregates(
+        self,
+        measurement: str,
+        of: Mapping[str, Aggregate],
+        start: datetime,
+        end: datetime,
+        *,
+        by: Sequence[str] = (),
+        every_s: int = 0,
+        where: Mapping[str, str] | None = None,
+    ) -> Table:
+        """Figures of the rows in each window of `every_s` seconds from `start` on (0: one window
+        until `end`), for each combination of the tags in `by`, by time then those tags.
+
+        SQLite makes them file by file; a sum of whole numbers ends at the greatest that 64 bits
+        hold, one of floats that is infinite is None.
+        """
+        question = checked_question(
+            measurement, of, start, end, by=by, every_s=every_s, where=where
+        )
+        files = self._files(question.shape, question.start, question.end)
+        parts = (
+            _figures(connection, question, present)
+            for connection, present in files
+            if present.intersection(question.fields)
+        )
+        return sqlite_aggregates.to_table(question, sqlite_aggregates.joined(question, parts))
+
+    def times(self, measurement: str, start: datetime, end: datetime) -> list[int]:
+        """The distinct times of the rows in [start, end), ascending, in milliseconds since 1970."""
+        shape, between = measurement_named(measurement), (to_ms(start), to_ms(end))
+        found: set[int] = set()
+        for connection, present in self._files(shape, *between):
+            if present:
+                found.update(t for (t,) in connection.execute(tables.times(shape), between))
+        return sorted(found)
 
     def days(self) -> list[tuple[int, Path]]:
         """The raw files there are: day (days since 1970, UTC) and path, oldest first."""
-        found = []
-        for path in self.folder.glob("raw-*.db"):
-            try:
-                day = datetime.strptime(path.stem, "raw-%Y-%m-%d").replace(tzinfo=UTC)
-            except ValueError:
-                continue
-            found.append((int(day.timestamp()) * 1000 // DAY_MS, path))
-        return sorted(found)
+        return days_in(self.folder)
 
     def health(self) -> Health:
         """Whether the folder can be written to, whether the files that the next poll goes to can be
         written and their newest rows read, how many days there are and their size.
         """
         try:
-            nearest = self._nearest()
+            nearest = nearest_folder(self.folder)
             for path in (nearest, *self._in_use()):
                 if not os.access(path, os.W_OK):
                     return Health(False, "sqlite", f"{path} cannot be written to")
             for path in self._in_use():
-                with self._reading(path) as connection:
+                with reading(path) as connection:
                     if connection:
-                        _read_a_little(connection, newest=path.name != LATEST)
+                        _read_a_little(connection, newest=path.name.startswith("raw-"))
             size = sum(p.stat().st_size for p in self.folder.glob("*.db*"))
             free = shutil.disk_usage(nearest).free
         except (StoreError, OSError) as error:
@@ -149,117 +183,108 @@ class SqliteStore:
         )
 
     def close(self) -> None:
-        """Close the writing connection; the next write opens it again."""
-        with self._lock:
-            self._close_writer()
+        """Close the writing connections; the next write opens them again."""
+        self._raw.close()
+        self._rollups.close()
 
-    def _nearest(self) -> Path:
-        """The folder, or what there is of the way to it. StoreError where a file is in the way."""
-        nearest = next(p for p in (self.folder, *self.folder.parents) if p.exists())
-        if not nearest.is_dir():
-            raise StoreError(f"{nearest} is a file, not a folder: move it away")
-        return nearest
+    def _files(
+        self, shape: Measurement, first: int, after: int
+    ) -> Iterator[tuple[sqlite3.Connection, frozenset[str]]]:
+        """The files that hold rows of that time, oldest first, open to read, and their columns."""
+        with named_faults(self.folder / LATEST):
+            nearest_folder(self.folder)
+        if shape.is_rollup:
+            paths = [self.folder / ROLLUPS]
+        else:
+            paths = [
+                path
+                for day, path in self.days()
+                if first < (day + 1) * DAY_MS and day * DAY_MS < after
+            ]
+        for path in paths:
+            with reading(path) as connection:
+                if connection:
+                    yield connection, tables.columns(connection, shape)
 
     def _in_use(self) -> list[Path]:
-        """The files that polls are written to now: latest, today's, and the newest."""
+        """The files that are written to now: latest, rollups, today's, and the newest."""
         days = self.days()
         today = int(time.time() * 1000) // DAY_MS
         used = [path for day, path in days if day == today or day == days[-1][0]]
-        latest = self.folder / LATEST
-        return [latest, *used] if latest.exists() else used
+        others = [self.folder / name for name in (LATEST, ROLLUPS)]
+        return [*(path for path in others if path.exists()), *used]
 
-    def _path(self, day: int) -> Path:
-        date = datetime.fromtimestamp(day * DAY_MS / 1000, UTC).date()
-        return self.folder / f"raw-{date.isoformat()}.db"
 
-    def _write_day(self, day: int, parts: Sequence[Rows]) -> None:
-        connection = self._connection(day)
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for rows in parts:
-                fields = tuple(rows.fields)
-                by_key = itemgetter(*range(1 + len(rows.tags)))
-                # In the key's order, so that pages fill up instead of splitting.
-                values = sorted(
-                    zip(rows.times, *rows.tags, *rows.fields.values(), strict=True), key=by_key
-                )
-                for schema, statement in (
-                    ("main", tables.upsert_raw(rows.measurement, fields)),
-                    ("latest", tables.upsert_latest(rows.measurement, fields)),
-                ):
-                    tables.prepare(connection, schema, rows.measurement)
-                    connection.executemany(statement, values)
-            # Raw rows first, latest second: a kill in between leaves `latest` one poll behind,
-            # of a write that was not acknowledged and will be made again.
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+class _Held:
+    """The file that was last written to, kept open for the next write; one thread at a time."""
 
-    def _connection(self, day: int) -> sqlite3.Connection:
-        path = self._path(day)
-        if self._writer and self._writer[0] == day and path.exists():
-            return self._writer[1]
-        self._close_writer()
-        self._nearest()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False
-        )
-        try:
-            for schema, file in (("main", path), ("latest", self.folder / LATEST)):
-                with _damage_named(file):
-                    if schema == "latest":
-                        connection.execute("ATTACH DATABASE ? AS latest", (str(file),))
-                    connection.execute(f"PRAGMA {schema}.journal_mode=WAL")
-                connection.execute(f"PRAGMA {schema}.synchronous=FULL")
-                connection.execute(f"PRAGMA {schema}.cache_size=-65536")
-        except BaseException:
-            connection.close()
-            raise
-        self._writer = (day, connection)
-        return connection
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._writer: Writer | None = None
 
-    def _close_writer(self) -> None:
+    def write(self, path: Path, parts: Sequence[Rows], latest: Path | None = None) -> None:
+        """All `parts` into `path`, and into `latest` what is newer there: one transaction."""
+        with self._lock, named_faults(path):
+            while True:
+                try:
+                    return patiently(partial(self._try, path, parts, latest))
+                except MovedError:
+                    self._close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         if self._writer:
-            self._writer[1].close()
+            self._writer.close()
             self._writer = None
 
-    @contextmanager
-    def _reading(self, path: Path) -> Iterator[sqlite3.Connection | None]:
-        """A connection that cannot write, or None where nothing was written yet."""
-        with self._named_faults(path):
-            if not path.exists():
-                self._nearest()
-                yield None
-                return
-            uri = f"file:{quote(str(path))}?mode=ro"
-            with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_WAIT_S)) as connection:
-                # The first look may meet a last writer that is closing; later ones cannot.
-                _patiently(lambda: connection.execute("SELECT 1 FROM sqlite_master").close())
-                yield connection
+    def _try(self, path: Path, parts: Sequence[Rows], latest: Path | None) -> None:
+        if self._writer is None or self._writer.path != path or not self._writer.in_place():
+            self._close()
+            self._writer = Writer(path, latest)
+        # Raw rows are committed first, latest second: a kill in between leaves `latest` one poll
+        # behind, of a write that was not acknowledged and will be made again.
+        with self._writer.transaction() as connection:
+            for rows in parts:
+                _put(connection, rows, latest is not None)
 
-    @contextmanager
-    def _named_faults(self, path: Path) -> Iterator[None]:
-        """Turn SQLite's errors into one line that says which file and what to do."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            text = str(error)
-            if "full" in text:
-                remedy = "free space on that disk; the batch was not kept"
-            elif "locked" in text:
-                remedy = f"another process has held it for {LOCK_WAIT_S:.0f} s: end that one"
-            elif _is_damage(error):
-                remedy = DAMAGED
-            else:
-                remedy = "check that the folder exists and belongs to you"
-            raise StoreError(f"{path}: {text}; {remedy}") from None
-        except OSError as error:
-            raise StoreError(
-                f"{self.folder}: {error.strerror}; check that the folder belongs to you"
-            ) from None
+
+def _put(connection: sqlite3.Connection, rows: Rows, latest: bool) -> None:
+    shape, fields = rows.measurement, tuple(rows.fields)
+    tags = range(1, 1 + len(rows.tags))
+    # In the key's order, so that pages fill up instead of splitting.
+    by_key = itemgetter(*tags, 0) if shape.is_rollup else itemgetter(0, *tags)
+    values = sorted(zip(rows.times, *rows.tags, *rows.fields.values(), strict=True), key=by_key)
+    tables.prepare(connection, "main", shape)
+    connection.executemany(tables.upsert(shape, fields), values)
+    if latest:
+        tables.prepare(connection, "latest", shape)
+        connection.executemany(tables.upsert_latest(shape, fields), values)
+
+
+def _figures(
+    connection: sqlite3.Connection, question: Question, present: Collection[str]
+) -> list[Row]:
+    """What one file has of `question`: figures, then (time, value) of each `last`."""
+    statement = sqlite_aggregates.figures(question, present)
+    try:
+        rows = connection.execute(statement.text, statement.values).fetchall()
+    except sqlite3.OperationalError as error:
+        if "integer overflow" not in str(error):
+            raise
+        statement = sqlite_aggregates.figures(question, present, exact=False)
+        rows = connection.execute(statement.text, statement.values).fetchall()
+    keys = 1 + len(question.by)
+    for field in sqlite_aggregates.asked_last(question):
+        newest: dict[Row, Row] = {}
+        if field in present:
+            statement = sqlite_aggregates.newest(question, field)
+            for row in connection.execute(statement.text, statement.values):
+                newest[row[:keys]] = row[keys:]
+        rows = [(*row, newest.get(row[:keys])) for row in rows]
+    return rows
 
 
 def _read_a_little(connection: sqlite3.Connection, *, newest: bool) -> None:
@@ -273,38 +298,6 @@ def _read_a_little(connection: sqlite3.Connection, *, newest: bool) -> None:
         connection.execute(query).fetchall()
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    return any(word in str(error) for word in ("not a database", "malformed"))
-
-
-@contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    """Say of two files that are opened together which is damaged."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if not _is_damage(error):
-            raise
-        raise StoreError(f"{path}: {error}; {DAMAGED}") from None
-
-
-def _patiently(action: Callable[[], None]) -> None:
-    """Do `action`, again while another process holds the file.
-
-    SQLite's own time-out does not cover a file that becomes WAL, nor the moment in which its
-    last connection closes: there it says "locked" at once.
-    """
-    give_up = time.monotonic() + LOCK_WAIT_S
-    while True:
-        try:
-            return action()
-        except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() >= give_up:
-                raise
-            time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - only to fall out of step
-
-
 def _by_day(rows: Rows) -> list[tuple[int, Rows]]:
     """`rows` split by UTC day; a poll lies in one."""
     first, last = min(rows.times) // DAY_MS, max(rows.times) // DAY_MS
@@ -316,7 +309,7 @@ def _by_day(rows: Rows) -> list[tuple[int, Rows]]:
     return [(day, rows.take(keep)) for day, keep in members.items()]
 
 
-def _table(shape: Measurement, names: Sequence[str], found: Sequence[tuple[object, ...]]) -> Table:
+def _table(shape: Measurement, names: Sequence[str], found: Sequence[Row]) -> Table:
     """Columns of the rows `found` (time, tags, fields), booleans made booleans again."""
     columns = [list(column) for column in zip(*found, strict=True)] if found else None
     return tables.to_table(shape, names, columns)

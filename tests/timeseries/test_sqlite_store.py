@@ -318,7 +318,8 @@ def test_every_measurement_becomes_a_table_without_rowid(tmp_path: Path) -> None
         connection = sqlite3.connect(path)
         made = connection.execute("SELECT sql FROM sqlite_master").fetchall()
         connection.close()
-        assert len(made) == len(SCHEMA)
+        rollups = path.name == "rollups.db"
+        assert len(made) == sum(shape.is_rollup == rollups for shape in SCHEMA.values())
         assert all(sql.endswith("WITHOUT ROWID") for (sql,) in made)
     store.close()
 
