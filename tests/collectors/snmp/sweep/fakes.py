@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 import socket
 import threading
 import time
@@ -26,12 +27,15 @@ DESCR = (1, 3, 6, 1, 2, 1, 1, 1, 0)
 
 
 class Request(NamedTuple):
-    """What was asked: `repetitions` of GETBULK, 0 for GET, None for GETNEXT."""
+    """What was asked: `repetitions` of GETBULK, 0 for GET, None for GETNEXT; the first `once`
+    OIDs are not repeated.
+    """
 
     module: object
     message: object
     oids: list
     repetitions: int | None
+    once: int = 0
 
     def answer(self, pairs=(), status=0, place=0, change=lambda _message, _pdu: None) -> bytes:
         """A response; values are bytes or int, or pysnmp's own."""
@@ -54,10 +58,11 @@ def decode(packet: bytes) -> Request:
     message, _ = decoder.decode(packet, asn1Spec=module.Message())
     pdu = module.apiMessage.get_pdu(message)
     oids = [tuple(oid) for oid, _ in module.apiPDU.get_varbinds(pdu)]
-    repetitions = None if pdu.tagSet == module.GetNextRequestPDU.tagSet else 0
+    repetitions, once = None if pdu.tagSet == module.GetNextRequestPDU.tagSet else 0, 0
     if module is V2C and pdu.tagSet == V2C.GetBulkRequestPDU.tagSet:
         repetitions = int(V2C.apiBulkPDU.get_max_repetitions(pdu))
-    return Request(module, message, oids, repetitions)
+        once = int(V2C.apiBulkPDU.get_non_repeaters(pdu))
+    return Request(module, message, oids, repetitions, once)
 
 
 @contextmanager
@@ -104,13 +109,17 @@ def table_agent(table, limit=10_000, delay_s=0.0):
     oids = sorted(table)
 
     def after(oid):
-        return next((known for known in oids if known > oid), None)
+        place = bisect.bisect_right(oids, oid)
+        return oids[place] if place < len(oids) else None
 
     def handle(request):
         time.sleep(delay_s)
         if request.repetitions == 0:
             return request.answer([(oid, table.get(oid, endOfMibView)) for oid in request.oids])
-        pairs, last = [], list(request.oids)
+        pairs, last = [], list(request.oids[request.once :])
+        for oid in request.oids[: request.once]:
+            found = after(oid)
+            pairs.append((found or oid, table[found] if found else endOfMibView))
         for _ in range(request.repetitions or 1):
             for place, oid in enumerate(last):
                 found = after(oid)
