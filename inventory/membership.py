@@ -33,6 +33,7 @@ class Membership:
 
     stays: Mapping[str, Sequence[Stay]] = field(default_factory=dict)
     groups: Mapping[str, Sequence[Group]] = field(default_factory=dict)
+    """As they are now."""
 
     def stays_in(self, device: str, start: int, end: int) -> list[Stay]:
         """The device's stays cut to that time. Its first one ever counts from always: a device is
@@ -51,8 +52,7 @@ class Membership:
 def membership(session: Session) -> Membership:
     """All that the inventory knows of it, retired devices and sites too.
 
-    A site is in the neighbourhood that its position lies in now: neighbourhoods that are imported
-    anew change it for the time from then on.
+    The groups of a site are those of now: whoever needs them as they were keeps them.
     """
     known = sites(session)
     groups: dict[str, list[Group]] = {one.id: [(SITE, one.id)] for one in known}

@@ -6,24 +6,21 @@ meanwhile: so late rows reopen their hour by themselves, whatever is killed in b
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from farola.errors import StoreError
+from timeseries.sqlite_files import LOCK_WAIT_S, named_faults, patiently
 from timeseries.windows import Window, day_of, hour_of
 
 T = TypeVar("T")
 FILE_NAME = "marks.db"
 ROLLED_UP = frozenset({"device", "interface", "radio"})
 """The measurements whose rows are rolled up: times of others need no mark."""
-LOCK_WAIT_S = 30.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS hour (start INTEGER PRIMARY KEY, end INTEGER, version INTEGER);
 CREATE TABLE IF NOT EXISTS day (start INTEGER PRIMARY KEY, end INTEGER, version INTEGER);
@@ -139,7 +136,7 @@ class Marks:
                 self._connection = None
 
     def _mark(self, hours: Iterable[Window]) -> None:
-        with self._named_faults(), self._lock:
+        with named_faults(self._path), self._lock:
             connection = self._opened()
             # Another process may have taken hours since: then its commit shows.
             (version,) = connection.execute("PRAGMA data_version").fetchone()
@@ -180,7 +177,7 @@ class Marks:
     def _transaction(
         self, work: Callable[[sqlite3.Connection], T], *, forget_marked: bool = False
     ) -> T:
-        with self._named_faults(), self._lock:
+        with named_faults(self._path), self._lock:
             if forget_marked:
                 self._marked.clear()
             return _committed(self._opened(), work)
@@ -197,28 +194,14 @@ class Marks:
             self._path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False
         )
         try:
-            _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
+            patiently(lambda: connection.execute("PRAGMA journal_mode=WAL").close())
             connection.execute("PRAGMA synchronous=FULL")
-            _patiently(lambda: connection.executescript(_TABLES))
+            patiently(lambda: connection.executescript(_TABLES).close())
         except BaseException:
             connection.close()
             raise
         self._connection = connection
         return connection
-
-    @contextmanager
-    def _named_faults(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"{self._path}: {error}; free its disk, or move the file away and make the rollups "
-                "again with `farola store rollup --from DAY`"
-            ) from None
-        except OSError as error:
-            raise StoreError(
-                f"{self._path}: {error.strerror}; check that the folder belongs to you"
-            ) from None
 
 
 def _next_version(connection: sqlite3.Connection) -> None:
@@ -237,7 +220,7 @@ def _forget(connection: sqlite3.Connection, table: str, mark: Mark) -> bool:
 
 def _committed(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
     """Do `work` in one transaction."""
-    _patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+    patiently(lambda: connection.execute("BEGIN IMMEDIATE").close())
     try:
         found = work(connection)
         connection.execute("COMMIT")
@@ -246,18 +229,3 @@ def _committed(connection: sqlite3.Connection, work: Callable[[sqlite3.Connectio
             connection.execute("ROLLBACK")
         raise
     return found
-
-
-def _patiently(action: Callable[[], object]) -> None:
-    """Do `action`, again while another process makes or leaves the file (see `SqliteStore`)."""
-    give_up = time.monotonic() + LOCK_WAIT_S
-    while True:
-        try:
-            action()
-        except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() >= give_up:
-                raise
-            time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - only to fall out of step
-        else:
-            return

@@ -6,7 +6,7 @@ docs/timeseries.md tells what each field is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from timeseries.base import COUNT, LAST, MOST, SCHEMA, SUM, Aggregate, Batch, Table, Value
@@ -130,24 +130,10 @@ class Groups:
                     before = sums[place]
                     sums[place] = value if before is None else before + value
 
-    def rows(self, at_ms: int, before: Table) -> Batch:
-        """The groups' rows of the hour. `before` are those that are kept of it now: what they sum
-        up and is no more, such as a group without devices, becomes 0, as None would keep it.
-        """
-        kept = zip(before.tags.get("kind", ()), before.tags.get("group", ()), strict=True)
-        old = {group: row for row, group in enumerate(kept)}
-        for group in old:
-            self._place(group)
-        fields: dict[str, list[Value]] = {"devices": [*map(len, self._members)]}
-        for name, sums in self._sums.items():
-            column: list[Value] = [*sums]
-            was = before.fields.get(name)
-            if was is not None and _joined(name) == SUM:
-                for group, row in old.items():
-                    place = self._names[group]
-                    if column[place] is None and was[row] is not None:
-                        column[place] = 0
-            fields[name] = column
+    def rows(self, at_ms: int) -> Batch:
+        """The groups' rows of the hour."""
+        fields: dict[str, list[Value]] = {name: [*sums] for name, sums in self._sums.items()}
+        fields["devices"] = [*map(len, self._members)]
         return Batch(
             "group_hour",
             [at_ms] * len(self._names),
@@ -166,6 +152,11 @@ class Groups:
             for sums in self._sums.values():
                 sums.append(None)
         return place
+
+
+def always(groups: Sequence[tuple[str, str]]) -> GroupsOf:
+    """The same groups, whichever device it is."""
+    return lambda _device: groups
 
 
 def _told(
