@@ -6,23 +6,25 @@ InfluxQL over `/query`: the one pair that all versions share.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from farola.errors import StoreError
-from farola.settings import Settings, StoreSettings
-from timeseries.base import Batch, Health, Table
-from timeseries.checking import (
-    checked,
-    checked_query,
-    to_ms,
-)
-from timeseries.influx_http import Server
-from timeseries.influxql import newest, quoted, select, to_table
-from timeseries.lines import bodies
+from farola.settings import StoreSettings
+from timeseries.asking import checked_question
+from timeseries.base import SCHEMA, Aggregate, Batch, Health, Measurement, Table
+from timeseries.checking import checked, checked_query, to_ms
+from timeseries.influx_figures import figures
+from timeseries.influx_http import FIGURES_MS, GZIP, Server
+from timeseries.influx_latest import latest_rows
+from timeseries.influx_setup import PROBE, prepare
+from timeseries.influx_versions import works_there
+from timeseries.influxql import condition, rows, select, to_table
+from timeseries.lines import bodies, measurement_of
 
-PROBE = 'SELECT "devices" FROM "poll" WHERE time >= now() - 1h LIMIT 1'
-"""Fails where the database is missing or we may not read it (1.6 answers SHOW with nothing)."""
+__all__ = ["InfluxStore", "prepare"]
 
 
 class InfluxStore:
@@ -41,8 +43,24 @@ class InfluxStore:
         """
         kept = [checked(batch) for batch in batches]
         for body in bodies(kept):
-            self._server.write(body)
+            self.send(body)
         return sum(len(rows.times) for rows in kept)
+
+    def send(self, body: bytes, gzipped: bool = False) -> None:
+        """Send line protocol as `timeseries.lines.bodies` makes it, to the bucket of its rows; on
+        return the server has acknowledged it.
+
+        Raises
+        ------
+        RefusedError
+            The server answered, and not with success; a StoreError with `status`.
+        StoreError
+            It did not answer.
+        """
+        start = zlib.decompressobj(GZIP).decompress(body, 200) if gzipped else body[:200]
+        shape = SCHEMA.get(measurement_of(start))
+        bucket = self._bucket(shape) if shape else self._server.bucket
+        self._server.write(body, bucket, gzipped)
 
     def latest(
         self,
@@ -53,9 +71,9 @@ class InfluxStore:
     ) -> Table:
         """For each combination of tags its newest row (not older than `since`), by tags."""
         shape, names, tags = checked_query(measurement, fields, where)
-        # All fields are asked for, as InfluxQL skips rows that have none of those named.
-        statement = select(shape, list(shape.fields), tags, to_ms(since) if since else None)
-        return to_table(shape, names, self._server.query(newest(statement)), by_time=False)
+        query = partial(self._server.query, bucket=self._bucket(shape))
+        found = latest_rows(query, shape, tags, to_ms(since) if since else None)
+        return _picked(to_table(shape, list(shape.fields), found, by_time=False), names)
 
     def series(
         self,
@@ -67,8 +85,27 @@ class InfluxStore:
     ) -> Table:
         """Rows whose tags equal `where`, by time then tags."""
         shape, names, tags = checked_query(measurement, fields, where)
-        statement = select(shape, names, tags, to_ms(start), to_ms(end))
-        return to_table(shape, names, self._server.query(statement), by_time=True)
+        statement = select(shape, names, condition(tags, to_ms(start), to_ms(end)))
+        answer = self._server.query(statement, self._bucket(shape))
+        return to_table(shape, names, rows(shape, names, answer), by_time=True)
+
+    def aggregates(
+        self,
+        measurement: str,
+        of: Mapping[str, Aggregate],
+        start: datetime,
+        end: datetime,
+        *,
+        by: Sequence[str] = (),
+        every_s: int = 0,
+        where: Mapping[str, str] | None = None,
+    ) -> Table:
+        """Figures of the rows in each window, by the server; see `Store.aggregates`."""
+        question = checked_question(
+            measurement, of, start, end, by=by, every_s=every_s, where=where
+        )
+        bucket = self._bucket(question.shape)
+        return figures(partial(self._server.query, bucket=bucket, wait_ms=FIGURES_MS), question)
 
     def health(self) -> Health:
         """The server's version, and whether it lets us write to and read this database."""
@@ -78,48 +115,16 @@ class InfluxStore:
             self._server.query(PROBE)
         except StoreError as error:
             return Health(False, "influx", str(error))
-        return Health(True, "influx", f"InfluxDB {version}, {self._server.described()}")
+        works = works_there(version)
+        return Health(True, "influx", f"InfluxDB {version}, {self._server.described()}; {works}")
 
     def close(self) -> None:
         """Close the connections to the server."""
         self._server.close()
 
+    def _bucket(self, shape: Measurement) -> str:
+        return self._server.rollup_bucket if shape.is_rollup else self._server.bucket
 
-def prepare(settings: Settings, token: str = "") -> str:
-    """Create the database that `[store] bucket` names; return one line saying what was done.
 
-    On InfluxDB 1.x `CREATE DATABASE` and, unless it is `autogen`, a retention policy that keeps
-    rows for ever; both change nothing where they exist. InfluxDB 3 makes a database at the first
-    write. InfluxDB 2.x needs an operator's token, which Farola does not hold: the error names the
-    command to run. Of these only 1.6.7 was run.
-
-    Raises
-    ------
-    StoreError
-        The server cannot be reached, refuses, or is one where a person has to do it.
-    """
-    server = Server(settings.store, token)
-    try:
-        version = server.version()
-        if version.startswith("3"):
-            return f"InfluxDB {version} makes {server.database} at the first write"
-        if version.startswith("2"):
-            try:
-                server.query(PROBE)
-            except StoreError as error:
-                raise StoreError(
-                    f"{error}; on InfluxDB 2 run `influx bucket create --name "
-                    f"{settings.store.bucket}` and `influx v1 dbrp create --db {server.database} "
-                    f"--rp {server.policy or 'autogen'} --default --bucket-id ID`"
-                ) from None
-            return f"InfluxDB {version} has {settings.store.bucket}"
-        database = quoted(server.database)
-        server.command(f"CREATE DATABASE {database}")
-        if server.policy not in {"", "autogen"}:
-            server.command(
-                f"CREATE RETENTION POLICY {quoted(server.policy)} ON {database} "
-                "DURATION INF REPLICATION 1"
-            )
-        return f"InfluxDB {version}: {server.described()} is ready"
-    finally:
-        server.close()
+def _picked(table: Table, names: Sequence[str]) -> Table:
+    return Table(table.times, table.tags, {name: table.fields[name] for name in names})

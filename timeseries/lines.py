@@ -6,8 +6,9 @@ Escaping: https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 
 from timeseries.base import Value
 from timeseries.checking import Rows
@@ -31,10 +32,18 @@ def lines(rows: Rows) -> list[str]:
 
 
 def bodies(batches: Sequence[Rows], chunk: int = CHUNK_LINES) -> Iterator[bytes]:
-    """Request bodies of at most `chunk` lines each."""
-    every = chain.from_iterable(map(lines, batches))
-    while some := list(islice(every, chunk)):
-        yield "\n".join(some).encode()
+    """Request bodies of at most `chunk` lines each; raw rows and rollups in bodies of their own,
+    as they may go to different buckets.
+    """
+    for _, some_batches in groupby(batches, lambda rows: rows.measurement.is_rollup):
+        every = chain.from_iterable(map(lines, some_batches))
+        while some := list(islice(every, chunk)):
+            yield "\n".join(some).encode()
+
+
+def measurement_of(body: bytes) -> str:
+    """The measurement of a body's first line."""
+    return re.split(rb"[, ]", body, maxsplit=1)[0].decode()
 
 
 def escaped_tag(value: str) -> str:

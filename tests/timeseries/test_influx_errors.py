@@ -103,7 +103,7 @@ def test_the_v2_path_and_token_reach_the_database_and_policy(nginx: Any) -> None
     sent = [line for line in nginx.log.read_text().splitlines() if "over%2Fnginx" in line]
     assert sent
     assert all(line.startswith("POST /api/v2/write?bucket=over%2Fnginx") for line in sent)
-    other = store_at(nginx.url, TOKEN, api="v2", auth="token", bucket="over/autogen")
+    other = create(nginx.url, "over/autogen", TOKEN, api="v2", auth="token")
     assert len(other.latest("device")) == 0
 
 
