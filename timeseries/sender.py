@@ -1,0 +1,188 @@
+"""Empties the spool into the server, in a thread: the newest poll first, then what waits, in order
+and with pauses, so that a server that was away is not flooded when it comes back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+
+from farola.errors import StoreError
+from farola.files import locked_if_free
+from timeseries.delivery import Delivery, Outcome, Send
+from timeseries.spool import Spool
+from timeseries.spool_file import QUARTER_MS, Waiting
+
+LOCK = "sender.lock"
+LOOK_AGAIN_S = 1.0
+"""How often it looks for what other processes of this home spooled."""
+LIVE_S = 150.0
+"""A batch is live, and goes before what waits, for so long."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+"""Before it tries again after a fault: doubled each time."""
+SHARE = 0.5
+"""Of the time, while it catches up, that it keeps the server busy."""
+LONGEST_CATCH_UP_PAUSE_S = 5.0
+SAY_AGAIN_S = 600.0
+
+Tell = Callable[[str, str], None]
+"""Tells people of an event: its kind and one line."""
+Marking = Callable[[Iterable[int]], AbstractContextManager[None]]
+"""Held around writing raw rows of these times."""
+
+
+class Sender:
+    """One thread that sends while no other process of the home does."""
+
+    def __init__(self, spool: Spool, send: Send, marking: Marking, tell: Tell) -> None:
+        """`send` must not try again by itself for long: the sender does. Its end closes `spool`."""
+        self._spool = spool
+        self._delivery = Delivery(send)
+        self._marking = marking
+        self._tell = tell
+        self._told_at: dict[str, float] = {}
+        self._failures = 0
+        self._holds = False
+        self._awake = threading.Event()
+        self._ending = threading.Event()
+        self._idle = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self.fault = ""
+        """Why the last attempt failed; empty while it works."""
+
+    def start(self) -> None:
+        """Start, unless started."""
+        if self._thread is None or not self._thread.is_alive():
+            self._ending.clear()
+            self._thread = threading.Thread(target=self._run, name="store sender", daemon=True)
+            self._thread.start()
+
+    def wake(self) -> None:
+        """Tell it that something was spooled."""
+        self._awake.set()
+
+    @property
+    def started(self) -> bool:
+        """Whether it was started and did not end."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def wait_until_sent(self, timeout_s: float) -> bool:
+        """Wait while it sends, not longer than this and not where it fails; whether all is sent."""
+        until = time.monotonic() + timeout_s
+        with self._idle:
+            while (backlog := self._spool.backlog()).rows:
+                left = until - time.monotonic()
+                # Another process may be the one that sends, and fails.
+                fault = self.fault if self._holds else backlog.fault
+                if left <= 0 or fault or not self.started:
+                    return False
+                self._idle.wait(min(left, 0.1))
+        return True
+
+    def stop(self, timeout_s: float) -> bool:
+        """End after the request under way; False if that lasts longer than `timeout_s`."""
+        self._ending.set()
+        self._awake.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        return not self.started
+
+    def _run(self) -> None:
+        lock = self._spool.folder / LOCK
+        while not self._ending.is_set():
+            # OSError: a folder that is gone or shut, which whoever adds to the spool is told.
+            with contextlib.suppress(OSError), locked_if_free(lock) as self._holds:
+                while self._holds and not self._ending.is_set():
+                    self._pause(self.turn())
+            self._holds = False
+            self._pause(LOOK_AGAIN_S)
+
+    def _pause(self, seconds: float) -> None:
+        # Through a fault's pause it sleeps whatever is spooled, else it would hammer the server.
+        if self._failures:
+            self._ending.wait(seconds)
+        elif seconds:
+            self._awake.wait(seconds)
+        self._awake.clear()
+
+    def turn(self) -> float:
+        """Send one batch, if any waits; returns the seconds to pause."""
+        try:
+            now_ms = int(time.time() * 1000)
+            batch = self._spool.next(now_ms - int(LIVE_S * 1000))
+            if batch is None:
+                with contextlib.suppress(StoreError):
+                    self._spool.tidy()
+                return LOOK_AGAIN_S
+            started = time.monotonic()
+            self._send(batch)
+            took_s = time.monotonic() - started
+        except StoreError as error:
+            return self._failed(str(error))
+        except Exception as error:  # whatever it is, the thread must go on trying
+            return self._failed(f"the sender met {type(error).__name__}: {error}")
+        self._works_again()
+        with self._idle:
+            self._idle.notify_all()
+        if now_ms - batch.made_ms < LIVE_S * 1000:
+            return 0.0
+        return min(took_s * (1 / SHARE - 1), LONGEST_CATCH_UP_PAUSE_S)
+
+    def _send(self, batch: Waiting) -> None:
+        body = self._spool.body(batch.id)
+        if body is None:  # it had to go: the spool is full
+            return
+        with self._marking([quarter * QUARTER_MS for quarter in batch.quarters]):
+            outcome = self._delivery.deliver(body, batch.rows)
+        self._spool.acknowledged(batch, outcome.rejected, outcome.expired)
+        self._tell_of(outcome)
+
+    def _tell_of(self, outcome: Outcome) -> None:
+        if outcome.rejected:
+            line, reason = outcome.rejected[0]
+            self._say(
+                "store.quarantined",
+                f"the server refused {_rows(len(outcome.rejected))}, kept in quarantine (`farola "
+                f"store quarantine` lists them); the first: {line[:200]}: {reason}",
+            )
+        if outcome.expired:
+            self._say(
+                "store.expired",
+                f"{_rows(outcome.expired)} that waited are older than the server keeps rows: it "
+                "did not take them; lengthen its retention policy",
+            )
+
+    def _failed(self, text: str) -> float:
+        first = not self._failures
+        self._failures += 1
+        if text != self.fault:
+            self.fault = text
+            with contextlib.suppress(StoreError):
+                self._spool.set_fault(text)
+        if first:
+            self._say("store.away", f"rows wait in the spool, nothing is lost: {text}")
+        pause: float = min(FIRST_PAUSE_S * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_S)
+        return pause * random.uniform(0.8, 1.2)  # noqa: S311 - only to fall out of step
+
+    def _works_again(self) -> None:
+        if not self._failures:
+            return
+        self._failures, self.fault = 0, ""
+        with contextlib.suppress(StoreError):
+            self._spool.set_fault("")
+        self._say("store.back", "the server takes rows again; what waited is being sent")
+
+    def _say(self, kind: str, text: str) -> None:
+        """Tell people, but not of the same again and again."""
+        now = time.monotonic()
+        if now - self._told_at.get(kind, -SAY_AGAIN_S) >= SAY_AGAIN_S:
+            self._told_at[kind] = now
+            self._tell(kind, text)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"

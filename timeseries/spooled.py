@@ -1,0 +1,270 @@
+"""The store on a server as Farola uses it: what is written is on this machine's disk at once and
+sent from there, so that nothing is lost while the server is away.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from farola.errors import StoreError
+from farola.output import note
+from timeseries.base import SCHEMA, Aggregate, Batch, Health, Store, Table, Value
+from timeseries.checking import Rows, checked, checked_query, to_ms
+from timeseries.delivery import packed, unpacked
+from timeseries.lines import CHUNK_LINES, lines
+from timeseries.read_lines import Row, read_rows, split_lines
+from timeseries.sender import Marking, Sender, Tell
+from timeseries.spool import Spool
+from timeseries.spool_file import QUARTER_MS, Backlog, Packed
+
+CLOSE_S = 5.0
+"""How long `close` waits for what waits."""
+PATIENCE_S = 20.0
+"""How long a poll waits for a server to tell of the poll before."""
+ROLLED_UP = frozenset({"device", "interface", "radio"})
+
+
+class Server(Store, Protocol):
+    """A store that takes line protocol as it is."""
+
+    def send(self, body: bytes, gzipped: bool) -> None:
+        """Hand over a body; on return the server has it. RefusedError, StoreError."""
+        ...
+
+
+class SpooledStore:
+    """The `Store` on a server, behind a spool on disk."""
+
+    def __init__(
+        self,
+        server: Server,
+        folder: Path,
+        most_bytes: int,
+        *,
+        marking: Marking = lambda _times: nullcontext(),
+        tell: Tell = lambda _kind, _text: None,
+    ) -> None:
+        """`folder` is the spool's. `marking` is held around sending raw rows of these times; `tell`
+        is told what people should know. Nothing is made or connected before the first call.
+        """
+        self.server = server
+        self.spool = Spool(folder, most_bytes)
+        self.sender = Sender(self.spool, server.send, marking, tell)
+        self._tell = tell
+        self._asking: threading.Thread | None = None
+
+    def write(self, batches: Sequence[Batch]) -> int:
+        """Keep all rows; on return they are on disk, and on their way to the server.
+
+        Rollups go to the server at once: they can be made again. Raises StoreError.
+        """
+        kept = [rows for rows in map(checked, batches) if rows.times]
+        rollups = [one for one in batches if SCHEMA[one.measurement].is_rollup]
+        raw = [rows for rows in kept if not rows.measurement.is_rollup]
+        if rollups:
+            self.server.write(rollups)
+        if raw:
+            dropped = self.spool.add(list(_packed(raw)))
+            self.sender.start()
+            self.sender.wake()
+            if dropped.rows:
+                self._tell(
+                    "store.dropped",
+                    f"the spool is full: the {dropped.rows:,} oldest rows that waited for the "
+                    "server are lost; bring the server back, or raise [store] spool_gb",
+                )
+        return sum(len(rows.times) for rows in kept)
+
+    def latest(
+        self,
+        measurement: str,
+        fields: Sequence[str] = (),
+        since: datetime | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Table:
+        """What the server has; see `Store`."""
+        return self.server.latest(measurement, fields, since, where)
+
+    def series(
+        self,
+        measurement: str,
+        where: Mapping[str, str],
+        start: datetime,
+        end: datetime,
+        fields: Sequence[str] = (),
+    ) -> Table:
+        """What the server has; see `Store`."""
+        return self.server.series(measurement, where, start, end, fields)
+
+    def aggregates(
+        self,
+        measurement: str,
+        of: Mapping[str, Aggregate],
+        start: datetime,
+        end: datetime,
+        *,
+        by: Sequence[str] = (),
+        every_s: int = 0,
+        where: Mapping[str, str] | None = None,
+    ) -> Table:
+        """What the server has; see `Store`."""
+        return self.server.aggregates(
+            measurement, of, start, end, by=by, every_s=every_s, where=where
+        )
+
+    def health(self) -> Health:
+        """How the server is, and how much waits for it."""
+        told = self.server.health()
+        try:
+            waiting = self.spool.backlog().rows
+        except StoreError as error:
+            return Health(False, told.kind, f"{told.detail}; {error}")
+        more = f"; {waiting:,} rows wait in the spool" if waiting else ""
+        return Health(told.ok, told.kind, told.detail + more)
+
+    def backlog(self) -> Backlog:
+        """What waits for the server, what was lost, and what hinders."""
+        return self.spool.backlog()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all is sent, not longer than this and not while it fails; whether it is."""
+        if self.spool.exists() and self.spool.backlog().rows:
+            self.sender.start()
+            self.sender.wake()
+            return self.sender.wait_until_sent(timeout_s)
+        return True
+
+    def waiting_latest(
+        self, measurement: str, fields: Sequence[str] = (), since: datetime | None = None
+    ) -> Table:
+        """For each combination of tags its newest row among those that wait and the newest poll
+        that was sent. What was polled longer ago than a poll that told nothing new is not looked
+        for.
+        """
+        shape, names, _ = checked_query(measurement, fields, None)
+        newest: dict[tuple[str, ...], Row] = {}
+        of_poll, grew = None, True
+        since_ms = to_ms(since) if since else 0
+        for last_ms, rows, body in self.spool.newest_first(measurement, since_ms):
+            if last_ms != of_poll:
+                if not grew:
+                    break
+                of_poll, grew = last_ms, False
+            for row in read_rows(split_lines(unpacked(body).decode(), rows), measurement):
+                known = newest.get(row.tags)
+                grew = grew or known is None
+                if row.time >= since_ms and (known is None or row.time > known.time):
+                    newest[row.tags] = row
+        found = [newest[tags] for tags in sorted(newest)]
+        return Table(
+            [row.time for row in found],
+            {name: [row.tags[i] for row in found] for i, name in enumerate(shape.tags)},
+            {name: [row.fields.get(name) for row in found] for name in names},
+        )
+
+    def newest(
+        self, measurement: str, fields: Sequence[str] = (), since: datetime | None = None
+    ) -> Table:
+        """As `latest`, with what waits; of what waits alone where the server is away or does not
+        answer within PATIENCE_S. Raises StoreError where the spool cannot be read.
+        """
+        waiting = self.waiting_latest(measurement, fields, since)
+        if self.sender.fault:
+            return waiting
+        told = self._patiently(lambda: self.server.latest(measurement, fields, since))
+        return _merged(told, waiting) if told is not None else waiting
+
+    def close(self) -> None:
+        """Wait a little for what waits, and say what is left: the next process sends it."""
+        if self.sender.started:
+            try:
+                if not self.sender.wait_until_sent(CLOSE_S):
+                    left = self.spool.backlog()
+                    why = f" ({left.fault})" if left.fault else ""
+                    note(f"{left.rows:,} rows wait in {self.spool.path} for the server{why}")
+            except StoreError as error:
+                note(f"farola: {error}")
+        if self.sender.stop(CLOSE_S):
+            self.spool.close()
+            self.server.close()
+
+    def _patiently(self, ask: Callable[[], Table]) -> Table | None:
+        """What the server answers, None where it does not in time. One question at a time is
+        asked, so that a server that hangs does not gather threads.
+        """
+        if self._asking is not None and self._asking.is_alive():
+            return None
+        answer: list[Table] = []
+
+        def work() -> None:
+            try:
+                answer.append(ask())
+            except StoreError:
+                return
+
+        self._asking = threading.Thread(target=work, name="store reader", daemon=True)
+        self._asking.start()
+        self._asking.join(PATIENCE_S)
+        return answer[0] if answer else None
+
+
+def newest_known(
+    store: Store, measurement: str, fields: Sequence[str], since: datetime | None
+) -> Table:
+    """The newest row of each combination of tags that this machine can know of: `latest`, and
+    what waits in the spool. For what goes on while the server is away.
+    """
+    if isinstance(store, SpooledStore):
+        return store.newest(measurement, fields, since)
+    return store.latest(measurement, fields, since)
+
+
+def backlog_of(store: Store) -> Backlog | None:
+    """What waits for the store's server; None for a store without one."""
+    return store.backlog() if isinstance(store, SpooledStore) else None
+
+
+def _packed(batches: Sequence[Rows]) -> Iterator[Packed]:
+    """`batches` as they are spooled: at most CHUNK_LINES lines each."""
+    every = [line for rows in batches for line in lines(rows)]
+    times = [time for rows in batches for time in rows.times]
+    names = [rows.measurement.name for rows in batches for _ in rows.times]
+    for start in range(0, len(every), CHUNK_LINES):
+        chunk = slice(start, start + CHUNK_LINES)
+        stamped = set(zip(names[chunk], times[chunk], strict=True))
+        quarters = {time // QUARTER_MS for name, time in stamped if name in ROLLED_UP}
+        yield Packed(
+            packed("\n".join(every[chunk]).encode()),
+            len(every[chunk]),
+            min(time for _, time in stamped),
+            max(time for _, time in stamped),
+            tuple(sorted(quarters)),
+            tuple(sorted({name for name, _ in stamped})),
+        )
+
+
+def _merged(told: Table, waiting: Table) -> Table:
+    """The newer row of each combination of tags."""
+    rows: dict[tuple[str, ...], tuple[int, Table, int]] = {}
+    for table in (told, waiting):
+        columns = list(table.tags.values())
+        for i, time in enumerate(table.times):
+            tags = tuple(column[i] for column in columns)
+            if tags not in rows or time >= rows[tags][0]:
+                rows[tags] = time, table, i
+    found = [rows[tags] for tags in sorted(rows)]
+    fields: dict[str, list[Value]] = {
+        name: [table.fields[name][i] for _, table, i in found] for name in waiting.fields
+    }
+    names = list(waiting.tags)
+    tags_of = list(zip(*sorted(rows), strict=True)) or [()] * len(names)
+    return Table(
+        [time for time, _, _ in found],
+        {name: list(column) for name, column in zip(names, tags_of, strict=True)},
+        fields,
+    )
