@@ -215,6 +215,17 @@ def times(shape: Measurement) -> str:
     return f'SELECT DISTINCT "time" FROM {quoted(shape.name)} WHERE "time" >= ? AND "time" < ? '
 
 
+def old_rows(shape: Measurement, most: int) -> str:
+    """Statement that deletes rollups before ? milliseconds, `most` of them at once."""
+    head, rows, joined, _ = _each_combination(shape, {})
+    key, before = listed(_key(shape)), 'r."time" < ?'
+    return (
+        f"{head}DELETE FROM {quoted(shape.name)} WHERE ({key}) IN (SELECT "
+        f"{_of_rows(_key(shape))} FROM {rows} "
+        f"{wherever([*joined, before])} LIMIT {most})"
+    )
+
+
 def any_of(fields: Iterable[str]) -> str:
     """Term: a row has one of `fields`."""
     return f"({' OR '.join(f'r.{quoted(name)} IS NOT NULL' for name in fields)})"

@@ -1,0 +1,126 @@
+"""A safe copy of the embedded store while it is written to, through SQLite's backup interface.
+
+Each file is copied as of one instant. Their order keeps the promises between them: marks before
+rollups (what was not rolled up yet stays marked), latest before raw (it is never ahead), and marks
+once more after raw.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from farola.errors import StoreError
+from timeseries.sqlite_files import (
+    LATEST,
+    ROLLUPS,
+    days_in,
+    named_faults,
+    nearest_folder,
+    reading,
+    size_of,
+)
+
+MARKS = "marks.db"
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Files of a copy, by name, and their bytes."""
+
+    files: tuple[str, ...]
+    size: int
+
+
+def snapshot(folder: Path, to: Path, advance: Advance = lambda _bytes: None) -> Copied:
+    """Copy the series in `folder` into the folder `to`, made if need be; nothing may lie there yet
+    of the same names. Polls go on meanwhile. `advance` is told the bytes of each file copied.
+
+    Raises
+    ------
+    StoreError
+        A file is damaged or cannot be read, a file of that name is there, the disk is full. What
+        was copied by then stays; no file is there in part under its name.
+    """
+    with named_faults(to / LATEST):
+        nearest_folder(to)
+        to.mkdir(parents=True, exist_ok=True)
+    days = [path.name for _, path in days_in(folder)]
+    found = {path.name for path in folder.glob("*.db")}
+    others = sorted(found - {MARKS, ROLLUPS, LATEST, *days})
+    wanted = [name for name in (MARKS, *others, ROLLUPS, LATEST) if name in found] + days
+    there = [name for name in wanted if (to / name).exists()]
+    if there:
+        raise StoreError(f"{to / there[0]} is there already: give an empty folder")
+    copied = []
+    for name in wanted:
+        if _copy(folder / name, to / name):
+            copied.append(name)
+            advance((to / name).stat().st_size)
+    if (folder / MARKS).exists():
+        _add_marks(folder / MARKS, to)
+    _sync(to)
+    return Copied(tuple(copied), sum(size_of(to / name) for name in copied))
+
+
+def _copy(source: Path, target: Path) -> bool:
+    """Copy one file; False where it was forgotten meanwhile."""
+    draft = target.with_name(f".{target.name}.part")
+    draft.unlink(missing_ok=True)
+    try:
+        with reading(source) as connection:
+            if connection is None:
+                return False
+            with named_faults(target):
+                room = shutil.disk_usage(target.parent).free
+                if room < source.stat().st_size:
+                    raise StoreError(
+                        f"{target.parent}: {room / 1e9:,.1f} GB free, {source.name} takes "
+                        f"{source.stat().st_size / 1e9:,.1f} GB: free space on that disk"
+                    )
+                with closing(sqlite3.connect(draft, isolation_level=None)) as copy:
+                    # All pages in one step: one instant, however much is written meanwhile.
+                    connection.backup(copy, pages=-1)
+                    copy.execute("PRAGMA journal_mode=DELETE")
+        _sync(draft)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
+def _add_marks(source: Path, to: Path) -> None:
+    """Marks made while the other files were copied, added to the copy's."""
+    later = to / f".{MARKS}.later"
+    try:
+        if not _copy(source, later):
+            return
+        with (
+            named_faults(to / MARKS),
+            closing(sqlite3.connect(to / MARKS, isolation_level=None)) as copy,
+        ):
+            copy.execute("ATTACH DATABASE ? AS later", (str(later),))
+            tables = copy.execute(
+                "SELECT name FROM later.sqlite_master WHERE type = 'table'"
+            ).fetchall()
+            for (name,) in tables:
+                table = '"' + name.replace('"', '""') + '"'
+                copy.execute(
+                    f"INSERT OR REPLACE INTO main.{table} SELECT * FROM later.{table}"  # noqa: S608 - a table of ours, quoted
+                )
+    finally:
+        later.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
