@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from operator import index
 from typing import Any
 
@@ -23,6 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64 = 2**63
+_NONE = {type(None)}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,55 @@ class Rows:
         )
 
 
+@dataclass(frozen=True)
+class CleanBatch(Batch):
+    """What `clean_batch` made. Every column is as stores keep it, so that none looks at it again:
+    a poll of the city has a million values.
+    """
+
+    times: list[int]
+    tags: dict[str, list[str]]
+    fields: dict[str, list[Value]]
+
+
+def clean_batch(
+    measurement: str,
+    times: Sequence[int],
+    tags: Mapping[str, Sequence[str]],
+    fields: Mapping[str, Sequence[Value]],
+) -> CleanBatch:
+    """What came from outside as a batch that every store takes: see `clean_tag` and
+    `clean_values`. A field that no row has is left out.
+
+    Raises
+    ------
+    StoreError
+        An unknown measurement or field; a time that no store could keep.
+    """
+    shape = measurement_named(measurement)
+    kept: dict[str, list[Value]] = {}
+    for name in chosen_fields(shape, list(fields)) if fields else ():
+        column = _listed(fields[name])
+        if set(map(type, column)) <= _NONE:
+            continue
+        clean = clean_values(measurement, name, column)
+        if clean is column or set(map(type, clean)) != _NONE:
+            kept[name] = clean
+    return CleanBatch(
+        measurement,
+        _times(measurement, _listed(times)),
+        {name: _clean_tags(_listed(column)) for name, column in tags.items()},
+        kept,
+    )
+
+
+def _clean_tags(column: list[str]) -> list[str]:
+    cleaned = {text: _clean_tag(text) for text in set(column)}
+    if all(text == clean for text, clean in cleaned.items()):
+        return column
+    return [cleaned[text] for text in column]
+
+
 def clean_tag(text: str) -> str:
     """Text from outside as a tag that every store takes.
 
@@ -55,6 +106,10 @@ def clean_tag(text: str) -> str:
     """
     text = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}", text)[: MAX_TAG - 3]
     return text[:-1] + "\\x5c" if text.endswith("\\") else text
+
+
+# The same devices, interfaces and networks come with every poll.
+_clean_tag = lru_cache(maxsize=2**18)(clean_tag)
 
 
 def clean_values(measurement: str, field: str, column: list[Value]) -> list[Value]:
@@ -139,13 +194,17 @@ def checked(batch: Batch) -> Rows:
             f"not {', '.join(batch.tags) or 'none'}"
         )
     names = chosen_fields(measurement, list(batch.fields)) if batch.fields else []
-    times = _times(measurement.name, _listed(batch.times))
-    tags = tuple(_tags(measurement.name, n, _listed(batch.tags[n])) for n in measurement.tags)
-    fields = {
-        name: _values(measurement.name, name, kind, _listed(batch.fields[name]))
-        for name, kind in measurement.fields.items()
-        if name in names
-    }
+    if isinstance(batch, CleanBatch):
+        times, tags = batch.times, tuple(batch.tags[n] for n in measurement.tags)
+        fields = {n: batch.fields[n] for n in measurement.fields if n in names}
+    else:
+        times = _times(measurement.name, _listed(batch.times))
+        tags = tuple(_tags(measurement.name, n, _listed(batch.tags[n])) for n in measurement.tags)
+        fields = {
+            name: _values(measurement.name, name, kind, _listed(batch.fields[name]))
+            for name, kind in measurement.fields.items()
+            if name in names
+        }
     lengths = {name: len(tag) for name, tag in zip(measurement.tags, tags, strict=True)}
     lengths |= {name: len(column) for name, column in fields.items()}
     for name, length in lengths.items():
@@ -228,11 +287,13 @@ def _plain(kind: type, column: list[Any]) -> bool:
         return False
     if kind is bool or found <= {type(None)}:
         return True
-    values: list[Any] = column if type(None) not in found else [v for v in column if v is not None]
+    # What `filter` leaves out, None and 0, speaks for itself.
     if kind is float:
-        return math.isfinite(sum(values))
+        return math.isfinite(sum(column if found == {float} else filter(None, column)))
     if kind is int:
-        return bool(min(values) >= -_INT64 and max(values) < _INT64)
+        known = column if found == {int} else list(filter(None, column))
+        return min(known, default=0) >= -_INT64 and max(known, default=0) < _INT64
+    values: list[Any] = column if type(None) not in found else [v for v in column if v is not None]
     return not any(_SURROGATE.search(value) for value in set(values))
 
 

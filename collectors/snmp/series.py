@@ -5,18 +5,16 @@ A city's poll is some 300,000 rows: whole columns are made at once, and no row i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import attrgetter
 
+from collectors.snmp.model import DeviceReading
 from collectors.snmp.outcome import Outcome
-from timeseries import clean_tag, clean_values
+from timeseries import clean_batch
 from timeseries.base import Batch, Value
 
 _by_device = attrgetter("reading.device_id")
-# An SSID may hold any bytes; a store takes no control characters in a tag. Most were seen before.
-_tag = lru_cache(maxsize=2**18)(clean_tag)
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,14 @@ class PollFigures:
 def batches(
     outcomes: Sequence[Outcome], figures: PollFigures, at_ms: int, collector: str
 ) -> list[Batch]:
-    """Every series of one poll (docs/collecting.md lists them)."""
+    """Every series of one poll (docs/collecting.md lists them), its devices by id."""
     ordered = sorted(outcomes, key=_by_device)
+    readings = [outcome.reading for outcome in ordered]
     made = [
-        _devices(ordered, at_ms),
+        _devices(ordered, readings, at_ms),
         _interfaces(ordered, at_ms),
-        _radios(ordered, at_ms),
-        _ssids(ordered, at_ms),
+        _radios(readings, at_ms),
+        _ssids(readings, at_ms),
         _poll(figures, at_ms, collector),
     ]
     return [batch for batch in made if batch.times]
@@ -59,31 +58,14 @@ def _batch(
     tags: Mapping[str, Sequence[str]],
     fields: Mapping[str, Sequence[Value]],
 ) -> Batch:
+    # A store refuses a whole poll for one value that it cannot keep, such as a counter of more
+    # than 63 bits, or a control character in an SSID: that is left out or written out here.
     rows = len(next(iter(tags.values())))
-    return Batch(
-        measurement,
-        [at_ms] * rows,
-        {name: list(map(_tag, column)) for name, column in tags.items()},
-        # A store refuses a whole poll for one value that it cannot keep, such as a counter of more
-        # than 63 bits: that value is left out here. A field that no row has need not travel.
-        {
-            name: column
-            for name, told in fields.items()
-            if (column := clean_values(measurement, name, list(told))).count(None) < rows
-        },
-    )
+    return clean_batch(measurement, [at_ms] * rows, tags, fields)
 
 
-def _devices(outcomes: Sequence[Outcome], at_ms: int) -> Batch:
-    readings = [outcome.reading for outcome in outcomes]
-    # A row without an uptime says what the last one was: see `memory.recall`.
-    silent = [
-        outcome.past
-        if outcome.reading.uptime_s is None and outcome.past.uptime_at_ms is not None
-        else None
-        for outcome in outcomes
-    ]
-    return _batch("device", at_ms, {"device": [one.device_id for one in readings]}, {
+def _devices(outcomes: Sequence[Outcome], readings: Sequence[DeviceReading], at_ms: int) -> Batch:
+    fields: dict[str, Sequence[Value]] = {
         "answered": [one.answered for one in readings],
         "state": [outcome.state for outcome in outcomes],
         "rtt_ms": [one.rtt_ms for one in readings],
@@ -93,34 +75,45 @@ def _devices(outcomes: Sequence[Outcome], at_ms: int) -> Batch:
         "cpu_pct": [one.cpu_pct for one in readings],
         "mem_pct": [one.mem_pct for one in readings],
         "reboots": [outcome.reboots for outcome in outcomes],
-        "misses": [outcome.past.misses or None for outcome in outcomes],
-        "last_uptime_s": [None if past is None else past.uptime.device_s for past in silent],
-        "last_agent_uptime_s": [None if past is None else past.uptime.agent_s for past in silent],
-        "last_told_s": [
-            None if past is None else (at_ms - (past.uptime_at_ms or 0)) / 1000 for past in silent
-        ],
-    })  # fmt: skip
+    }
+    pasts = [outcome.past for outcome in outcomes]
+    if not all(fields["answered"]):
+        fields["misses"] = [past.misses or None for past in pasts]
+    if None in fields["uptime_s"]:
+        # A row without an uptime says what the last one was: see `memory.recall`.
+        silent = [
+            past if one.uptime_s is None and past.uptime_at_ms is not None else None
+            for one, past in zip(readings, pasts, strict=True)
+        ]
+        fields["last_uptime_s"] = [past and past.uptime.device_s for past in silent]
+        fields["last_agent_uptime_s"] = [past and past.uptime.agent_s for past in silent]
+        fields["last_told_s"] = [
+            past and (at_ms - (past.uptime_at_ms or 0)) / 1000 for past in silent
+        ]
+    return _batch("device", at_ms, {"device": [one.device_id for one in readings]}, fields)
 
 
 def _interfaces(outcomes: Sequence[Outcome], at_ms: int) -> Batch:
-    rows = [
-        (outcome.reading.device_id, one, outcome.differences.get(one.name))
-        for outcome in outcomes
-        for one in outcome.reading.interfaces
-    ]
-    tags = {"device": [device for device, _, _ in rows], "interface": [i.name for _, i, _ in rows]}
+    devices, ports, moved = [], [], []
+    for reading, _, _, differences, _ in outcomes:
+        device = reading.device_id
+        for one in reading.interfaces:
+            devices.append(device)
+            ports.append(one)
+            moved.append(differences.get(one[0]))
+    names, _, rx, tx, bits, _ = zip(*ports, strict=True) if ports else [()] * 6
+    tags: dict[str, Sequence[str]] = {"device": devices, "interface": names}
     return _batch("interface", at_ms, tags, {
-        "rx_bytes_total": [one.rx_bytes_total for _, one, _ in rows],
-        "tx_bytes_total": [one.tx_bytes_total for _, one, _ in rows],
-        "rx_bytes": [moved and moved.rx for _, _, moved in rows],
-        "tx_bytes": [moved and moved.tx for _, _, moved in rows],
-        "interval_s": [moved and moved.interval_s for _, _, moved in rows],
-        "bits": [None if one.bits == 64 else one.bits for _, one, _ in rows],
+        "rx_bytes_total": rx,
+        "tx_bytes_total": tx,
+        "rx_bytes": [one and one[0] for one in moved],
+        "tx_bytes": [one and one[1] for one in moved],
+        "interval_s": [one and one[2] for one in moved],
+        "bits": [None if one == 64 else one for one in bits],
     })  # fmt: skip
 
 
-def _radios(outcomes: Sequence[Outcome], at_ms: int) -> Batch:
-    readings = [outcome.reading for outcome in outcomes if outcome.reading.radios]
+def _radios(readings: Iterable[DeviceReading], at_ms: int) -> Batch:
     devices = [reading.device_id for reading in readings for _ in reading.radios]
     radios = [radio for reading in readings for radio in reading.radios]
     names, bands = [one.name for one in radios], [one.band for one in radios]
@@ -133,8 +126,7 @@ def _radios(outcomes: Sequence[Outcome], at_ms: int) -> Batch:
     })  # fmt: skip
 
 
-def _ssids(outcomes: Sequence[Outcome], at_ms: int) -> Batch:
-    readings = [outcome.reading for outcome in outcomes if outcome.reading.ssids]
+def _ssids(readings: Iterable[DeviceReading], at_ms: int) -> Batch:
     devices = [reading.device_id for reading in readings for _ in reading.ssids]
     ssids = [ssid for reading in readings for ssid in reading.ssids]
     names = [one.name for one in ssids]
