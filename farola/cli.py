@@ -170,7 +170,14 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "store": (
         "The time series store.",
-        {"prepare": ("timeseries.commands:prepare", "Make the database on an InfluxDB server.")},
+        {
+            "check": ("timeseries.check_command:check", "Look whether what was kept is whole."),
+            "prepare": ("timeseries.commands:prepare", "Make the database on an InfluxDB server."),
+            "quarantine": (
+                "timeseries.quarantine_command:quarantine",
+                "List the rows that the server refused, and why.",
+            ),
+        },
     ),
     "survey": (
         "Walked surveys of the air.",

@@ -1,13 +1,25 @@
-"""Opens the store that `farola.toml` names; a store on a server signs in with a credential."""
+"""Opens the store that `farola.toml` names; one on a server signs in with a credential and stands
+behind the spool.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farola.output import note
 from farola.settings import Settings
 from timeseries.base import Store
 
+if TYPE_CHECKING:
+    from timeseries.spool import Spool
+
+GB = 10**9
+
 
 def open_store(settings: Settings, token: str = "") -> Store:
-    """The store of one city: SQLite in the home, or InfluxDB.
+    """The store of one city: SQLite in the home, or InfluxDB behind a spool in the home.
 
     `token` signs in to InfluxDB (for `auth = "basic"`: `user:password`); without it the
     credential that `[store] credential` names is read from the inventory and decrypted.
@@ -25,8 +37,45 @@ def open_store(settings: Settings, token: str = "") -> Store:
 
         return SqliteStore(settings.home / "series")
     from timeseries.influx import InfluxStore
+    from timeseries.marks import Marks
+    from timeseries.spooled import SpooledStore
 
-    return InfluxStore(settings.store, token or stored_token(settings))
+    return SpooledStore(
+        InfluxStore(settings.store, token or stored_token(settings)),
+        spool_folder(settings),
+        int(settings.store.spool_gb * GB),
+        marking=Marks(settings.home / "series", settings.city.zone).writing,
+        tell=lambda kind, text: _tell(settings, kind, text),
+    )
+
+
+def spool_folder(settings: Settings) -> Path:
+    """Where what waits for a server lies."""
+    return settings.home / "spool"
+
+
+def open_spool(settings: Settings) -> Spool:
+    """The spool alone, whatever the store is now; nothing is made."""
+    from timeseries.spool import Spool
+
+    return Spool(spool_folder(settings), int(settings.store.spool_gb * GB))
+
+
+def _tell(settings: Settings, kind: str, text: str) -> None:
+    """A line on stderr and an event, which must not hinder the rows if it cannot be kept."""
+    from inventory.db import open_inventory
+    from inventory.events import record
+
+    note(f"farola: {text}")
+    if not settings.database_url and not (settings.home / "inventory.db").exists():
+        return
+    with contextlib.suppress(Exception):
+        inventory = open_inventory(settings)
+        try:
+            with inventory.session() as session:
+                record(session, kind, text)
+        finally:
+            inventory.close()
 
 
 def stored_token(settings: Settings) -> str:

@@ -169,12 +169,12 @@ class Spool:
             if body is not None:
                 yield last_ms, rows, body
 
-    def quarantined(self, most: int) -> list[Quarantined]:
-        """The newest `most` lines that the server refused, the newest first."""
+    def quarantined(self, most: int, *, newest_first: bool = True) -> list[Quarantined]:
+        """At most `most` lines that the server refused."""
         with self._reading() as db:
             rows = db.execute(
-                "SELECT id, at_ms, measurement, line, reason FROM quarantine "
-                "ORDER BY id DESC LIMIT ?",
+                "SELECT id, at_ms, measurement, line, reason FROM quarantine "  # noqa: S608 - one of two words
+                f"ORDER BY id {'DESC' if newest_first else 'ASC'} LIMIT ?",
                 (most,),
             ).fetchall() if db else []  # fmt: skip
         return [Quarantined(*row) for row in rows]

@@ -17,6 +17,7 @@ from timeseries.base import SCHEMA, Aggregate, Batch, Health, Store, Table, Valu
 from timeseries.checking import Rows, checked, checked_query, to_ms
 from timeseries.delivery import packed, unpacked
 from timeseries.lines import CHUNK_LINES, lines
+from timeseries.marks import ROLLED_UP
 from timeseries.read_lines import Row, read_rows, split_lines
 from timeseries.sender import Marking, Sender, Tell
 from timeseries.spool import Spool
@@ -26,7 +27,6 @@ CLOSE_S = 5.0
 """How long `close` waits for what waits."""
 PATIENCE_S = 20.0
 """How long a poll waits for a server to tell of the poll before."""
-ROLLED_UP = frozenset({"device", "interface", "radio"})
 
 
 class Server(Store, Protocol):
@@ -232,20 +232,23 @@ def backlog_of(store: Store) -> Backlog | None:
 def _packed(batches: Sequence[Rows]) -> Iterator[Packed]:
     """`batches` as they are spooled: at most CHUNK_LINES lines each."""
     every = [line for rows in batches for line in lines(rows)]
-    times = [time for rows in batches for time in rows.times]
-    names = [rows.measurement.name for rows in batches for _ in rows.times]
+    stamps = [(rows.measurement.name, time) for rows in batches for time in rows.times]
     for start in range(0, len(every), CHUNK_LINES):
-        chunk = slice(start, start + CHUNK_LINES)
-        stamped = set(zip(names[chunk], times[chunk], strict=True))
-        quarters = {time // QUARTER_MS for name, time in stamped if name in ROLLED_UP}
-        yield Packed(
-            packed("\n".join(every[chunk]).encode()),
-            len(every[chunk]),
-            min(time for _, time in stamped),
-            max(time for _, time in stamped),
-            tuple(sorted(quarters)),
-            tuple(sorted({name for name, _ in stamped})),
-        )
+        yield pack(every[start : start + CHUNK_LINES], stamps[start : start + CHUNK_LINES])
+
+
+def pack(some: Sequence[str], stamps: Sequence[tuple[str, int]]) -> Packed:
+    """Lines as they are spooled; `stamps` are their measurements and times."""
+    distinct = set(stamps)
+    quarters = {time // QUARTER_MS for name, time in distinct if name in ROLLED_UP}
+    return Packed(
+        packed("\n".join(some).encode()),
+        len(some),
+        min(time for _, time in distinct),
+        max(time for _, time in distinct),
+        tuple(sorted(quarters)),
+        tuple(sorted({name for name, _ in distinct})),
+    )
 
 
 def _merged(told: Table, waiting: Table) -> Table:

@@ -16,6 +16,7 @@ from inventory.db import open_inventory, upgrade
 from inventory.queries import store_secrets
 from timeseries import Batch, open_store
 from timeseries.influx import prepare
+from timeseries.spooled import SpooledStore
 
 POLL = [Batch("poll", [1_700_000_000_000], {"collector": ["main"]}, {"devices": [3]})]
 
@@ -62,7 +63,9 @@ def test_the_credential_comes_from_the_inventory(home: Path, nginx: Any, how: st
     prepare(replace(settings, store=replace(store_settings, auth="basic")), "farola:not so secret")
 
     store = open_store(settings, token)
+    assert isinstance(store, SpooledStore)
     assert store.write(POLL) == 1
+    assert store.flush(30)
     assert store.latest("poll", ["devices"]).fields == {"devices": [3]}
     store.close()
 
@@ -93,7 +96,9 @@ def test_the_guides_way_to_influxdb(home: Path, run: Any, influxd_with_users: st
     assert "guide" in run("store", "prepare", code=0).stdout
     settings = load_settings(home)
     store = open_store(settings)
+    assert isinstance(store, SpooledStore)
     assert store.write(POLL) == 1
+    assert store.flush(30)
     assert store.health().ok
     store.close()
     assert "secret" not in (home / "farola.toml").read_text().replace("No secret belongs", "")
