@@ -105,7 +105,7 @@ def _put(question: Question, session: Session, what: str) -> Steps[Reply]:
             if packs:
                 if type(packing) is int and packing > 0:
                     session.learned[plan.key] = packing - 1
-                elif not errors:
+                else:
                     _learn(pack(plan, reply), plan, session)
     except SilentError as silence:
         what = session.what
@@ -240,8 +240,17 @@ def _judge(packing: Packing, plan: Plan, session: Session, reply: Reply, outcome
             _learn(pack(plan, reply, packing.may_carry), plan, session, packing is packing.sure)
         elif packing is not packing.sure:
             learned[plan.key] = packing.sure
+            _forget_rows(packing, plan, learned)
         if plan.failures in learned and packing is packing.sure:
             del learned[plan.failures]
+
+
+def _forget_rows(packing: Packing, plan: Plan, learned: Learned) -> None:
+    """Of tables that are no longer walked by themselves: for a city that is some memory."""
+    gone = {table.key for number, table in enumerate(plan.tables) if number not in packing.apart}
+    left = {key: value for key, value in learned.items() if key not in gone}
+    learned.clear()
+    learned.update(left)
 
 
 def _learn(packing: Packing | None, plan: Plan, session: Session, is_sure: bool = False) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from collectors.snmp.model import Column, RawValue, Reply
+from collectors.snmp.model import Column, Oid, RawValue, Reply
 from collectors.snmp.sweep.ber import arcs_content
 from collectors.snmp.sweep.requests import ROOM, Get, Plan
 from collectors.snmp.sweep.together import EXACT_ROWS, Layout, Part, Place
 
 _PACKINGS = 1024
-_SAMPLED = 32
+_SAMPLED = 8
 _UNKNOWN_VALUE = 12
 _VARBIND = 8
 """Octets of a varbind beside OID and value."""
@@ -45,6 +45,16 @@ class _Table(NamedTuple):
     def packets(self) -> int:
         """How many packets it takes by itself."""
         return -(-self.repetitions * sum(self.cells) // ROOM)
+
+
+class _Needs(NamedTuple):
+    """What a device told, as far as it decides how it is asked."""
+
+    tables: tuple[_Table, ...]
+    scalars: tuple[int, ...]
+    """Octets of the values."""
+    absent: tuple[int, ...]
+    may_carry: bool
 
 
 class _Bin:
@@ -109,39 +119,56 @@ many polls it has none; by a plan's `failures` how often that went wrong in a ro
 
 
 def pack(plan: Plan, reply: Reply, may_carry: bool = True) -> Packing | None:
-    """How to ask in fewer packets for what `reply` answered whole; None where that is not so or
-    nothing is saved.
+    """How to ask in fewer packets for what `reply` answered; None if nothing is saved. A table that
+    it lacks stays by itself.
     """
     question = plan.question
     if len(plan.tables) != len(question.tables):
         return None
-    tables = []
-    for number, columns in enumerate(reply.tables):
-        if columns is None:
-            return None
-        tables.append(_table(number, plan, columns))
-    together = sorted((one for one in tables if one.fits), key=_by_rows)
+    needs = _Needs(
+        tuple(
+            _table(number, plan, columns)
+            for number, columns in enumerate(reply.tables)
+            if columns is not None
+        ),
+        tuple(map(_size, reply.scalars)),
+        tuple(place for place, value in enumerate(reply.scalars) if value is None),
+        may_carry,
+    )
+    if needs in plan.packings:
+        known: Packing | None = plan.packings[needs]
+        return known
+    packing = _worked_out(plan, needs)
+    if len(plan.packings) >= _PACKINGS:
+        plan.packings.clear()
+    plan.packings[needs] = packing
+    return packing
+
+
+def _worked_out(plan: Plan, needs: _Needs) -> Packing | None:
+    together = sorted((one for one in needs.tables if one.fits), key=_by_rows)
+    packed = {one.number for one in together}
     scalars = [
-        len(oid) + _VARBIND + 2 + _size(value)
-        for oid, value in zip(question.scalars, reply.scalars, strict=True)
+        len(oid) + _VARBIND + 2 + size
+        for oid, size in zip(plan.question.scalars, needs.scalars, strict=True)
     ]
-    absent = [place for place, value in enumerate(reply.scalars) if value is None]
     alone = _chunks(scalars)
     chunks = alone if len(alone) < len(plan.gets) else None
     usual = len(plan.gets) + sum(one.packets for one in together)
+    needed = sum(one.repetitions * len(one.cells) for one in together)
     best, found = usual * _PACKET_COST, None
     for latest_first, alike in _STRATEGIES:
         bins = _filled(together, latest_first, alike)
-        carried = _carried(scalars, bins) if may_carry and scalars else None
+        carried = _carried(scalars, bins) if needs.may_carry and scalars else None
         packets = len(bins) + (0 if carried else min(len(alone), len(plan.gets)))
         cells = sum(one.repetitions * len(one.places) for one in bins)
-        needed = sum(one.repetitions * len(one.cells) for one in together)
         cost = packets * _PACKET_COST + cells - needed
         if packets < usual and cost < best:
             best = cost
             found = _Plot(
-                tuple(_layouts(bins, carried, absent)), () if carried else chunks,
-                tuple(one.number for one in tables if not one.fits), may_carry,
+                tuple(_layouts(bins, carried, needs.absent)), () if carried else chunks,
+                tuple(number for number in range(len(plan.tables)) if number not in packed),
+                needs.may_carry,
             )  # fmt: skip
     return None if found is None else _made(plan, found)
 
@@ -175,21 +202,25 @@ def _table(number: int, plan: Plan, columns: Sequence[Column]) -> _Table:
 
 
 def _cell(content: bytes, column: Column) -> int:
-    """Octets that a varbind of this column takes on average."""
-    sample = list(islice(column.items(), _SAMPLED))
-    if not sample:
-        return len(content) + _VARBIND + _UNKNOWN_VALUE
-    octets = sum(len(arcs_content(index)) + _size(value) for index, value in sample)
-    return len(content) + _VARBIND - (-octets // len(sample))
+    """Octets that a varbind of this column takes on average, to a multiple of 4: devices that say
+    much the same shall be asked the same.
+    """
+    size = _UNKNOWN_VALUE
+    index: Oid = ()
+    if column:
+        sample = list(islice(column.values(), _SAMPLED))
+        size = -(-sum(map(_size, sample)) // len(sample))
+        index = max(column)
+    return -(-(len(content) + len(arcs_content(index)) + _VARBIND + size) // 4) * 4
 
 
 def _size(value: RawValue | None) -> int:
-    """Octets of a value, roughly."""
+    """Octets of a value: of numbers such as they become, of text what comes near."""
     if value is None:
         return _UNKNOWN_VALUE
     if isinstance(value, int):
-        return value.bit_length() // 8 + 1
-    return len(value) + 2
+        return 3 if value < 1 << 15 else 5 if value < 1 << 31 else 8
+    return (len(value) + 4) // 4 * 4
 
 
 def _filled(tables: Iterable[_Table], latest_first: bool, alike: bool) -> list[_Bin]:

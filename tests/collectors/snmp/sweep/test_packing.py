@@ -264,3 +264,24 @@ def test_over_real_sockets_the_packets_are_fewer_too():
             assert told(answer.result[0]) == truth(table)
             sent.append(figures.sent)
     assert sent == [5, 2, 1, 1]
+
+
+def test_a_table_that_is_always_refused_keeps_no_other_from_being_packed():
+    asker, table = Asker(), device()
+    sound, bad = table_agent(table), TABLES[2][0][:9]
+
+    def refuses(request):
+        if any(oid[:9] == bad for oid in request.oids[request.once :]):
+            return request.answer(status=16)
+        return sound(request)
+
+    sent = []
+    for _ in range(4):
+        reply, asked = asker.poll(refuses)
+        scalars, tables = truth(table)
+        assert told(reply) == (scalars, [*tables[:2], None, tables[3]])
+        assert reply.error == (
+            "table 1.3.6.1.4.1.99999.2.3.1 was refused with authorizationError: broke off"
+        )
+        sent.append(len(asked))
+    assert sent == [5, 3, 2, 2]
