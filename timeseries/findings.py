@@ -1,0 +1,91 @@
+"""Whether what the store says of the same hours agrees: rollups against raw rows, groups against
+devices. Asked through `Store.aggregates`, so of any store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from timeseries.base import COUNT, SUM, Aggregate, Store
+from timeseries.rollups import CITY
+from timeseries.windows import Window, instant
+
+CITY_TAGS = {"kind": CITY[0], "group": CITY[1]}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, whether it is as it must be, and what was found."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class HourCounts:
+    """Polls of devices in one hour, as three places count them."""
+
+    hour: Window
+    raw: int
+    devices: int
+    city: int
+
+    @property
+    def agree(self) -> bool:
+        """Whether all three say the same."""
+        return self.raw == self.devices == self.city
+
+
+def counts_of(store: Store, hour: Window) -> HourCounts:
+    """How many polls of devices the rollups and the raw rows of `hour` count. Raises StoreError.
+
+    Rollups are read first: rows that arrive meanwhile can only make the raw rows more.
+    """
+    start, end = hour.begins, hour.ends
+
+    def asked(measurement: str, of: Aggregate, where: dict[str, str] | None = None) -> int:
+        found = store.aggregates(measurement, {"n": of}, start, end, where=where)
+        return sum(n for n in found.fields["n"] if isinstance(n, int))
+
+    city = asked("group_hour", Aggregate("polls", SUM), CITY_TAGS)
+    devices = asked("device_hour", Aggregate("polls", SUM))
+    return HourCounts(hour, asked("device", Aggregate("answered", COUNT)), devices, city)
+
+
+def rollups_agree(
+    store: Store,
+    hours: Sequence[Window],
+    waiting: Callable[[], Collection[Window]],
+    advance: Callable[[int], None] = lambda _hours: None,
+) -> list[Finding]:
+    """Whether the rollups of `hours` count what the raw rows hold. Those marked to be made again,
+    as `waiting` tells, may differ. Raises StoreError.
+    """
+    odd, agreed, unmade = [], 0, 0
+    for hour in hours:
+        found = counts_of(store, hour)
+        # Asked after the counts: rows that came meanwhile have marked their hour by now.
+        if found.agree:
+            agreed += found.raw > 0
+        elif hour in waiting():
+            unmade += 1
+        else:
+            odd.append(found)
+        advance(1)
+    findings = [
+        Finding(
+            "rollups", False,
+            f"hour {instant(one.hour.start):%F %T} UTC: {one.raw:,} polls of devices in raw rows, "
+            f"{one.devices:,} in device_hour, {one.city:,} in group_hour of the city: "
+            f"farola store rollup --from {instant(one.hour.start):%FT%TZ} "
+            f"--to {instant(one.hour.end):%FT%TZ}",
+        )
+        for one in odd
+    ]  # fmt: skip
+    to_come = f", {unmade} marked and to come" if unmade else ""
+    findings.append(
+        Finding("rollups", True, f"{agreed} of the last {len(hours)} hours agree{to_come}")
+    )
+    return findings
