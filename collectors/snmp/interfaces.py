@@ -161,6 +161,11 @@ class InterfacePlan:
             )  # fmt: skip
         return tuple(found)
 
+    def rows(self, tables: Sequence[Columns | None]) -> int | None:
+        """How many interfaces were walked; None if they were not."""
+        table = tables[self.place] if self.place is not None else None
+        return None if table is None else len(set().union(*table))
+
     def chosen(self, table: Columns, address_index: int | None, radios: frozenset[str]) -> Chosen:
         """What `read` would choose of this table, and why."""
         said = self._said(table)

@@ -1,10 +1,5 @@
-"""Tables whose rows last as long as the agent runs: once a device's rows are known, only the cells
-in use are asked, by GET beside the scalars, and the table is not walked.
-
-What names a row is asked with it. Where that or anything else is not what it was (a name, the
-state of a port that decides which is the uplink, a cell that is gone, the number of interfaces, a
-row that other tables speak of for the first time), nothing of it is believed and the device is
-walked again in the same poll.
+"""Which tables of a profile keep their rows as long as the agent runs, which of their cells are in
+use, and how the tables are made of those cells again: see habits.py.
 """
 
 from __future__ import annotations
@@ -12,21 +7,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakValueDictionary
 
 from collectors.snmp.expressions import rows_of
 from collectors.snmp.interfaces import TABLE, InterfacePlan, KeptColumns, KeptRow
 from collectors.snmp.layout import ALL, INDEX, Columns, Context, Join, Layout, Use
-from collectors.snmp.model import Oid, Question, RawValue, Reply
+from collectors.snmp.model import Oid, RawValue, Reply
+from collectors.snmp.named import NamedSpec, cells_in_use
 
-IF_NUMBER: Oid = (1, 3, 6, 1, 2, 1, 2, 1, 0)
-MOST_CELLS = 64
-"""Of one table; where more are in use, walking it costs no more."""
-MOST_QUESTIONS, MOST_HABITS = 384, 4096
-"""So many different ones for all devices together; a device beyond them is walked each time."""
 _LASTS = ("name", "description", "type")
 """What of an interface lasts."""
-_MOST_ARCS, _MOST_ARC = 128, 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,50 +29,7 @@ class LastingTable:
     uses: tuple[Use, ...]
     joins: tuple[tuple[int, Join], ...]
     """Who joins its rows, each with the place of the table that does."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Habit:
-    """What is asked of devices with the same rows, and how their replies are read."""
-
-    question: Question
-    fixed_at: int
-    """Where the profile's own scalars end and the values begin that must be `fixed`."""
-    fixed: tuple[RawValue, ...]
-    live_at: int
-    counted: bool
-    """Whether the number of interfaces is asked, right before `live_at`."""
-    tables: tuple[Rows | KeptRows | None, ...]
-    """How to make each table of the profile; None for one that is walked."""
-    joins: tuple[tuple[int, Join, frozenset[Any]], ...]
-    """Rows of other tables, and what of them may be joined."""
-
-    def opened(self, reply: Reply, number: RawValue | None) -> Reply | None:
-        """`reply` to `question` as one to the profile's question; None if something moved.
-        `number` is how many interfaces there were.
-        """
-        scalars, at = reply.scalars, self.live_at
-        live = scalars[at:]
-        if None in live or tuple(scalars[self.fixed_at : self.fixed_at + len(self.fixed)]) != (
-            self.fixed
-        ):
-            return None
-        if self.counted and number is not None and scalars[at - 1] != number:
-            return None
-        walked = iter(reply.tables)
-        tables = [next(walked, None) if one is None else one.columns(live) for one in self.tables]
-        for place, join, known in self.joins:
-            table = tables[place]
-            for row in rows_of(table or ()):
-                if tuple([one(table or (), row) for one in join.ours]) not in known:
-                    return None
-        return Reply(scalars[: self.fixed_at], tables, reply.error)
-
-    def broken(self, reply: Reply) -> Reply:
-        """The same of a reply that came only in part: what lasts is unknown."""
-        walked = iter(reply.tables)
-        tables = [next(walked, None) if one is None else None for one in self.tables]
-        return Reply(reply.scalars[: self.fixed_at], tables, reply.error)
+    named: NamedSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +39,11 @@ class Rows:
     cells: tuple[tuple[tuple[Oid, int], ...], ...]
     known: tuple[Mapping[Oid, RawValue], ...]
     """What was the same again, by column."""
+
+    def moved(self, by: int) -> Rows:
+        """The same with all places `by` further on."""
+        cells = (tuple((index, place + by) for index, place in one) for one in self.cells)
+        return Rows(tuple(cells), self.known)
 
     def columns(self, live: Sequence[RawValue | None]) -> list[dict[Oid, Any]]:
         """The table, of the cells that were asked."""
@@ -111,84 +62,28 @@ class KeptRows:
     kept: tuple[KeptRow, ...]
     others: frozenset[str]
 
+    def moved(self, by: int) -> KeptRows:
+        """The same with all places `by` further on."""
+        return KeptRows(self.known, tuple(one.moved(by) for one in self.kept), self.others)
+
     def columns(self, live: Sequence[RawValue | None]) -> KeptColumns:
         """The table, of the cells that were asked."""
         return KeptColumns(self.known, self.kept, self.others, live)
 
 
 @dataclass
-class _Asking:
-    """What a habit will ask, while it is made."""
+class Asking:
+    """What will be asked, while that is gathered: cells that must stay what they are, and live
+    ones, each known by its place.
+    """
 
     fixed: dict[Oid, RawValue] = field(default_factory=dict)
     live: list[Oid] = field(default_factory=list)
 
     def ask(self, oid: Oid) -> int:
+        """Ask for a live cell; its place."""
         self.live.append(oid)
         return len(self.live) - 1
-
-
-class Habits:
-    """The habits of all devices; those with the same rows share one, and its question."""
-
-    def __init__(self) -> None:
-        self._questions: WeakValueDictionary[Any, Question] = WeakValueDictionary()
-        self._habits: WeakValueDictionary[Any, Habit] = WeakValueDictionary()
-
-    def of(
-        self, lasting: Lasting, question: Question, context: Context, device: Device
-    ) -> Habit | None:
-        """What to ask of a device that said `context` to `question` of its profile; None where
-        walking is as good.
-        """
-        asking, tables = _Asking(), dict[int, Rows | KeptRows]()
-        joins: list[tuple[int, Join, frozenset[Any]]] = []
-        for table in lasting.tables:
-            columns = context.tables[table.place]
-            if columns is None:
-                continue
-            mine = _Asking()
-            made = lasting.made(table, columns, context, device, mine)
-            if made is None or len(mine.fixed) + len(mine.live) > MOST_CELLS:
-                continue
-            rows, its_joins = made
-            first = len(asking.live)
-            tables[table.place] = _moved(rows, first)
-            asking.fixed |= mine.fixed
-            asking.live += mine.live
-            joins += its_joins
-        asked = (*asking.fixed, *asking.live)
-        if not tables or not all(len(oid) <= _MOST_ARCS and max(oid) <= _MOST_ARC for oid in asked):
-            return None
-        counted = device.counts and any(isinstance(one, KeptRows) for one in tables.values())
-        scalars = (*asking.fixed, *((IF_NUMBER,) if counted else ()), *asking.live)
-        key = (question, scalars, frozenset(tables))
-        shared = self._questions.get(key)
-        if shared is None:
-            if len(self._questions) >= MOST_QUESTIONS:
-                return None
-            walked = [
-                columns for place, columns in enumerate(question.tables) if place not in tables
-            ]
-            shared = Question((*question.scalars, *scalars), tuple(walked))
-            self._questions[key] = shared
-        fixed_at = len(question.scalars)
-        made_tables = tuple(tables.get(place) for place in range(len(question.tables)))
-        fixed = tuple(asking.fixed.values())
-        same = (
-            shared,
-            fixed,
-            repr(made_tables),
-            repr([(place, known) for place, _, known in joins]),
-        )
-        habit = self._habits.get(same)
-        if habit is None and len(self._habits) < MOST_HABITS:
-            habit = Habit(
-                shared, fixed_at, fixed, fixed_at + len(fixed) + counted, counted, made_tables,
-                tuple(joins),
-            )  # fmt: skip
-            self._habits[same] = habit
-        return habit
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +105,8 @@ class Lasting:
 
     def made(
         self, table: LastingTable, columns: Columns, context: Context, device: Device,
-        asking: _Asking,
-    ) -> tuple[Rows | KeptRows, list[tuple[int, Join, frozenset[Any]]]] | None:  # fmt: skip
+        asking: Asking,
+    ) -> tuple[Rows | KeptRows, list[tuple[int, Join, frozenset[Any]]]]:  # fmt: skip
         """What is asked of one table, added to `asking`, and how it is made of that again."""
         joined: dict[Any, None] = {}
         keys: list[tuple[int, Join, set[Any]]] = []
@@ -239,10 +134,18 @@ class Lasting:
         ]  # fmt: skip
         return made, found
 
+    def made_of_scripts(
+        self, table: LastingTable, spec: NamedSpec, reply: Reply, asking: Asking
+    ) -> Rows:
+        """The same of a table of scripts, of which all cells in use are live."""
+        columns = reply.tables[table.place] or ()
+        indexes = cells_in_use(columns, spec, table.columns, reply.scalars)
+        return Rows((tuple((one, asking.ask((*spec.oid, *one))) for one in indexes),), ({},))
+
 
 def _rows(
     table: LastingTable, columns: Columns, rows: Sequence[Any], joined: Mapping[Any, None],
-    asking: _Asking,
+    asking: Asking,
 ) -> Rows:  # fmt: skip
     fixed: list[dict[Oid, RawValue]] = [{} for _ in columns]
     live: list[dict[Oid, None]] = [{} for _ in columns]
@@ -273,7 +176,7 @@ def _rows(
 
 def _kept(
     plan: InterfacePlan, table: LastingTable, columns: Columns, device: Device,
-    joined: Sequence[Any], *, asking: _Asking,
+    joined: Sequence[Any], *, asking: Asking,
 ) -> KeptRows:  # fmt: skip
     chosen = plan.chosen(columns, device.address_index, device.radios)
     known: list[dict[Oid, RawValue]] = [{} for _ in columns]
@@ -287,8 +190,7 @@ def _kept(
             continue
         rx, tx, limit = places
         is_busy = bool(columns[rx][index] or columns[tx][index])
-        if not is_busy and role != "uplink":
-            watched[index] = None
+        # Drivers keep a dozen unused networks ready: that one is used is found by the next walk.
         if not (is_busy or is_up or role == "uplink"):
             continue
         in_use[index] = None
@@ -302,7 +204,7 @@ def _kept(
                 is_busy, name in chosen.by_radio,
             )
         )  # fmt: skip
-    for index in (*in_use, *joined):
+    for index in (*in_use, *watched, *joined):
         for column in ("name", "description"):
             place = plan.columns.get(column)
             if place is not None and index in columns[place]:
@@ -318,16 +220,6 @@ def _kept(
     return KeptRows(tuple(known), tuple(kept), chosen.others)
 
 
-def _moved(rows: Rows | KeptRows, by: int) -> Rows | KeptRows:
-    """The same with all places `by` further on."""
-    if not by:
-        return rows
-    if isinstance(rows, Rows):
-        cells = [tuple((index, place + by) for index, place in column) for column in rows.cells]
-        return Rows(tuple(cells), rows.known)
-    return KeptRows(rows.known, tuple(one.moved(by) for one in rows.kept), rows.others)
-
-
 def lasting_of(layout: Layout, interfaces: InterfacePlan) -> Lasting:
     """The tables of a profile that need not be walked each time."""
     tables = []
@@ -341,11 +233,19 @@ def lasting_of(layout: Layout, interfaces: InterfacePlan) -> Lasting:
             _can_join(join, layout, name) for join in joins
         ):
             continue
+        if spec.named is not None and not all(use.column == ALL for use in uses):
+            continue
         order = list(layout.asked)
         by = tuple((order.index(join.by), join) for join in joins if join.by in layout.asked)
         tables.append(
             LastingTable(
-                name, place, tuple(spec.columns[column] for column in columns), columns, uses, by
+                name,
+                place,
+                tuple(spec.columns.get(column, ()) for column in columns),
+                columns,
+                uses,
+                by,
+                spec.named,
             )
         )
     return Lasting(tuple(tables), interfaces)
@@ -365,4 +265,5 @@ def _can(use: Use, table: str, columns: Mapping[str, int], parts: Mapping[str, i
 def _can_join(join: Join, layout: Layout, table: str) -> bool:
     """Whether the rows that are joined can be told by what lasts of them."""
     lasts = {INDEX, *layout.specs[table].parts, *(_LASTS if table == TABLE else ())}
-    return set(join.names) <= lasts and layout.specs[join.by].named is None
+    named = layout.specs[table].named or layout.specs[join.by].named
+    return set(join.names) <= lasts and named is None

@@ -4,15 +4,14 @@ for its place in the reply, and only what is used is asked of devices.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from collectors.snmp.fields import ProfileError, Value, known_keys, regex
 from collectors.snmp.model import Column, Oid, Question, RawValue, Reply
-from collectors.snmp.values import oid_of, shown
+from collectors.snmp.named import NamedSpec, by_name
+from collectors.snmp.values import oid_of
 
 INDEX = "index"
 ALL = "*"
@@ -66,16 +65,6 @@ class Join:
     theirs: tuple[Cells, ...]
     by: str
     ours: tuple[Cells, ...]
-
-
-@dataclass
-class NamedSpec:
-    """A table whose index is a counted string such as `clients-wlan0`: see docs/profiles.md."""
-
-    oid: Oid
-    split: re.Pattern[str]
-    listing: int | None
-    require: str
 
 
 @dataclass
@@ -188,7 +177,7 @@ class Layout:
             if named:
                 tables = list(tables)
                 for place, spec, columns in named:
-                    tables[place] = _by_name(tables[place], spec, columns, scalars)
+                    tables[place] = by_name(tables[place], spec, columns, scalars)
             return Context(scalars, tables, {})
 
         return opened
@@ -236,10 +225,9 @@ def read_tables(tables: Any, named: Any, scalar: Callable[[Oid], int]) -> dict[s
         parts = _parts(columns.pop(INDEX, {}), f"{at}.index")
         permanent, unless = columns.pop("permanent", False), columns.pop("unless", None)
         rows = columns.pop("rows", "lasting" if name == "interfaces" else "changing")
+        lasting = _lasts(rows, at)
         if not isinstance(permanent, bool):
             raise ProfileError(f"{at}.permanent", "must be true or false")
-        if rows not in ("lasting", "changing"):
-            raise ProfileError(f"{at}.rows", "must be lasting or changing")
         if not columns:
             raise ProfileError(at, "has no columns")
         both = set(parts) & set(columns)
@@ -248,11 +236,11 @@ def read_tables(tables: Any, named: Any, scalar: Callable[[Oid], int]) -> dict[s
         oids = {key: oid(value, f"{at}.{key}") for key, value in columns.items()}
         specs[name] = TableSpec(
             oids, parts, permanent, _unless(unless, scalar, f"{at}.unless"),
-            lasting=rows == "lasting",
+            lasting=lasting,
         )  # fmt: skip
     for name, told in _mapping(named, "named").items():
         at = f"named.{name}"
-        spec = known_keys(told, {"column", "split", "listing", "require"}, at)
+        spec = known_keys(told, {"column", "split", "listing", "require", "rows"}, at)
         split = regex(spec.get("split"), f"{at}.split")
         if not {"row", "column"} <= set(split.groupindex):
             raise ProfileError(f"{at}.split", "needs the groups row and column")
@@ -265,8 +253,15 @@ def read_tables(tables: Any, named: Any, scalar: Callable[[Oid], int]) -> dict[s
                 None if listing is None else scalar(scalar_oid(listing, f"{at}.listing")),
                 spec.get("require", ""),
             ),
+            lasting=_lasts(spec.get("rows", "changing"), at),
         )
     return specs
+
+
+def _lasts(rows: Any, at: str) -> bool:
+    if rows not in ("lasting", "changing"):
+        raise ProfileError(f"{at}.rows", "must be lasting or changing")
+    return bool(rows == "lasting")
 
 
 def _unless(told: Any, scalar: Callable[[Oid], int], at: str) -> tuple[str, str] | int | None:
@@ -356,37 +351,3 @@ def _octets(index: Oid) -> Value:
 
 def _joined(index: Any) -> Any:
     return index[0] if len(index) == 1 else _octets(index)
-
-
-def _by_name(
-    table: Columns | None, spec: NamedSpec, columns: Mapping[str, int],
-    scalars: Sequence[RawValue | None],
-) -> Columns | None:  # fmt: skip
-    """Columns in use of a table of scripts, by the names of its rows."""
-    if table is None:
-        return None
-    found: dict[str, dict[str, RawValue]] = {name: {} for name in columns}
-    counting: dict[Any, None] = {}
-    for index, value in (table[0] if table else {}).items():
-        place = _split(spec.split, index)
-        if place is None:
-            continue
-        row, column = place
-        if column in found:
-            found[column][row] = value
-        if not spec.require or column == spec.require:
-            counting[row] = None
-    listing = None if spec.listing is None else shown(scalars[spec.listing])
-    if listing:
-        names = [line.split(",")[0].strip(" \t\"'") for line in listing.splitlines()]
-        counting = dict.fromkeys(names)
-    return [{(row,): cells[row] for row in counting if row in cells} for cells in found.values()]
-
-
-@lru_cache(maxsize=8192)
-def _split(pattern: re.Pattern[str], index: Oid) -> tuple[str, str] | None:
-    """Row and column that a counted-string index such as `clients-wlan0` says."""
-    if not index or index[0] != len(index) - 1 or any(code > 0x7F for code in index):
-        return None
-    match = pattern.match("".join(map(chr, index[1:])))
-    return (match["row"], match["column"]) if match else None

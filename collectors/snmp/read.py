@@ -8,8 +8,9 @@ from zlib import crc32
 
 from collectors.snmp.book import ProfileBook, packaged
 from collectors.snmp.decode import decode, varbinds
+from collectors.snmp.habits import Habit, Habits
 from collectors.snmp.interfaces import KeptColumns, address_oid
-from collectors.snmp.lasting import Device, Habit, Habits
+from collectors.snmp.lasting import Device
 from collectors.snmp.model import V1, DeviceReading, Oid, Question, RawValue, Reply, Target
 from collectors.snmp.poller import Poller
 from collectors.snmp.profile import (
@@ -52,7 +53,7 @@ class _Known:
     habit: Habit | None = None
     """What it is asked as long as its tables keep their rows; None while they are walked."""
     number: RawValue | None = None
-    """How many interfaces it had when it was last asked so."""
+    """How many interfaces it had when it was walked, or told of when it was last asked so."""
     moves: int = 0
     """How often its rows were found to be others since it was last asked for everything."""
     walks: int = 0
@@ -91,7 +92,7 @@ class Reader:
         if known is not None and (known.address, known.version) == (target.address, target.version):
             if known.polls >= RELEARN:
                 known.profile, known.polls = known.family, 0
-                known.habit, known.number, known.moves, known.walks = None, None, 0, 0
+                known.habit, known.moves, known.walks = None, 0, 0
             profile, habit = known.profile, known.habit
             reply = yield (profile.question if habit is None else habit.question)
             # The reply itself says who answers now; if it is another, nothing else of it fits.
@@ -101,7 +102,7 @@ class Reader:
                     if reading is not None:
                         known.polls += 1
                         return reading if _says(reply) else None
-                    _moves(known)
+                    _moves(known, habit, reply)
                     reply = yield profile.question
                 return (yield from self._learned(target, known, reply))
             del self._known[target.device_id]
@@ -132,11 +133,15 @@ class Reader:
             known.walks -= 1
         elif known.polls and not reply.error and profile is known.profile:
             radios = frozenset([radio.name for radio in reading.radios])
+            context = profile.opened(reply)
+            if known.number is None:
+                known.number = profile.interfaces.rows(context.tables)
             known.habit = self._habits.of(
                 profile.lasting,
                 profile.question,
-                profile.opened(reply),
-                Device(known.address_index, radios, known.version != V1),
+                reply,
+                context,
+                device=Device(known.address_index, radios, known.version != V1),
             )
         return reading
 
@@ -222,14 +227,15 @@ def _usual(target: Target, known: _Known, habit: Habit, reply: Reply) -> DeviceR
     table = None if place is None else opened.tables[place]
     if isinstance(table, KeptColumns) and table.is_moved:
         return None
-    if habit.counted and not reply.error:
-        known.number = reply.scalars[habit.live_at - 1]
     return reading
 
 
-def _moves(known: _Known) -> None:
+def _moves(known: _Known, habit: Habit, reply: Reply) -> None:
     """Its rows are others: walk it now, and for a while if that happens again and again."""
-    known.habit, known.number = None, None
+    if habit.counted:
+        # Some agents count other interfaces than their table has: only that it changes matters.
+        known.number = reply.scalars[habit.live_at - 1]
+    known.habit = None
     known.walks = min(2**known.moves, RELEARN) - 1
     known.moves += 1
 
