@@ -70,15 +70,15 @@ class Sender:
         """Whether it was started and did not end."""
         return self._thread is not None and self._thread.is_alive()
 
-    def wait_until_sent(self, timeout_s: float) -> bool:
-        """Wait while it sends, not longer than this and not where it fails; whether all is sent."""
+    def wait_until_sent(self, timeout_s: float, *, while_it_fails: bool) -> bool:
+        """Wait until all is sent, not longer than this; whether all is."""
         until = time.monotonic() + timeout_s
         with self._idle:
             while (backlog := self._spool.backlog()).rows:
                 left = until - time.monotonic()
                 # Another process may be the one that sends, and fails.
                 fault = self.fault if self._holds else backlog.fault
-                if left <= 0 or fault or not self.started:
+                if left <= 0 or not self.started or (fault and not while_it_fails):
                     return False
                 self._idle.wait(min(left, 0.1))
         return True

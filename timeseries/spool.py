@@ -33,7 +33,8 @@ BALLAST_BYTES = 16 * 2**20
 MOST_QUARANTINED = 100_000
 """Lines; beyond, the oldest go, counted."""
 SHRINK_BYTES = 64 * 2**20
-"""An empty spool gives a larger file's room back to the disk."""
+"""An empty spool gives more unused room in its file back to the disk."""
+PAGE_BYTES = 4096
 _WAITING = "SELECT id, made_ms, first_ms, last_ms, rows, bytes, quarters FROM batch WHERE sent = 0"
 
 
@@ -197,15 +198,13 @@ class Spool:
         with self._lock, named_faults(self.path):
             if not self.exists():
                 return
-            if self.path.stat().st_size > SHRINK_BYTES:
-                db = self._connection()
+            db = self._connection()
+            [(pages,)] = db.execute("PRAGMA freelist_count")
+            scarce = not (self.folder / BALLAST).exists()
+            if pages * PAGE_BYTES > (HAS_NO_ROOM if scarce else SHRINK_BYTES):
                 db.execute("VACUUM")
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            ballast = self.folder / BALLAST
-            room = shutil.disk_usage(self.folder).free
-            if not ballast.exists() and room > 4 * BALLAST_BYTES:
-                with ballast.open("wb") as out:
-                    os.posix_fallocate(out.fileno(), 0, BALLAST_BYTES)
+            self._keep_ballast()
 
     def close(self) -> None:
         """Close the file."""
@@ -256,8 +255,16 @@ class Spool:
         if self._opened is None or not self.path.exists():
             self.close()
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._keep_ballast()
             self._opened = connected(self.path)
         return self._opened
+
+    def _keep_ballast(self) -> None:
+        ballast = self.folder / BALLAST
+        room = min(BALLAST_BYTES, shutil.disk_usage(self.folder).free // 8)
+        if room >= HAS_NO_ROOM and not ballast.exists():
+            with ballast.open("wb") as out:
+                os.posix_fallocate(out.fileno(), 0, room)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -132,11 +132,11 @@ class SpooledStore:
         return self.spool.backlog()
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all is sent, not longer than this and not while it fails; whether it is."""
+        """Wait until all is sent, not longer than this; whether all is."""
         if self.spool.exists() and self.spool.backlog().rows:
             self.sender.start()
             self.sender.wake()
-            return self.sender.wait_until_sent(timeout_s)
+            return self.sender.wait_until_sent(timeout_s, while_it_fails=True)
         return True
 
     def waiting_latest(
@@ -183,7 +183,7 @@ class SpooledStore:
         """Wait a little for what waits, and say what is left: the next process sends it."""
         if self.sender.started:
             try:
-                if not self.sender.wait_until_sent(CLOSE_S):
+                if not self.sender.wait_until_sent(CLOSE_S, while_it_fails=False):
                     left = self.spool.backlog()
                     why = f" ({left.fault})" if left.fault else ""
                     note(f"{left.rows:,} rows wait in {self.spool.path} for the server{why}")
