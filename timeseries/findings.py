@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from timeseries.base import COUNT, SUM, Aggregate, Store
 from timeseries.rollups import CITY
-from timeseries.windows import Window, instant
+from timeseries.windows import Window
 
 CITY_TAGS = {"kind": CITY[0], "group": CITY[1]}
 
@@ -74,18 +74,30 @@ def rollups_agree(
         else:
             odd.append(found)
         advance(1)
-    findings = [
-        Finding(
-            "rollups", False,
-            f"hour {instant(one.hour.start):%F %T} UTC: {one.raw:,} polls of devices in raw rows, "
-            f"{one.devices:,} in device_hour, {one.city:,} in group_hour of the city: "
-            f"farola store rollup --from {instant(one.hour.start):%FT%TZ} "
-            f"--to {instant(one.hour.end):%FT%TZ}",
-        )
-        for one in odd
-    ]  # fmt: skip
+    findings = [Finding("rollups", False, text) for text in _told(odd)]
     to_come = f", {unmade} marked and to come" if unmade else ""
     findings.append(
         Finding("rollups", True, f"{agreed} of the last {len(hours)} hours agree{to_come}")
     )
     return findings
+
+
+def _told(odd: Sequence[HourCounts]) -> list[str]:
+    """A line for each kind of disagreement, with its first hour and what to do."""
+    lost = [one for one in odd if one.raw < max(one.devices, one.city)]
+    stale = [one for one in odd if one not in lost]
+    told = []
+    for hours, remedy in (
+        (lost, "raw rows are missing: restore their file from a backup"),
+        (stale, "make them again: farola store rollup --from {} --to {}"),
+    ):
+        if hours:
+            first, last = hours[0], hours[-1]
+            more = f", and {len(hours) - 1} more hours" if len(hours) > 1 else ""
+            told.append(
+                f"in the hour from {first.hour.begins:%F %T} UTC devices have {first.raw:,} raw "
+                f"polls, {first.devices:,} in device_hour, {first.city:,} in group_hour of the "
+                f"city{more}; "
+                + remedy.format(f"{first.hour.begins:%FT%TZ}", f"{last.hour.ends:%FT%TZ}")
+            )
+    return told

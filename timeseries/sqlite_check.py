@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 from farola.errors import StoreError
-from timeseries.base import SCHEMA, Measurement
+from timeseries.base import SCHEMA, Measurement, Table
 from timeseries.findings import Finding
 from timeseries.sqlite import SqliteStore
 from timeseries.sqlite_files import BESIDE, LATEST, reading, size_of
 from timeseries.tables import columns, quoted
 from timeseries.windows import instant
 
+COMMIT_S = 2.0
 MOST_TOLD = 3
 """Faults of one file that are told."""
 
@@ -69,7 +71,7 @@ def _latest_agrees(store: SqliteStore, shape: Measurement) -> Finding | None:
     what = f"latest {shape.name}"
     ahead = _newest(store.folder / LATEST, shape)
     newest = max(
-        (time for _, path in store.days() if (time := _newest(path, shape)) is not None),
+        (at for _, path in store.days() if (at := _newest(path, shape)) is not None),
         default=None,
     )
     if newest is None:
@@ -82,12 +84,29 @@ def _latest_agrees(store: SqliteStore, shape: Measurement) -> Finding | None:
             f"latest.db has rows of {instant(ahead):%F %T} UTC, the raw files end at "
             f"{instant(newest):%F %T}: a raw file is missing, restore it from a backup",
         )  # fmt: skip
-    # Read after the raw rows: what a poll writes meanwhile is newer, never missing.
     raw = store.series(shape.name, {}, instant(newest), instant(newest) + timedelta(milliseconds=1))
-    latest = store.latest(shape.name, since=instant(newest))
+    behind, differing = _compared(raw, store.latest(shape.name, since=instant(newest)), newest)
+    if behind or differing:
+        # A poll's rows are committed to the raw file a moment before they are to `latest.db`.
+        time.sleep(COMMIT_S)
+        behind, differing = _compared(raw, store.latest(shape.name, since=instant(newest)), newest)
+    if behind or differing:
+        return Finding(
+            what, False,
+            f"of {len(raw):,} rows of {instant(newest):%F %T} UTC latest.db lacks {behind:,} and "
+            f"has {differing:,} otherwise: the next poll of these devices puts it right",
+        )  # fmt: skip
+    return Finding(what, True, f"all {len(raw):,} rows of {instant(newest):%F %T} UTC")
+
+
+def _compared(raw: Table, latest: Table, at: int) -> tuple[int, int]:
+    """How many rows of `raw`, all of the time `at`, are not in `latest`, and how many otherwise.
+
+    `latest` is read after them: what a poll writes meanwhile is newer, never missing.
+    """
     known = {
-        key: (time, values)
-        for key, time, values in zip(
+        key: (moment, values)
+        for key, moment, values in zip(
             zip(*latest.tags.values(), strict=True),
             latest.times,
             zip(*latest.fields.values(), strict=True),
@@ -97,16 +116,10 @@ def _latest_agrees(store: SqliteStore, shape: Measurement) -> Finding | None:
     behind = differing = 0
     keys, rows = zip(*raw.tags.values(), strict=True), zip(*raw.fields.values(), strict=True)
     for key, values in zip(keys, rows, strict=True):
-        time, kept = known.get(key, (0, ()))
-        behind += time < newest
-        differing += time == newest and kept != values
-    if behind or differing:
-        return Finding(
-            what, False,
-            f"of {len(raw):,} rows of {instant(newest):%F %T} UTC latest.db lacks {behind:,} and "
-            f"has {differing:,} otherwise: the next poll of these devices puts it right",
-        )  # fmt: skip
-    return Finding(what, True, f"all {len(raw):,} rows of {instant(newest):%F %T} UTC")
+        moment, kept = known.get(key, (0, ()))
+        behind += moment < at
+        differing += moment == at and kept != values
+    return behind, differing
 
 
 def _newest(path: Path, shape: Measurement) -> int | None:
