@@ -77,6 +77,7 @@ class Keeper:
         self._marks = marks or Marks(folder, zone)
         self._book = GroupBook(folder)
         self._stopped = False
+        self._is_first = True
 
     def stop(self) -> None:
         """End after the hour or day under way."""
@@ -125,7 +126,8 @@ class Keeper:
             self._day(mark.window, kept)
             self._marks.done_day(mark)
             advance(number + 1, len(days))
-        if self._retention is not None:
+        if self._retention is not None and (due or days or self._is_first):
+            self._is_first = False
             kept.forgot = self._retention(now, self._marks.open())
         return kept
 
@@ -249,12 +251,15 @@ def open_keeper(settings: Settings) -> Keeper:
 
     folder = settings.home / "series"
     store: Store
+    retention: Retention | None = None
     if settings.store.kind == "sqlite":
         from timeseries.sqlite import SqliteStore
+        from timeseries.sqlite_retention import SqliteRetention
 
         store = SqliteStore(folder)
+        retention = SqliteRetention(folder, settings.store)
     else:
         from timeseries.influx import InfluxStore
 
         store = InfluxStore(settings.store, stored_token(settings))
-    return Keeper(store, folder, settings.city.zone, members)
+    return Keeper(store, folder, settings.city.zone, members, retention)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -135,7 +135,9 @@ class Marks:
                 self._connection.close()
                 self._connection = None
 
-    def _mark(self, hours: Iterable[Window]) -> None:
+    def _mark(self, hours: Collection[Window]) -> None:
+        if not hours:
+            return
         with named_faults(self._path), self._lock:
             connection = self._opened()
             # Another process may have taken hours since: then its commit shows.

@@ -32,19 +32,21 @@ def open_store(settings: Settings, token: str = "") -> Store:
     InventoryError, SettingsError
         The credential or the key that it was encrypted with is missing.
     """
+    from timeseries.marks import Marks
+
+    marks = Marks(settings.home / "series", settings.city.zone)
     if settings.store.kind == "sqlite":
         from timeseries.sqlite import SqliteStore
 
-        return SqliteStore(settings.home / "series")
+        return SqliteStore(settings.home / "series", marks)
     from timeseries.influx import InfluxStore
-    from timeseries.marks import Marks
     from timeseries.spooled import SpooledStore
 
     return SpooledStore(
         InfluxStore(settings.store, token or stored_token(settings)),
         spool_folder(settings),
         int(settings.store.spool_gb * GB),
-        marking=Marks(settings.home / "series", settings.city.zone).writing,
+        marking=marks.writing,
         tell=lambda kind, text: _tell(settings, kind, text),
     )
 

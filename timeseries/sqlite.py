@@ -16,6 +16,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from operator import itemgetter
@@ -26,6 +27,7 @@ from timeseries import sqlite_aggregates, tables
 from timeseries.asking import Question, checked_question
 from timeseries.base import SCHEMA, Aggregate, Batch, Health, Measurement, Table
 from timeseries.checking import Rows, checked, checked_query, measurement_named, to_ms
+from timeseries.marks import ROLLED_UP, Marks
 from timeseries.sqlite_aggregates import Row
 from timeseries.sqlite_files import (
     DAY_MS,
@@ -50,8 +52,10 @@ class SqliteStore:
     write the same folder at once (a reader never waits, writers wait for each other).
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, marks: Marks | None = None) -> None:
+        """With `marks`, the hours of what is written are marked for their rollups."""
         self.folder = folder
+        self._marks = marks
         self._raw = _Held()
         self._rollups = _Held()
 
@@ -69,9 +73,11 @@ class SqliteStore:
             if not rows.measurement.is_rollup:
                 for day, part in _by_day(rows):
                     days[day].append(part)
-        for day in sorted(days):
-            path = day_path(self.folder, day)
-            self._raw.write(path, days[day], self.folder / LATEST)
+        times = {at for rows in kept if rows.measurement.name in ROLLED_UP for at in rows.times}
+        with self._marks.writing(times) if self._marks and times else nullcontext():
+            for day in sorted(days):
+                path = day_path(self.folder, day)
+                self._raw.write(path, days[day], self.folder / LATEST)
         if rollups:
             self._rollups.write(self.folder / ROLLUPS, rollups)
         return sum(len(rows.times) for rows in kept)
@@ -186,6 +192,8 @@ class SqliteStore:
         """Close the writing connections; the next write opens them again."""
         self._raw.close()
         self._rollups.close()
+        if self._marks:
+            self._marks.close()
 
     def _files(
         self, shape: Measurement, first: int, after: int
