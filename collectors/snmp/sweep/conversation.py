@@ -13,7 +13,7 @@ from collectors.snmp.sweep.ber import Message
 from collectors.snmp.sweep.packing import Learned, Packing, pack
 from collectors.snmp.sweep.requests import Get, Plan, Plans, Request, TablePlan
 from collectors.snmp.sweep.tables import Walk
-from collectors.snmp.sweep.together import Place, Together
+from collectors.snmp.sweep.together import Together
 
 T = TypeVar("T")
 TOO_BIG, NO_SUCH_NAME, GENERAL_ERROR = 1, 2, 5  # error-status of RFC 3416
@@ -132,30 +132,31 @@ def _alone(table: TablePlan, session: Session, errors: list[str]) -> Steps[Seque
 
 
 class _Outcome:
-    """How a packed poll went: `fault` that ended it, whether the repetitions `fit` the rows, and
-    whether the scalars `agree` with what the agent is known to have.
+    """How a packed poll went: the `columns` of its parts, the `walk` under way, the `fault` that
+    ended it, whether the repetitions `fit` the rows, and whether the scalars `agree` with what the
+    agent is known to have.
     """
 
-    __slots__ = ("agree", "cells", "fault", "fit")
+    __slots__ = ("agree", "columns", "fault", "fit", "walk")
 
     def __init__(self) -> None:
         self.fault = ""
         self.fit = self.agree = True
-        self.cells: dict[Place, Column] = {}
+        self.columns: list[Column | None] = []
+        self.walk: Together | None = None
 
-    def add(self, walk: Together) -> None:
-        """What a part brought."""
-        self.cells.update(walk.finished())
-        self.fit = self.fit and walk.fits
-        self.agree = self.agree and walk.agrees
-
-    def fill(self, reply: Reply, plan: Plan) -> None:
+    def fill(self, packing: Packing, tables: list[Sequence[Column] | None]) -> None:
         """Tables all of whose columns were read are the reply's."""
-        tables, cells = cast("list[Sequence[Column] | None]", reply.tables), self.cells
-        for number, table in enumerate(plan.tables):
-            places = [(number, column) for column in range(len(table.oids))]
-            if all(place in cells for place in places):
-                tables[number] = [cells[place] for place in places]
+        columns = self.columns
+        if self.walk is not None:
+            columns += self.walk.finished()
+        missing = packing.width - len(columns)
+        if missing:
+            columns += [None] * missing
+        for number, places in packing.places:
+            found = [columns[place] for place in places]
+            if None not in found:
+                tables[number] = cast("list[Column]", found)
 
 
 def _put_packed(
@@ -167,7 +168,11 @@ def _put_packed(
     scalars = cast("list[RawValue | None]", reply.scalars)
     tables = cast("list[Sequence[Column] | None]", reply.tables)
     for get in packing.gets:
-        yield from _again(get, (yield get), scalars)
+        found = yield get
+        if type(found) is list:
+            scalars[get.begin : get.begin + len(found)] = found
+        else:
+            yield from _again(get, found, scalars)
     outcome = _Outcome()
     try:
         yield from _put_parts(packing, session, outcome, scalars)
@@ -175,7 +180,7 @@ def _put_packed(
         session.learned[plan.key] = packing.trial
         raise
     finally:
-        outcome.fill(reply, plan)
+        outcome.fill(packing, tables)
     if packing.carries and packing is packing.sure and (outcome.fault or not outcome.agree):
         for get in plan.gets:
             yield from _again(get, (yield get), scalars)
@@ -190,35 +195,38 @@ def _put_packed(
 def _put_parts(
     packing: Packing, session: Session, outcome: _Outcome, scalars: list[RawValue | None]
 ) -> Steps[None]:
-    for number, part in enumerate(packing.parts):
-        first = number == 0 and not packing.gets
+    first = not packing.gets
+    for part in packing.parts:
         if not first:
             session.what = part.name
-        walk = Together(part, first)
-        try:
-            outcome.fault = yield from _walk_together(walk)
-        finally:
-            outcome.add(walk)
-        if part.scalars and packing is packing.sure and walk.values is not None and walk.agrees:
-            scalars[part.begin : part.begin + len(walk.values)] = walk.values
-        if outcome.fault:
-            return
-
-
-def _walk_together(walk: Together) -> Steps[str]:
-    """Returns what went wrong; empty if nothing did."""
-    try:
+        outcome.walk = walk = Together(part, first)
+        first, waiting = False, bool(part.scalars)
         while walk.open:
-            found = yield walk
-            if not isinstance(found, Message):
+            try:
+                found = yield walk
+            except SilentError:
+                outcome.fault = _LOST
+                return
+            if type(found) is tuple:
                 walk.accept(found)
             elif found.status == 0:
                 walk.accept(walk.read_pairs(found.pairs))
             else:
-                return _REFUSED
-    except SilentError:
-        return _LOST
-    return walk.broken
+                outcome.fault = _REFUSED
+                return
+            if waiting:
+                waiting, values = False, walk.values
+                if values is None or not part.agrees(values):
+                    outcome.agree = False
+                elif packing is packing.sure:
+                    scalars[part.begin : part.begin + len(values)] = values
+        if walk.broken:
+            outcome.fault = walk.broken
+            return
+        outcome.columns += walk.columns
+        outcome.walk = None
+        if not walk.fits:
+            outcome.fit = False
 
 
 def _judge(packing: Packing, plan: Plan, session: Session, reply: Reply, outcome: _Outcome) -> None:

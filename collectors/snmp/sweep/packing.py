@@ -88,7 +88,17 @@ class Packing:
     `apart` by themselves. What it says is shared; which one a device has is its own.
     """
 
-    __slots__ = ("apart", "carries", "gets", "may_carry", "parts", "sure", "trial")
+    __slots__ = (
+        "apart",
+        "carries",
+        "gets",
+        "may_carry",
+        "parts",
+        "places",
+        "sure",
+        "trial",
+        "width",
+    )
 
     def __init__(
         self, gets: tuple[Get, ...], parts: tuple[Part, ...], apart: tuple[int, ...], carry: bool
@@ -100,6 +110,15 @@ class Packing:
         self.may_carry = carry
         self.carries = any(part.scalars for part in parts)
         self.sure = self.trial = self
+        found: dict[int, dict[int, int]] = {}
+        for at, (table, column) in enumerate(place for part in parts for place in part.places):
+            found.setdefault(table, {})[column] = at
+        self.width = sum(len(part.places) for part in parts)
+        self.places = tuple(
+            (table, tuple(at for _, at in sorted(columns.items())))
+            for table, columns in found.items()
+        )
+        """Where the columns of each table are among those of all parts."""
 
     def proven_by(self, gets: tuple[Get, ...]) -> Packing:
         """Itself; its `trial` asks for all scalars by `gets` too, so that the agent's answers to

@@ -49,17 +49,18 @@ class Walk:
 
     __slots__ = (
         "_active", "_asked", "_at_most", "_bytes", "_cells", "_fetched", "_last", "_losses",
-        "_plan", "_template", "broken", "columns", "open", "repetitions",
+        "_plan", "_template", "_width", "broken", "columns", "open", "repetitions",
     )  # fmt: skip
 
     def __init__(self, plan: Walked, wanted: int = 0, is_v1: bool = False) -> None:
         """`wanted` is what `learned` said after the last walk; 0 if there was none."""
         self._plan = plan
-        self.columns: list[dict[Oid, RawValue]] = [{} for _ in plan.columns]
-        self.broken = ""
-        self._active = list(range(len(plan.columns)))
         self.open = list(plan.columns)
-        self._last: list[Oid] = [()] * len(plan.columns)
+        self._width = width = len(self.open)
+        self.columns: list[dict[Oid, RawValue]] = [{} for _ in self.open]
+        self.broken = ""
+        self._active = list(range(width))
+        self._last: list[Oid] = [()] * width
         self._bytes = self._cells = self._fetched = self._losses = 0
         self._at_most = self.repetitions = 0 if is_v1 else wanted or plan.guessed_rows
         self._asked = max(1, self.repetitions)
@@ -118,14 +119,21 @@ class Walk:
     def accept(self, rows: Rows) -> None:
         """Take an answer to the last request."""
         found, reached, ended, stuck = rows
+        if not stuck and not self._cells and False not in ended and len(ended) == self._width:
+            self.columns = found  # the usual case: the whole table in one packet
+            self._active, self.open = [], []
+            return
         count = sum(map(len, found))
         self._cells += count
         if stuck:
-            return self._stop("goes in circles")
+            self._stop("goes in circles")
+            return
         if self._last == reached and not any(ended):
-            return self._stop("came back empty")
+            self._stop("came back empty")
+            return
         if self._cells > MAX_CELLS:
-            return self._stop(f"has more than {MAX_CELLS:,} values")
+            self._stop(f"has more than {MAX_CELLS:,} values")
+            return
         for place, number in enumerate(self._active):
             if self.columns[number]:
                 self.columns[number].update(found[place])
@@ -134,7 +142,6 @@ class Walk:
         left = [place for place, over in enumerate(ended) if not over]
         self._keep(left, reached)
         self.repetitions = min(self.repetitions * 2, self._at_most)
-        return None
 
     def drop(self, place: int) -> None:
         """The column at `place` of the last request has ended (an error-index says so in v1)."""

@@ -137,13 +137,18 @@ class Part:
         numbers = ber.integer(len(scalars)) + ber.integer(layout.repetitions)
         self._first = Template(ber.GET_BULK, contents, numbers)
 
+    def agrees(self, values: Sequence[RawValue | None]) -> bool:
+        """Whether the scalars that an answer lacks are those that the agent is known to lack."""
+        absent = self.absent
+        return values.count(None) == len(absent) and all(values[place] is None for place in absent)
+
     def first(self, _repetitions: int) -> Template:
         """The request that begins the walk."""
         return self._first
 
 
 class Together(Walk):
-    """The walk of a Part. `values` are the scalars that it carries, once they have come; None
+    """The walk of a Part. `values` are the scalars that it carries, after its first answer; None
     where the answer left one open.
     """
 
@@ -196,27 +201,10 @@ class Together(Walk):
         self._first_of_all = False
         super().accept(rows)
 
-    @property
-    def agrees(self) -> bool:
-        """Whether the scalars that the answer lacks are those that the agent is known to lack."""
-        values, absent = self.values, self.part.absent
-        if values is None:
-            return not self.part.scalars
-        return values.count(None) == len(absent) and all(values[place] is None for place in absent)
-
-    def finished(self) -> list[tuple[Place, dict[Oid, RawValue]]]:
-        """The columns that were read to their end."""
-        if self.broken:
-            return []
-        if not self.open:
-            return list(zip(self.part.places, self.columns, strict=True))
-        return [
-            (place, cells)
-            for number, (place, cells) in enumerate(
-                zip(self.part.places, self.columns, strict=True)
-            )
-            if number not in self._active
-        ]
+    def finished(self) -> list[dict[Oid, RawValue] | None]:
+        """The columns; None for those that were not read to their end."""
+        unread = set(range(len(self.columns)) if self.broken else self._active)
+        return [None if number in unread else cells for number, cells in enumerate(self.columns)]
 
     @property
     def fits(self) -> bool:

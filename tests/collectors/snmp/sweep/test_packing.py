@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from collectors.snmp.model import Question, Target
 from collectors.snmp.sweep import SweepPoller
 from collectors.snmp.sweep.ber import decode_response
-from collectors.snmp.sweep.conversation import Session, SilentError, hold
+from collectors.snmp.sweep.conversation import Session, SilentError, TimeUpError, hold
 from collectors.snmp.sweep.fast import open_envelope
 from collectors.snmp.sweep.requests import Plans, head_of
 from tests.collectors.snmp.sweep.fakes import decode, fake, poll, table_agent
@@ -19,7 +19,7 @@ TABLES = tuple(tuple((*BASE, 2, t, 1, c) for c in range(1, 4)) for t in range(1,
 QUESTION = Question(SCALARS, TABLES)
 TARGET = Target("a", "127.0.0.1")
 HEAD = head_of(1, "public")
-DEAD = "dead"
+DEAD, LATE = "dead", "late"
 
 
 def device(rows=(3, 2, 1, 0), lacks=()):
@@ -64,13 +64,16 @@ class Asker:
                 asked.append(decode(packet))
                 tries += 1
                 answer = handle(asked[-1])
-                if answer is None:
+                if answer is LATE:
+                    request = steps.throw(TimeUpError())
+                elif answer is None:
                     if tries > retries and not heard:
                         steps.close()
                         return DEAD, asked
                     if tries > retries or not request.patient:
                         before, request = request, steps.throw(SilentError("no answer"))
                         tries = 0 if request is not before else tries
+                if answer in {None, LATE}:
                     continue
                 heard, tries = True, 0
                 envelope = open_envelope(answer)
@@ -285,3 +288,19 @@ def test_a_table_that_is_always_refused_keeps_no_other_from_being_packed():
         )
         sent.append(len(asked))
     assert sent == [5, 3, 2, 2]
+
+
+def test_when_time_is_up_what_came_is_kept_and_the_rest_named():
+    asker, table = Asker(), device()
+    for _ in range(4):
+        asker.poll(table_agent(table))
+    cut, count = table_agent(table, 20), []
+
+    def dawdles(request):
+        count.append(request)
+        return cut(request) if len(count) == 1 else LATE
+
+    reply, _ = asker.poll(dawdles)
+    scalars, tables = truth(table)
+    assert told(reply) == (scalars, [None, None, None, tables[3]])
+    assert reply.error.startswith("given up after 20 s, at ")
