@@ -177,6 +177,7 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
                 "timeseries.quarantine_command:quarantine",
                 "List the rows that the server refused, and why.",
             ),
+            "rollup": ("timeseries.rollup_command:rollup", "Make the hours and days that are due."),
         },
     ),
     "survey": (

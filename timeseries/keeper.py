@@ -22,7 +22,7 @@ from timeseries.group_book import GroupBook
 from timeseries.marks import Marks
 from timeseries.rollups import CITY, OF_RAW, RAW, Groups, always, of_hours, rows_of, with_uplinks
 from timeseries.sqlite_files import named_faults
-from timeseries.windows import Window, hour_of, hours_between, instant
+from timeseries.windows import Window, hour_of, instant
 
 GRACE_MS = 120_000
 """A poll is written some time after the instant that it bears: its hour is left alone so long."""
@@ -100,12 +100,12 @@ class Keeper:
         with lock as is_ours:
             return self._run(now, advance) if is_ours else None
 
-    def mark(self, start: datetime, end: datetime) -> int:
-        """Have all hours that touch the time from `start` until before `end` made again by the next
-        run; how many they are.
+    def mark_again(self, start: datetime, end: datetime) -> int:
+        """Have the hours from `start` until before `end` in which the city was polled made again
+        by the next run; how many they are.
         """
-        hours = hours_between(_ms(start), _ms(end), self._zone)
-        return len(self._marks.mark([hour.start for hour in hours]))
+        polls = self._store.series("poll", {}, start, end, ("devices",))
+        return len(self._marks.mark(polls.times))
 
     def _run(self, now: datetime, advance: Advance) -> Kept:
         kept = Kept()

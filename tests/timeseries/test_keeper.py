@@ -1,0 +1,237 @@
+"""Rollups against plain Python over all raw rows, however late, doubled or split those came."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inventory.membership import Membership, Stay
+from timeseries import SCHEMA, Batch
+from timeseries.base import Store
+from timeseries.keeper import Keeper
+from timeseries.marks import Marks
+from timeseries.sqlite import SqliteStore
+
+ZONE = ZoneInfo("Europe/Paris")
+START = datetime(2026, 10, 24, 20, 7, tzinfo=UTC)  # a day of 25 hours follows
+MINUTES = 50 * 60
+DEVICES, SITES = ("ap-1", "ap-2", "ap 3"), ("s1", "s2", "s3")
+GROUPS = {
+    "s1": [("site", "s1"), ("neighbourhood", "n1"), ("borough", "North")],
+    "s2": [("site", "s2"), ("neighbourhood", "n1"), ("programme", "schools")],
+    "s3": [("site", "s3"), ("borough", "North")],
+}
+END = START + timedelta(days=9)
+Raw = dict[str, dict[tuple[int, tuple[str, ...]], dict[str, Any]]]
+Rows = dict[tuple[str, int, tuple[str, ...]], dict[str, Any]]
+
+
+def at_minute(minute: int) -> int:
+    return int((START + timedelta(minutes=minute)).timestamp() * 1000)
+
+
+eighths = st.integers(0, 800).map(lambda n: n / 8)  # so that sums are exact in any order
+optional = st.none() | st.integers(0, 40)
+
+
+@st.composite
+def device_rows(draw: st.DrawFn) -> tuple[str, str, tuple[str, ...], dict[str, Any]]:
+    answered = draw(st.booleans())
+    return "device", "", (), {
+        "answered": answered,
+        "state": "up" if answered else draw(st.sampled_from(["up", "down", "unknown"])),
+        "rtt_ms": draw(eighths) if answered else None,
+        "clients": draw(optional),
+        "cpu_pct": draw(st.none() | eighths),
+        "mem_pct": draw(st.none() | eighths),
+        "reboots": draw(st.integers(0, 3)),
+    }  # fmt: skip
+
+
+@st.composite
+def other_rows(draw: st.DrawFn) -> tuple[str, str, tuple[str, ...], dict[str, Any]]:
+    if draw(st.booleans()):
+        return "radio", "", ("wlan0", "5"), {
+            "clients": draw(optional), "utilization_pct": draw(st.none() | eighths),
+            "noise_dbm": draw(st.none() | eighths), "channel": 36,
+        }  # fmt: skip
+    name = draw(st.sampled_from(["eth0", "wlan0"]))
+    moved = draw(optional)
+    return "interface", "", (name,), {
+        "rx_bytes_total": 7, "rx_bytes": moved, "tx_bytes": moved,
+        "interval_s": None if moved is None else 60.0, "uplink": name == "eth0",
+    }  # fmt: skip
+
+
+@st.composite
+def told(draw: st.DrawFn) -> tuple[str, int, tuple[str, ...], dict[str, Any]]:
+    """One raw row: measurement, time, tags, fields."""
+    measurement, _, tags, fields = draw(device_rows() | other_rows())
+    minute = draw(st.integers(0, MINUTES) | st.sampled_from([0, 52, 53, 54, 112, 113, 1613]))
+    return measurement, at_minute(minute), (draw(st.sampled_from(DEVICES)), *tags), fields
+
+
+@st.composite
+def stays(draw: st.DrawFn) -> dict[str, list[Stay]]:
+    of: dict[str, list[Stay]] = {}
+    for device in draw(st.sets(st.sampled_from(DEVICES))):
+        edges = sorted(draw(st.sets(st.integers(0, MINUTES), min_size=1, max_size=4)))
+        ends: list[int | None] = [at_minute(edge) for edge in edges[1:]]
+        where = [draw(st.sampled_from(SITES)) for _ in edges]
+        of[device] = [
+            Stay(at_minute(edge), end, site)
+            for edge, end, site in zip(edges, [*ends, None], where, strict=True)
+        ]
+    return of
+
+
+def batch(measurement: str, rows: list[tuple[int, tuple[str, ...], dict[str, Any]]]) -> Batch:
+    shape = SCHEMA[measurement]
+    names = {name for *_, fields in rows for name in fields}
+    return Batch(
+        measurement,
+        [at for at, *_ in rows],
+        {tag: [tags[i] for _, tags, _ in rows] for i, tag in enumerate(shape.tags)},
+        {name: [fields.get(name) for *_, fields in rows] for name in names},
+    )
+
+
+def written(store: Store, marks: Marks, rows: list[Any]) -> None:
+    """As every writer does it."""
+    by: dict[str, list[Any]] = defaultdict(list)
+    for measurement, at, tags, fields in rows:
+        by[measurement].append((at, tags, fields))
+    with marks.writing([at for _, at, *_ in rows]):
+        store.write([batch(name, of) for name, of in by.items()])
+
+
+def expected(raw: Raw, where: dict[str, list[Stay]]) -> Rows:
+    """All rollups, from all raw rows at once."""
+    made: Rows = defaultdict(dict)
+
+    def windows(at: int) -> tuple[int, int]:
+        local = datetime.fromtimestamp(at / 1000, ZONE)
+        since_full = timedelta(minutes=local.minute, seconds=local.second)
+        midnight = datetime(local.year, local.month, local.day, tzinfo=ZONE)
+        return at - int(since_full.total_seconds() * 1000), int(midnight.timestamp() * 1000)
+
+    def add(row: dict[str, Any], name: str, value: Any) -> None:
+        if value is not None:
+            row[name] = row.get(name, 0) + value
+
+    def most(row: dict[str, Any], name: str, value: Any) -> None:
+        if value is not None:
+            row[name] = max(row.get(name, value), value)
+
+    def count(row: dict[str, Any], fields: dict[str, Any], names: tuple[str, ...]) -> None:
+        for name in names:
+            add(row, f"{name}_sum", fields.get(name))
+            add(row, f"{name}_count", int(fields.get(name) is not None))
+            if name not in ("rtt_ms", "noise_dbm"):
+                most(row, f"{name}_max", fields.get(name))
+
+    def groups(device: str, at: int) -> list[tuple[str, str]]:
+        known = where.get(device, [])
+        site = next(
+            (s.site for i, s in enumerate(known)
+             if (i == 0 or s.start <= at) and (s.end is None or at < s.end)), "",
+        )  # fmt: skip
+        return [("city", "city"), *GROUPS.get(site, [])]
+
+    members: dict[Any, set[str]] = defaultdict(set)
+    uplinks = {
+        (windows(at)[0], tags)
+        for (at, tags), fields in raw["interface"].items()
+        if fields.get("uplink")
+    }
+    asked = {(windows(at)[0], tags[0]) for at, tags in raw["device"]}
+    for measurement, rows in raw.items():
+        for (at, tags), fields in sorted(rows.items()):
+            hour, day = windows(at)
+            for suffix, start in (("hour", hour), ("day", day)):
+                if measurement == "radio" and fields.keys() - {"channel"}:
+                    row = made[f"radio_{suffix}", start, tags]
+                    count(row, fields, ("clients", "utilization_pct", "noise_dbm"))
+                own = []
+                if measurement == "interface":
+                    row = made[f"interface_{suffix}", start, tags]
+                    for name in ("rx_bytes", "tx_bytes", "interval_s"):
+                        add(row, name, fields.get(name))
+                if measurement == "device" or (
+                    (hour, tags) in uplinks and (hour, tags[0]) in asked
+                ):
+                    own = [made[f"device_{suffix}", start, tags[:1]]]
+                    for group in groups(tags[0], at):
+                        own.append(made[f"group_{suffix}", start, group])
+                        if measurement == "device":
+                            members[hour, group].add(tags[0])
+                for row in own:
+                    if measurement == "interface":
+                        for name in ("rx_bytes", "tx_bytes", "interval_s"):
+                            add(row, name, fields.get(name))
+                        continue
+                    add(row, "polls", 1)
+                    add(row, "answered", int(fields["answered"]))
+                    add(row, "up", int(fields["state"] == "up"))
+                    add(row, "down", int(fields["state"] == "down"))
+                    count(row, fields, ("rtt_ms", "clients", "cpu_pct", "mem_pct"))
+                if own and measurement == "device":
+                    own[0]["reboots"] = fields["reboots"]
+    for (hour, group), of in members.items():
+        made["group_hour", hour, group]["devices"] = len(of)
+        most(made["group_day", windows(hour)[1], group], "devices", len(of))
+    return {key: row for key, row in made.items() if row}
+
+
+def kept(store: Store) -> Rows:
+    found: Rows = {}
+    for name, shape in SCHEMA.items():
+        if not shape.is_rollup:
+            continue
+        table = store.series(name, {}, START - timedelta(days=2), END)
+        for i, at in enumerate(table.times):
+            tags = tuple(table.tags[tag][i] for tag in shape.tags)
+            values = {n: column[i] for n, column in table.fields.items() if column[i] is not None}
+            found[name, at, tags] = values
+    return found
+
+
+@given(
+    st.lists(st.lists(told(), min_size=1, max_size=12), min_size=1, max_size=4),
+    st.lists(st.integers(0, MINUTES), max_size=3),
+    stays(),
+)
+@settings(max_examples=60, deadline=None)
+def test_rollups_are_those_of_all_raw_rows_in_whatever_order_they_came(
+    tmp_path_factory: pytest.TempPathFactory,
+    chunks: list[list[Any]],
+    runs: list[int],
+    where: dict[str, list[Stay]],
+) -> None:
+    folder = tmp_path_factory.mktemp("rollups") / "series"
+    store, marks = SqliteStore(folder), Marks(folder, ZONE)
+    keeper = Keeper(store, folder, ZONE, lambda: Membership(where, GROUPS))
+    raw: Raw = {"device": {}, "interface": {}, "radio": {}}
+    try:
+        for number, chunk in enumerate([*chunks, chunks[0]]):  # the first comes twice
+            written(store, marks, chunk)
+            for measurement, at, tags, fields in chunk:
+                row = raw[measurement].setdefault((at, tags), {})
+                row.update({name: v for name, v in fields.items() if v is not None})
+            if number < len(runs):
+                keeper.run_due(START + timedelta(minutes=runs[number]))
+        keeper.run_due(END)
+        found, wanted = kept(store), expected(raw, where)
+        assert found.keys() == wanted.keys()
+        assert [found[key] for key in wanted] == list(wanted.values())
+        assert keeper.run_due(END).hours == 0
+    finally:
+        keeper.close()
+        marks.close()
+        store.close()
