@@ -16,7 +16,7 @@ LEAST = 16
 MOST = 4096
 RATE = 20_000
 """Requests a second."""
-BURST = 64
+BURST = 32
 """Requests between two looks at the socket."""
 REVIEW_S = 0.1
 _REPLY_BYTES = 2304
