@@ -22,6 +22,7 @@ from collectors.metrics import Gauges, serve_metrics
 from collectors.one_poll import one_poll_at_a_time
 from collectors.poll import Collector, Summary
 from collectors.pollers import standard_poller
+from collectors.rollup_job import rollups_kept
 from collectors.roster import Roster
 from collectors.schedule import Job, wait_until
 from collectors.snmp.trap_receiver import TrapReceiver
@@ -154,7 +155,10 @@ class _Service:
         """See `collect_run`."""
         while not self._done():
             self._wake.clear()
-            async with _opened(self._settings) as (inventory, store):
+            async with (
+                _opened(self._settings) as (inventory, store),
+                rollups_kept(self._settings, self._gauges.job_failed),
+            ):
                 keeper = LeaseKeeper(inventory, self._name, self._plan.interval_s)
                 try:
                     while not self._wake.is_set() and not self._done():

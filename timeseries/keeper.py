@@ -80,7 +80,7 @@ class Keeper:
         self._is_first = True
 
     def stop(self) -> None:
-        """End after the hour or day under way."""
+        """End soon; the hour or day under way stays marked."""
         self._stopped = True
 
     def close(self) -> None:
@@ -117,6 +117,8 @@ class Keeper:
                 if self._stopped:
                     return kept
                 self._hour(mark.window, members, kept)
+                if self._stopped:
+                    return kept
                 self._marks.done(mark)
                 advance(number + 1, len(due))
         days = self._marks.due_days(before_ms)
@@ -124,6 +126,8 @@ class Keeper:
             if self._stopped:
                 return kept
             self._day(mark.window, kept)
+            if self._stopped:
+                return kept
             self._marks.done_day(mark)
             advance(number + 1, len(days))
         if self._retention is not None and (due or days or self._is_first):
@@ -223,7 +227,7 @@ class Keeper:
         return any(_count(value) > polls for value in before.fields["polls"])
 
     def _write(self, batch: Batch) -> None:
-        if batch.times:
+        if batch.times and not self._stopped:
             self._store.write([batch])
 
 
