@@ -4,8 +4,7 @@ count the same rows; only the joining of their windows is done here.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from timeseries.asking import Question
@@ -19,26 +18,25 @@ waits for an answer's first byte no longer than a minute."""
 _FUNCTIONS = {COUNT: "COUNT", MEAN: "MEAN", LEAST: "MIN", MOST: "MAX", LAST: "LAST", "sum": "SUM"}
 Key = tuple[int, tuple[str, ...]]
 """Start of a window, and tags."""
+Part = dict[Key, tuple[Any, ...]]
+"""What one statement told: values in the order of its figures."""
 
 
 def figures(query: Query, question: Question) -> Table:
     """Ask for all figures and join them: windows in which no row has one of the fields are out."""
-    found: dict[Key, dict[str, Any]] = defaultdict(dict)
+    places: dict[str, tuple[Part, int]] = {}
     kept: set[Key] = set()
     for more, wanted in _statements(question):
-        for key, name, value in _read(question, query(_statement(question, more, wanted)), wanted):
-            if value is not None:
-                found[key][name] = value
-                if not more and (wanted[name].how != COUNT or value):
-                    kept.add(key)
+        part = dict(_read(question, query(_statement(question, more, wanted)), len(wanted)))
+        places |= {name: (part, place) for place, name in enumerate(wanted)}
+        if not more:
+            counted = [one.how == COUNT for one in wanted.values()]
+            kept.update(key for key, values in part.items() if _has_rows(values, counted))
     keys = sorted(kept)
     return Table(
         [start for start, _ in keys],
         {tag: [tags[i] for _, tags in keys] for i, tag in enumerate(question.by)},
-        {
-            name: [_typed(question, one, found[key].get(name)) for key in keys]
-            for name, one in question.of.items()
-        },
+        {name: _column(question, one, keys, *places[name]) for name, one in question.of.items()},
     )
 
 
@@ -65,36 +63,53 @@ def _statement(question: Question, more: str, wanted: Mapping[str, Aggregate]) -
     )
     terms = [more] if more else []
     where = condition(question.where, question.start, question.end, *terms)
-    groups = [quoted(tag) for tag in question.by]
-    if question.every:
-        groups.append(f"time({question.every}ms, {question.start % question.every}ms)")
+    tags = [quoted(tag) for tag in question.by]
+    window = f"time({question.every}ms, {question.start % (question.every or 1)}ms)"
+    groups = [*tags, window] if question.every else tags
     grouped = f" GROUP BY {', '.join(groups)}" if groups else ""
     fill = " FILL(none)" if question.every else ""
-    return f"SELECT {columns} FROM {quoted(question.shape.name)}{where}{grouped}{fill}"  # noqa: S608 - quoted
+    inner = f"SELECT {columns} FROM {quoted(question.shape.name)}{where}{grouped}{fill}"  # noqa: S608 - quoted
+    if not tags:
+        return inner
+    # Tags as columns of one series: half of a server's work for a series each.
+    return f"SELECT {', '.join([*(f'f{n}' for n in range(len(wanted))), *tags])} FROM ({inner})"  # noqa: S608
 
 
 def _read(
-    question: Question, answer: list[dict[str, Any]], wanted: Mapping[str, Aggregate]
-) -> Iterator[tuple[Key, str, Any]]:
+    question: Question, answer: list[dict[str, Any]], width: int
+) -> Iterator[tuple[Key, tuple[Any, ...]]]:
     for series in answer:
-        tags = tuple(series.get("tags", {}).get(tag) or "" for tag in question.by)
-        places = [series["columns"].index(f"f{number}") for number in range(len(wanted))]
-        at = series["columns"].index("time")
+        columns = series["columns"]
+        places = [columns.index(f"f{number}") for number in range(width)]
+        tags = [columns.index(tag) for tag in question.by]
+        at = columns.index("time")
         for values in series["values"]:
-            # Without windows, or for one lone MAX, the time told may be another's.
-            into = (values[at] - question.start) % question.every if question.every else 0
-            start = values[at] - into if question.every else question.start
-            for name, place in zip(wanted, places, strict=True):
-                yield (start, tags), name, values[place]
+            start = question.start  # without windows the time told may be a row's
+            if question.every:
+                start = values[at] - (values[at] - start) % question.every
+            key = start, tuple([values[place] or "" for place in tags])
+            yield key, tuple([values[place] for place in places])
 
 
-def _typed(question: Question, one: Aggregate, value: Any) -> Value:
+def _has_rows(values: Sequence[Any], counted: Sequence[bool]) -> bool:
+    """Whether one of the figures is of something: a count of 0 is not."""
+    return any(
+        value is not None and (value or not is_count)
+        for value, is_count in zip(values, counted, strict=True)
+    )
+
+
+def _column(
+    question: Question, one: Aggregate, keys: Sequence[Key], part: Part, place: int
+) -> list[Value]:
+    nothing = (None,) * (place + 1)
+    column = [part.get(key, nothing)[place] for key in keys]
     if one.how == COUNT:
-        return int(value or 0)
-    if value is None:
-        return None
+        return [value or 0 for value in column]
     kind = float if one.how == MEAN else question.shape.fields[one.field]
-    return kind(value)  # type: ignore[no-any-return]  # float, int, bool or str
+    if set(map(type, column)) <= {kind, type(None)}:
+        return column
+    return [None if value is None else kind(value) for value in column]
 
 
 def _literal(value: str | float | bool) -> str:
