@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from collectors.pollers import add_figures
 from collectors.snmp.access_points import Told, told_of
@@ -32,6 +33,7 @@ from collectors.snmp.state import MISSES, is_refusal, needs_probe
 from timeseries.base import Store
 
 SLOWEST = 5
+_by_device = attrgetter("device_id")
 Identify = Callable[[str, Sequence[AccessPointReading]], Mapping[str, str]]
 """The inventory's device by AccessPointReading.key, of those that a controller tells of."""
 
@@ -256,10 +258,15 @@ class Collector:
         at_ms = int(poll.now.timestamp() * 1000)
         past = self._remembered(poll.now)
         controllers = poll.told.controllers
-        readings = [controllers.get(one.device_id, one) for one in poll.readings]
+        readings = list(poll.readings)
+        if controllers:
+            readings = [controllers.get(one.device_id, one) for one in readings]
         readings += poll.told.readings
+        # In the same order each time, so that what was remembered together is read together.
+        readings.sort(key=_by_device)
+        probed, before = poll.probes.get, past.get
         outcomes = [
-            settle(one, past.get(one.device_id, NO_PAST), at_ms, poll.probes.get(one.device_id))
+            settle(one, before(one.device_id, NO_PAST), at_ms, probed(one.device_id))
             for one in readings
         ]
         figures = _figures(poll, readings)
@@ -299,7 +306,9 @@ def _figures(poll: _Poll, readings: Sequence[DeviceReading]) -> PollFigures:
 def _summary(
     poll: _Poll, outcomes: Sequence[Outcome], figures: PollFigures, points: int
 ) -> Summary:
-    slowest = heapq.nlargest(SLOWEST, poll.readings, key=lambda reading: reading.took_s)
+    slowest = heapq.nlargest(SLOWEST, poll.readings, key=attrgetter("took_s"))
+    readings = [outcome.reading for outcome in outcomes]  # by id
+    silent = [one for one in poll.readings if not one.answered]
     packets = poll.packets
     return Summary(
         devices=figures.devices,
@@ -310,11 +319,9 @@ def _summary(
         duration_s=figures.duration_s,
         cpu_s=figures.cpu_s,
         late=figures.late,
-        not_answered=tuple(sorted(o.reading.device_id for o in outcomes if not o.reading.answered)),
-        partial=tuple(
-            sorted(o.reading.device_id for o in outcomes if o.reading.answered and o.reading.error)
-        ),
-        down=tuple(sorted(o.reading.device_id for o in outcomes if o.state == "down")),
+        not_answered=tuple(one.device_id for one in readings if not one.answered),
+        partial=tuple(one.device_id for one in readings if one.error and one.answered),
+        down=tuple(outcome.reading.device_id for outcome in outcomes if outcome.state == "down"),
         lag_s=figures.lag_s,
         slowest=tuple(Slow(one.device_id, round(one.took_s, 3)) for one in slowest if one.took_s),
         other_address=packets.other_address,
@@ -327,8 +334,6 @@ def _summary(
         unmatched=packets.unmatched,
         refused=tuple(
             Refused(one.device_id, one.error)
-            for one in sorted(
-                filter(is_refusal, poll.readings), key=lambda reading: reading.device_id
-            )
+            for one in sorted(filter(is_refusal, silent), key=_by_device)
         ),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -203,3 +205,9 @@ def test_a_controller_s_access_points_are_polled_with_it(city):
         "gone": None, "lamp": None, "zd": None, unknown: 9,
     }  # fmt: skip
     assert city.store.latest("radio").tags["device"] == [unknown, unknown]
+
+
+def test_what_polls_loads_no_library_of_arrays_or_maps() -> None:
+    code = "import sys, collectors.poll, collectors.snmp.sweep; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
+    assert not {b"numpy", b"scipy", b"shapely", b"sqlalchemy"} & set(told.stdout.split())

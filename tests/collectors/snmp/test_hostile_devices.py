@@ -24,8 +24,8 @@ from collectors.snmp.read import TELLS_NOTHING, Reader
 from collectors.snmp.series import PollFigures, batches
 from farola.settings import Settings
 from timeseries import open_store
-from timeseries.base import SCHEMA
-from timeseries.checking import clean_values
+from timeseries.base import SCHEMA, Batch
+from timeseries.checking import checked, clean_batch, clean_values
 
 FIGURES = PollFigures(2, 2, 0, 0, 1.0, 0.1)
 WELL = DeviceReading(
@@ -106,6 +106,19 @@ def test_values_are_cleaned_by_the_type_of_their_field(column):
         assert len(cleaned) == len(column)
         for told, kept in zip(column, cleaned, strict=True):
             assert kept is None or (type(kept) is kind and kept == kind(told))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(NAMES, NAMES, NAMES, NUMBERS | st.booleans(), NUMBERS, REALS | NAMES, REALS))
+)
+def test_a_clean_batch_is_as_the_full_check_of_a_store_wants_it(rows):
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(7)]
+    tags = dict(zip(("device", "radio", "band"), columns[:3], strict=True))
+    fields = ("clients", "channel", "utilization_pct", "noise_dbm")
+    clean = clean_batch("radio", [7] * len(rows), tags, dict(zip(fields, columns[3:], strict=True)))
+    unknown = Batch(clean.measurement, clean.times, clean.tags, clean.fields)
+    assert checked(clean) == checked(unknown)
 
 
 RAW = (
