@@ -11,7 +11,7 @@ from farola.errors import StoreError
 from timeseries.base import SCHEMA, Measurement, Table
 from timeseries.findings import Finding
 from timeseries.sqlite import SqliteStore
-from timeseries.sqlite_files import BESIDE, LATEST, reading, size_of
+from timeseries.sqlite_files import LATEST, reading, size_of
 from timeseries.tables import columns, quoted
 from timeseries.windows import instant
 
@@ -43,12 +43,11 @@ def whole(path: Path) -> Finding:
 
 
 def strays(store: SqliteStore) -> list[Finding]:
-    """Files of SQLite's that lie beside no database: rows may be in them that nothing reads."""
+    """Logs of SQLite's that lie beside no database: rows are in them that nothing reads."""
     lone = [
         path
-        for ending in BESIDE
-        for path in store.folder.glob(f"*.db{ending}")
-        if not path.with_name(path.name.removesuffix(ending)).exists()
+        for path in store.folder.glob("*.db-wal")
+        if not path.with_name(path.name.removesuffix("-wal")).exists() and size_of(path)
     ]
     return [
         Finding(path.name, False, f"{path} has lost its database: restore that from a backup")

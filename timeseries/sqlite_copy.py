@@ -1,8 +1,8 @@
 """A safe copy of the embedded store while it is written to, through SQLite's backup interface.
 
-Each file is copied as of one instant. Their order keeps the promises between them: marks before
-rollups (what was not rolled up yet stays marked), latest before raw (it is never ahead), and marks
-once more after raw.
+Each file is copied as of one instant. Their order keeps the promises between them: latest before
+raw (it is never ahead); then marks, which are made before the rows; then rollups: of an hour that
+is no longer marked they are there.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def snapshot(folder: Path, to: Path, advance: Advance = lambda _bytes: None) -> 
     days = [path.name for _, path in days_in(folder)]
     found = {path.name for path in folder.glob("*.db")}
     others = sorted(found - {MARKS, ROLLUPS, LATEST, *days})
-    wanted = [name for name in (MARKS, *others, ROLLUPS, LATEST) if name in found] + days
+    wanted = [LATEST, *days, MARKS, ROLLUPS, *others]
     there = [name for name in wanted if (to / name).exists()]
     if there:
         raise StoreError(f"{to / there[0]} is there already: give an empty folder")
@@ -63,8 +63,6 @@ def snapshot(folder: Path, to: Path, advance: Advance = lambda _bytes: None) -> 
         if _copy(folder / name, to / name):
             copied.append(name)
             advance((to / name).stat().st_size)
-    if (folder / MARKS).exists():
-        _add_marks(folder / MARKS, to)
     _sync(to)
     return Copied(tuple(copied), sum(size_of(to / name) for name in copied))
 
@@ -93,29 +91,6 @@ def _copy(source: Path, target: Path) -> bool:
     finally:
         draft.unlink(missing_ok=True)
     return True
-
-
-def _add_marks(source: Path, to: Path) -> None:
-    """Marks made while the other files were copied, added to the copy's."""
-    later = to / f".{MARKS}.later"
-    try:
-        if not _copy(source, later):
-            return
-        with (
-            named_faults(to / MARKS),
-            closing(sqlite3.connect(to / MARKS, isolation_level=None)) as copy,
-        ):
-            copy.execute("ATTACH DATABASE ? AS later", (str(later),))
-            tables = copy.execute(
-                "SELECT name FROM later.sqlite_master WHERE type = 'table'"
-            ).fetchall()
-            for (name,) in tables:
-                table = '"' + name.replace('"', '""') + '"'
-                copy.execute(
-                    f"INSERT OR REPLACE INTO main.{table} SELECT * FROM later.{table}"  # noqa: S608 - a table of ours, quoted
-                )
-    finally:
-        later.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -134,7 +134,8 @@ def _in_parts(writer: Writer, statement: str, before: int) -> int:
 
         def part(counts: list[int] = counts) -> None:
             with writer.transaction() as connection:
-                counts.append(connection.execute(statement, (before,)).rowcount)
+                connection.execute(statement, (before,))
+                counts.append(connection.execute("SELECT changes()").fetchone()[0])
 
         patiently(part)
         deleted += counts[-1]

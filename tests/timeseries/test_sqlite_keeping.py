@@ -1,0 +1,348 @@
+"""What the embedded store forgets, how it is copied while running, and what its check finds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farola.errors import StoreError
+from farola.settings import StoreSettings
+from timeseries import Batch
+from timeseries.findings import rollups_agree
+from timeseries.keeper import Keeper
+from timeseries.marks import Marks
+from timeseries.sqlite import SqliteStore
+from timeseries.sqlite_check import files, latest_agrees, strays, whole
+from timeseries.sqlite_copy import snapshot
+from timeseries.sqlite_retention import RawDay, SqliteRetention, leaving
+from timeseries.windows import Window, hours_between
+
+from inventory.membership import Membership  # isort: skip
+
+DAY_MS, HOUR_MS, MINUTE = 86_400_000, 3_600_000, 60_000
+NOW = datetime(2024, 5, 17, 12, 30, tzinfo=UTC)
+T = int(NOW.timestamp() * 1000)
+START, END = datetime(2023, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
+NAMES = [f"ap-{i:02}" for i in range(40)]
+MEXICO = ZoneInfo("America/Mexico_City")
+
+
+def poll(at: int, clients: int = 1) -> list[Batch]:
+    n = len(NAMES)
+    return [
+        Batch(
+            "device", [at] * n, {"device": NAMES},
+            {"answered": [True] * n, "state": ["up"] * n, "clients": [clients] * n},
+        )
+    ]  # fmt: skip
+
+
+def hour_rows(at: int) -> Batch:
+    return Batch("device_hour", [at] * len(NAMES), {"device": NAMES}, {"polls": [60] * len(NAMES)})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with closing(SqliteStore(tmp_path / "series")) as store:
+        yield store
+
+
+def kept_days(store: SqliteStore) -> list[str]:
+    return [path.name.removeprefix("raw-").removesuffix(".db") for _, path in store.days()]
+
+
+def test_days_beyond_their_number_go_but_not_those_with_open_marks(store: SqliteStore) -> None:
+    for back in range(6):
+        store.write(poll(T - back * DAY_MS))
+    store.close()
+    old = T - 4 * DAY_MS
+    retention = SqliteRetention(store.folder, StoreSettings(raw_days=2))
+    told = retention(NOW, [Window(old - old % HOUR_MS, old - old % HOUR_MS + HOUR_MS)])
+    assert kept_days(store) == ["2024-05-13", "2024-05-15", "2024-05-16", "2024-05-17"]
+    assert "forgot the raw rows of 2024-05-12 (0.0 MB, older than raw_days = 2)" in told
+    assert "2024-05-14" in told
+    assert not [p for p in store.folder.iterdir() if "05-12" in p.name or "05-14" in p.name]
+    assert retention(NOW, []).startswith("forgot the raw rows of 2024-05-13")
+    assert retention(NOW, []) == ""
+
+
+def test_days_beyond_the_size_go_oldest_first_and_never_the_newest(store: SqliteStore) -> None:
+    for back in range(4):
+        store.write(poll(T - back * DAY_MS))
+    store.close()
+    size = store.days()[0][1].stat().st_size
+    retention = SqliteRetention(store.folder, StoreSettings(raw_gb=2.5 * size / 1e9))
+    assert "2024-05-14" in retention(NOW, [])
+    assert kept_days(store) == ["2024-05-16", "2024-05-17"]
+    told = SqliteRetention(store.folder, StoreSettings(raw_gb=0.0))(NOW, [])
+    assert kept_days(store) == ["2024-05-17"]
+    assert "raw rows take 0.0 GB, more than raw_gb = 0" in told
+    assert len(store.latest("device")) == len(NAMES)
+
+
+DAYS = st.lists(
+    st.builds(RawDay, st.integers(0, 40), st.integers(1, 10)), unique_by=lambda d: d.day
+).map(sorted)
+
+
+@given(
+    days=DAYS,
+    today=st.integers(0, 40),
+    raw_days=st.integers(0, 40),
+    limit=st.integers(0, 60),
+    wanted=st.sets(st.integers(0, 40), max_size=5),
+)
+def test_what_goes_is_old_or_beyond_the_size_and_is_never_needed(
+    days: list[RawDay], today: int, raw_days: int, limit: int, wanted: set[int]
+) -> None:
+    settings = StoreSettings(raw_days=raw_days, raw_gb=limit / 1e9)
+    gone = [raw for raw, _ in leaving(days, today, settings, wanted)]
+    stay = [raw for raw in days if raw not in gone]
+    assert not wanted & {raw.day for raw in gone}
+    assert all(raw.day < today for raw in gone)
+    assert not days or days[-1] in stay
+    free = [raw for raw in stay if raw.day not in wanted and raw.day < today and raw != days[-1]]
+    assert not [raw for raw in free if raw.day < today - raw_days]
+    if sum(raw.size for raw in stay) > limit:
+        assert not free, "something more could have gone"
+    by_size = [raw for raw in gone if raw.day >= today - raw_days]
+    if by_size:
+        assert sum(raw.size for raw in stay) + by_size[-1].size > limit, "the last went in vain"
+        assert not [raw for raw in free if raw.day < by_size[-1].day], "an older one stayed"
+
+
+def test_old_hours_go_and_days_stay(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("timeseries.sqlite_retention.ROWS_AT_ONCE", 17)
+    old, new = T - 11 * DAY_MS, T - 9 * DAY_MS
+    day = Batch("device_day", [old], {"device": ["ap-00"]}, {"polls": [1440]})
+    group = Batch("group_hour", [old], {"kind": ["city"], "group": ["city"]}, {"polls": [9]})
+    store.write([hour_rows(old), hour_rows(old + 1), hour_rows(new), day, group])
+    retention = SqliteRetention(store.folder, StoreSettings(hour_days=10))
+    assert retention(NOW, []) == "forgot 81 hourly rollups (older than hour_days = 10)"
+    assert set(store.series("device_hour", {}, START, END).times) == {new}
+    assert store.series("device_day", {}, START, END).times == [old]
+    assert len(store.latest("device_hour")) == len(NAMES)
+    assert len(store.latest("group_hour")) == 0
+
+
+def test_a_day_is_forgotten_under_a_writer_and_a_reader(store: SqliteStore) -> None:
+    """The writer has the file open: what it acknowledges afterwards is in a new file."""
+    old = T - 40 * DAY_MS
+    store.write(poll(T))
+    store.write(poll(old))
+    path = store.days()[0][1]
+    with closing(sqlite3.connect(path)) as reader:
+        rows = reader.execute("SELECT device FROM device ORDER BY device")
+        assert rows.fetchone() == ("ap-00",)
+        assert "2024-04-07" in SqliteRetention(store.folder, StoreSettings())(NOW, [])
+        assert kept_days(store) == ["2024-05-17"]
+        assert len(rows.fetchall()) == len(NAMES) - 1
+    store.write(poll(old + MINUTE, clients=7))
+    found = store.series("device", {"device": "ap-01"}, START, END, ["clients"])
+    assert found.fields["clients"] == [7, 1]
+    assert whole(store.days()[0][1]).ok
+
+
+def test_a_writer_that_waits_for_a_forgotten_file_writes_to_a_new_one(store: SqliteStore) -> None:
+    store.write(poll(T))
+    path = store.days()[0][1]
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        writing = threading.Thread(target=store.write, args=(poll(T + MINUTE, 8),))
+        writing.start()
+        writing.join(0.3)
+        assert writing.is_alive(), "it waits for the lock"
+        for file in store.folder.glob(f"{path.name}*"):
+            file.unlink()
+        holder.execute("ROLLBACK")
+    writing.join(30)
+    assert store.series("device", {}, START, END, ["clients"]).fields["clients"] == [8] * len(NAMES)
+
+
+def test_a_copy_made_while_polls_go_on_keeps_the_promises(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    """Latest never ahead of raw, each poll whole, and what was not rolled up yet still marked."""
+    marks = Marks(store.folder, MEXICO)
+    stop, written = threading.Event(), [0]
+
+    def measure() -> None:
+        while not stop.is_set():
+            number = written[0]
+            at = T + number * 20 * MINUTE
+            with marks.writing([at]):
+                store.write(poll(at, number))
+            for mark in marks.due(at - HOUR_MS):
+                store.write([hour_rows(mark.window.start)])
+                marks.done(mark)
+            written[0] += 1
+
+    thread = threading.Thread(target=measure)
+    thread.start()
+    try:
+        for attempt in range(6):
+            while written[0] < 8 * (attempt + 1):
+                time.sleep(0.001)
+            before = written[0]
+            copied = snapshot(store.folder, tmp_path / f"copy{attempt}")
+            assert {"latest.db", "marks.db", "rollups.db"} <= set(copied.files)
+            copy = SqliteStore(tmp_path / f"copy{attempt}")
+            assert all(whole(path).ok for path in files(copy))
+            latest = copy.latest("device")
+            raw = copy.series("device", {}, START, END, ["clients"])
+            numbers = sorted(set(raw.fields["clients"]))  # type: ignore[type-var]  # all have one
+            assert numbers == list(range(len(numbers)))
+            assert len(numbers) >= before
+            assert len(raw) == len(numbers) * len(NAMES), "a poll is there in part"
+            assert len(latest) == len(NAMES)
+            assert max(latest.times) <= max(raw.times)
+            rolled = set(copy.series("device_hour", {}, START, END).times)
+            marked = {mark.start for mark in Marks(copy.folder, MEXICO).open()}
+            assert {at - at % HOUR_MS for at in raw.times} <= rolled | marked
+            copy.close()
+    finally:
+        stop.set()
+        thread.join()
+        marks.close()
+
+
+def test_a_copy_names_what_hinders_it(store: SqliteStore, tmp_path: Path) -> None:
+    store.write(poll(T))
+    to = tmp_path / "copy"
+    assert snapshot(store.folder, to).size > 10_000
+    assert sorted(path.name for path in to.iterdir()) == ["latest.db", "raw-2024-05-17.db"]
+    with pytest.raises(StoreError, match=r"latest\.db is there already: give an empty folder"):
+        snapshot(store.folder, to)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="file is a file, not a folder"):
+        snapshot(store.folder, tmp_path / "file")
+    store.close()
+    (store.folder / "latest.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreError, match=r"series/latest\.db: file is not a database"):
+        snapshot(store.folder, tmp_path / "other")
+    assert list((tmp_path / "other").iterdir()) == []
+    assert snapshot(tmp_path / "none", tmp_path / "empty").files == ()
+
+
+def test_check_finds_rollups_that_do_not_count_what_raw_rows_hold(store: SqliteStore) -> None:
+    marks = Marks(store.folder, MEXICO)
+    with marks.writing([T - i * 10 * MINUTE for i in range(30)]):
+        for i in range(30):
+            store.write(poll(T - i * 10 * MINUTE))
+    keeper = Keeper(store, store.folder, MEXICO, Membership)
+    keeper.run_due(NOW)
+    hours = [h for h in hours_between(T - 6 * HOUR_MS, T, MEXICO) if h.end <= T]
+    (finding,) = rollups_agree(store, hours, marks.open)
+    assert (finding.ok, finding.detail) == (True, "5 of the last 6 hours agree")
+
+    late = hours[-2].start + 1
+    store.write([Batch("device", [late], {"device": ["ap-00"]}, {"answered": [True]})])
+    stale, _ = rollups_agree(store, hours, marks.open)
+    assert not stale.ok
+    assert "241 raw polls, 240 in device_hour, 240 in group_hour" in stale.detail
+    assert (
+        "farola store rollup --from 2024-05-17T10:00:00Z --to 2024-05-17T11:00:00Z" in stale.detail
+    )
+    marks.mark([late])
+    (waiting,) = rollups_agree(store, hours, marks.open)
+    assert waiting.ok
+    assert "1 marked and to come" in waiting.detail
+    keeper.run_due(NOW)
+    assert [one.ok for one in rollups_agree(store, hours, marks.open)] == [True]
+    store.days()[0][1].unlink()
+    lost, _ = rollups_agree(store, hours, marks.open)
+    assert "raw rows are missing: restore" in lost.detail
+    keeper.close()
+    marks.close()
+
+
+def _cut(folder: Path) -> None:
+    raw = next(folder.glob("raw-*.db"))
+    raw.write_bytes(raw.read_bytes()[:5000])
+
+
+def _behind(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "latest.db")) as connection, connection:
+        connection.execute("UPDATE device SET time = time - 1 WHERE device > 'ap-30'")
+        connection.execute("UPDATE device SET clients = 99 WHERE device < 'ap-02'")
+
+
+def _ahead(folder: Path) -> None:
+    next(folder.glob("raw-*.db")).unlink()
+
+
+def _lone(folder: Path) -> None:
+    (folder / "raw-2024-05-01.db-wal").write_bytes(b"rows")
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (_cut, "raw-2024-05-17.db: "),
+        (_behind, "latest.db lacks 9 and has 2 otherwise: the next poll"),
+        (_ahead, "rows of 2024-05-17 12:30:00 UTC are in no raw file"),
+        (_lone, "raw-2024-05-01.db-wal has lost its database"),
+    ],
+)
+def test_check_finds_what_is_wrong_with_files(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch,
+    harm: Callable[[Path], None], words: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("timeseries.sqlite_check.COMMIT_S", 0)
+    store.write(poll(T))
+    store.close()
+
+    def findings() -> list[str]:
+        found = strays(store) + [whole(path) for path in files(store)]
+        if all(one.ok for one in found):
+            found += latest_agrees(store)
+        return [one.detail for one in found if not one.ok]
+
+    assert findings() == []
+    harm(store.folder)
+    (told,) = findings()
+    assert words in told
+    assert "\n" not in told
+
+
+def test_the_command_looks_at_a_home(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    key = {"FAROLA_KEY_FILE": str(tmp_path / "key"), "FAROLA_HOME": str(home)}
+
+    def farola(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "farola", *words],
+            env=os.environ | key, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert farola("init").returncode == 0
+    assert farola("store", "check").stdout == "ok    rollups: 0 of the last 24 hours agree\n"
+    with closing(SqliteStore(home / "series")) as store:
+        at = int((datetime.now(UTC) - timedelta(hours=2)).timestamp() * 1000)
+        store.write(poll(at))
+    odd = farola("store", "check", "--json")
+    found = json.loads(odd.stdout)
+    assert (odd.returncode, found["ok"], odd.stderr) == (1, False, "")
+    assert [one["what"] for one in found["findings"] if not one["ok"]] == ["rollups"]
+    fine = farola("store", "check", "--hours", "0")
+    assert fine.returncode == 0
+    assert "latest device: all 40 rows" in fine.stdout
+    shutil.rmtree(home)
+    gone = farola("store", "check")
+    assert gone.returncode == 1
+    assert gone.stderr.count("\n") == 1
