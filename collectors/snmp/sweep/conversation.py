@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, TypeVar, cast
 
-from collectors.snmp.model import Column, Question, RawValue, Reply, Target
+from collectors.snmp.model import Column, RawValue, Reply, Target
 from collectors.snmp.poller import Conversation
 from collectors.snmp.sweep.ber import Message
 from collectors.snmp.sweep.packing import Learned, Packing, pack
@@ -64,7 +64,20 @@ def hold(target: Target, converse: Conversation[T], session: Session) -> Steps[T
         while True:
             if session.over > _AFTER_THE_END:
                 return None
-            reply = yield from _put(question, session, what)
+            plan = session.plans.of(question)
+            if plan.only is None or session.over:
+                reply = yield from _put(plan, session, what)
+            else:  # one packet, as most questions are: in place, which costs half
+                session.what = what
+                try:
+                    found = yield plan.only
+                except (SilentError, TimeUpError) as fault:
+                    reply = Reply([None] * len(question.scalars), error=_untold(fault, session))
+                else:
+                    if type(found) is list:
+                        reply = Reply(found)
+                    else:
+                        reply = yield from _put(plan, session, what, found)
             what = "its figures"
             if reply.error:
                 session.errors.append(reply.error)
@@ -76,9 +89,11 @@ def hold(target: Target, converse: Conversation[T], session: Session) -> Steps[T
         talk.close()
 
 
-def _put(question: Question, session: Session, what: str) -> Steps[Reply]:
-    """Put one question; `what` it is about is told where the device falls silent."""
-    plan = session.plans.of(question)
+def _put(plan: Plan, session: Session, what: str, message: Message | None = None) -> Steps[Reply]:
+    """Put one question; `what` it is about is told where the device falls silent. `message` is what
+    its first request was answered, if that was sent.
+    """
+    question = plan.question
     scalars: list[RawValue | None] = [None] * len(question.scalars)
     tables: list[Sequence[Column] | None] = [None] * len(question.tables)
     reply = Reply(scalars, tables)
@@ -95,7 +110,7 @@ def _put(question: Question, session: Session, what: str) -> Steps[Reply]:
             yield from _put_packed(packing, plan, session, reply, errors)
         else:
             for get in plan.gets:
-                found = yield get
+                found = message or (yield get)
                 if type(found) is list:
                     scalars[get.begin : get.begin + len(found)] = found
                 else:
@@ -107,12 +122,8 @@ def _put(question: Question, session: Session, what: str) -> Steps[Reply]:
                     session.learned[plan.key] = packing - 1
                 else:
                     _learn(pack(plan, reply), plan, session)
-    except SilentError as silence:
-        what = session.what
-        errors.append(str(silence) if what == IDENTITY else f"{silence} at {what}")
-    except TimeUpError:
-        session.over = 1
-        errors.append(_given_up(session, session.what))
+    except (SilentError, TimeUpError) as fault:
+        errors.append(_untold(fault, session))
     reply.error = "; ".join(errors)
     return reply
 
@@ -269,6 +280,15 @@ def _learn(packing: Packing | None, plan: Plan, session: Session, is_sure: bool 
         session.learned[plan.key] = _LOOK_AGAIN
     else:
         session.learned[plan.key] = packing if is_sure else packing.trial
+
+
+def _untold(fault: Exception, session: Session) -> str:
+    """What to tell of a device that did not answer."""
+    what = session.what
+    if isinstance(fault, TimeUpError):
+        session.over = 1
+        return _given_up(session, what)
+    return str(fault) if what == IDENTITY else f"{fault} at {what}"
 
 
 def _given_up(session: Session, what: str) -> str:

@@ -145,16 +145,17 @@ def rows_request(contents: Sequence[bytes], repetitions: int) -> Template:
 
 
 class Plan:
-    """The requests of one Question. `is_long` if they are several, which a `Packing` may make
-    fewer: those that devices have are kept in `packings`.
+    """The requests of one Question. `only` is its GET where that is all; `is_long` if they are
+    several, which a `Packing` may make fewer: those that devices have are kept in `packings`.
     """
 
-    __slots__ = ("failures", "gets", "is_long", "key", "packings", "question", "tables")
+    __slots__ = ("failures", "gets", "is_long", "key", "only", "packings", "question", "tables")
 
     def __init__(self, question: Question) -> None:
         self.question = question
         self.gets = tuple(_gets(question.scalars))
         self.tables = tuple(TablePlan(columns) for columns in question.tables if columns)
+        self.only = self.gets[0] if len(self.gets) == 1 and not question.tables else None
         self.is_long = len(self.gets) + len(self.tables) > 1
         digest = blake2b(repr((question.scalars, question.tables)).encode(), digest_size=8)
         self.key = digest.hexdigest()
