@@ -29,7 +29,8 @@ from timeseries.sqlite_files import named_faults
 FILE = "spool.db"
 BALLAST = "ballast"
 BALLAST_BYTES = 16 * 2**20
-"""Kept free for the moment when the disk is full: to delete what was sent takes room too."""
+"""Kept free for the moment when the disk is full: to delete what was sent takes room too, as much
+as the WAL had grown to."""
 MOST_QUARANTINED = 100_000
 """Lines; beyond, the oldest go, counted."""
 SHRINK_BYTES = 64 * 2**20
@@ -152,7 +153,7 @@ class Spool:
 
     def set_fault(self, text: str) -> None:
         """Tell other processes what hinders the sender; empty: nothing does."""
-        with self._freeing() as db:
+        with self._writing() as db:
             db.execute("INSERT OR REPLACE INTO state VALUES ('fault', ?)", (text,))
 
     def newest_first(self, measurement: str, since_ms: int) -> Iterator[tuple[int, int, bytes]]:
@@ -261,8 +262,8 @@ class Spool:
 
     def _keep_ballast(self) -> None:
         ballast = self.folder / BALLAST
-        room = min(BALLAST_BYTES, shutil.disk_usage(self.folder).free // 8)
-        if room >= HAS_NO_ROOM and not ballast.exists():
+        room = min(BALLAST_BYTES, shutil.disk_usage(self.folder).free // 4)
+        if room >= 2 * HAS_NO_ROOM and not ballast.exists():
             with ballast.open("wb") as out:
                 os.posix_fallocate(out.fileno(), 0, room)
 

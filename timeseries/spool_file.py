@@ -99,6 +99,7 @@ def connected(path: Path) -> sqlite3.Connection:
     try:
         patiently(lambda: db.execute("PRAGMA journal_mode=WAL").close())
         db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA wal_autocheckpoint=256")  # pages: a short WAL, for a disk that fills up
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:
             patiently(
                 lambda: db.executescript(

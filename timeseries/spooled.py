@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -129,7 +130,8 @@ class SpooledStore:
 
     def backlog(self) -> Backlog:
         """What waits for the server, what was lost, and what hinders."""
-        return self.spool.backlog()
+        found = self.spool.backlog()
+        return replace(found, fault=self.sender.fault) if self.sender.fault else found
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all is sent, not longer than this; whether all is."""

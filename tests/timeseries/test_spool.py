@@ -1,0 +1,362 @@
+"""The spool alone: what order batches leave in, what goes when there is no room, and what a
+collector that restarts can read from it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from farola.errors import StoreError
+from timeseries import Batch, Table
+from timeseries.checking import checked
+from timeseries.delivery import Delivery, packed, unpacked
+from timeseries.influx_http import RefusedError
+from timeseries.lines import lines
+from timeseries.read_lines import read_rows, split_lines
+from timeseries.spool import Spool
+from timeseries.spooled import SpooledStore
+
+Rows = dict[tuple[str, int], dict[str, Any]]
+
+
+class Remembering:
+    """A server in memory: keeps rows as stores do, says what it is told to say."""
+
+    def __init__(self) -> None:
+        self.rows: Rows = {}
+        self.bodies: list[list[str]] = []
+        self.away = False
+
+    def send(self, body: bytes, gzipped: bool) -> None:
+        if self.away:
+            raise StoreError("the server is away")
+        text = (unpacked(body) if gzipped else body).decode()
+        made = text.split("\n")
+        self.bodies.append(made)
+        for row in read_rows(made, "device"):
+            self.rows.setdefault((row.tags[0], row.time), {}).update(row.fields)
+
+    def latest(self, *_args: object) -> Table:
+        raise StoreError("the server is away")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def poll(at_ms: int, clients: int, *devices: str) -> Batch:
+    names = list(devices or ("ap-1",))
+    return Batch(
+        "device", [at_ms] * len(names), {"device": names}, {"clients": [clients] * len(names)}
+    )
+
+
+def spooled(folder: Path, most_bytes: int = 10**9) -> tuple[SpooledStore, Remembering]:
+    """A store whose sender is run by hand (`store.sender.turn()`)."""
+    server = Remembering()
+    store = SpooledStore(server, folder, most_bytes)  # type: ignore[arg-type]  # what is used of one
+    store.sender.start = lambda: None  # type: ignore[method-assign]
+    return store, server
+
+
+def sent_times(server: Remembering) -> list[int]:
+    return [int(line.rpartition(" ")[2]) for body in server.bodies for line in body]
+
+
+def grow_old(store: SpooledStore) -> None:
+    """What waits was made long ago."""
+    with store.spool._writing() as db:
+        db.execute("UPDATE batch SET made_ms = 1")
+
+
+def test_the_newest_poll_goes_first_and_the_others_in_order(tmp_path: Path) -> None:
+    store, server = spooled(tmp_path)
+    for at_ms in (1000, 2000, 3000):
+        store.write([poll(at_ms, 1)])
+    grow_old(store)
+    store.write([poll(4000, 1)])
+    for _ in range(4):
+        store.sender.turn()
+    assert sent_times(server) == [4000, 1000, 2000, 3000]
+    assert store.backlog().rows == 0
+
+
+def test_late_rows_do_not_overtake_what_they_correct(tmp_path: Path) -> None:
+    store, server = spooled(tmp_path)
+    for at_ms in (1000, 2000):
+        store.write([poll(at_ms, 1)])
+    grow_old(store)
+    store.write([poll(2000, 7)])
+    for _ in range(3):
+        store.sender.turn()
+    assert sent_times(server) == [1000, 2000, 2000]
+    assert server.rows["ap-1", 2000] == {"clients": 7}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_whatever_overtakes_the_server_ends_with_what_was_written_last(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store, server = spooled(folder)
+        wanted: Rows = {}
+        steps = data.draw(
+            st.lists(
+                st.one_of(
+                    st.tuples(st.integers(1, 6), st.sampled_from(["a", "b", "c"])),
+                    st.sampled_from(["send", "old", "away", "back", "reopen"]),
+                ),
+                max_size=25,
+            )
+        )
+        for i, step in enumerate(steps):
+            if isinstance(step, tuple):
+                store.write([poll(step[0], i, step[1])])
+                wanted[step[1], step[0]] = {"clients": i}
+            elif step == "send":
+                store.sender.turn()
+            elif step == "old":
+                if store.spool.exists():
+                    grow_old(store)
+            elif step == "reopen":
+                store.spool.close()
+                store, server2 = spooled(folder)
+                server2.rows, server2.bodies, server2.away = server.rows, server.bodies, server.away
+                server = server2
+            else:
+                server.away = step == "away"
+        server.away = False
+        while store.backlog().rows:
+            store.sender.turn()
+        store.spool.close()
+    assert server.rows == wanted
+
+
+def test_what_was_not_acknowledged_is_sent_again(tmp_path: Path) -> None:
+    store, server = spooled(tmp_path)
+    store.write([poll(1000, 3)])
+    server.away = True
+    assert store.sender.turn() > 0
+    assert store.backlog().fault == "the server is away"
+    assert store.backlog().rows == 1
+    server.away = False
+    store.sender.turn()
+    assert (store.backlog().fault, store.backlog().rows) == ("", 0)
+    assert server.rows == {("ap-1", 1000): {"clients": 3}}
+
+
+def test_a_full_spool_loses_the_oldest_and_counts_them(tmp_path: Path) -> None:
+    told: list[str] = []
+    store, server = spooled(tmp_path, 1_000)
+    store._tell = lambda kind, text: told.append(f"{kind}: {text}")
+    for at_ms in range(1000, 31_000, 1000):
+        store.write([poll(at_ms, 1, "ap-1", "ap-2")])
+    backlog = store.backlog()
+    assert backlog.bytes <= 1_000
+    assert backlog.dropped_rows > 0
+    assert backlog.rows + backlog.dropped_rows == 60
+    assert told
+    assert "2 oldest rows" in told[0]
+    while store.backlog().rows:
+        store.sender.turn()
+    assert sorted({time for _, time in server.rows}) == list(
+        range(31_000 - 500 * backlog.rows, 31_000, 1000)
+    )
+
+
+def test_a_poll_larger_than_the_spool_is_kept_whole(tmp_path: Path) -> None:
+    store, _ = spooled(tmp_path, 10)
+    store.write([poll(1000, 1)])
+    store.write([poll(2000, 1)])
+    assert (store.backlog().rows, store.backlog().dropped_rows) == (1, 1)
+
+
+def test_a_restart_reads_the_newest_rows_from_what_waits_and_was_sent_last(tmp_path: Path) -> None:
+    store, server = spooled(tmp_path)
+    store.write([poll(1000, 1, "ap-1", "ap-2", "gone")])
+    store.write([poll(2000, 2, "ap-1", 'ap "2",\\ x')])
+    store.sender.turn()
+    store.sender.turn()
+    server.away = True
+    assert store.backlog().rows == 0
+    found = store.newest("device", ("clients", "state"))
+    assert found.tags == {"device": ['ap "2",\\ x', "ap-1"]}
+    assert found.times == [2000, 2000]
+    assert found.fields == {"clients": [2, 2], "state": [None, None]}
+    store.write([poll(3000, 3, "ap-1")])
+    assert store.newest("device", ("clients",)).fields == {"clients": [2, 3]}
+    since = datetime.fromtimestamp(2.5, UTC)
+    assert store.newest("device", ("clients",), since).fields == {"clients": [3]}
+    assert len(store.newest("poll")) == 0
+
+
+def test_reading_makes_no_file(tmp_path: Path) -> None:
+    store, _ = spooled(tmp_path / "spool")
+    assert store.backlog().rows == 0
+    assert len(store.newest("device")) == 0
+    assert store.flush(1)
+    store.close()
+    assert not (tmp_path / "spool").exists()
+
+
+def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "spool.db").write_bytes(b"no database" * 100)
+    with pytest.raises(StoreError, match=r"spool\.db: .*move it away"):
+        Spool(tmp_path).backlog()
+
+
+text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            text.filter(lambda tag: not tag.endswith("\\")),
+            st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=8)),
+            st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)),
+            st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)),
+        ),
+        min_size=1, max_size=5,
+    )
+)  # fmt: skip
+def test_lines_are_read_back_as_they_were_written(made: list[tuple[Any, ...]]) -> None:
+    rows = checked(
+        Batch(
+            "device", list(range(len(made))), {"device": [one[0] for one in made]},
+            {
+                "state": [one[1] for one in made], "clients": [one[2] for one in made],
+                "rtt_ms": [one[3] for one in made], "answered": [True] * len(made),
+            },
+        )
+    )  # fmt: skip
+    body = "\n".join(lines(rows))
+    found = list(read_rows(split_lines(body, len(made)), "device"))
+    names = ("state", "clients", "rtt_ms")
+    assert [(row.tags[0], *map(row.fields.get, names)) for row in found] == made
+
+
+class Choosy:
+    """Takes a request unless a line is in `bad`, or it has more lines than `most`."""
+
+    def __init__(self, bad: set[int], most: int, status: int) -> None:
+        self.bad, self.most, self.status = bad, most, status
+        self.taken: set[int] = set()
+        self.comments = 204
+
+    def send(self, body: bytes, gzipped: bool) -> None:
+        text = (unpacked(body) if gzipped else body).decode()
+        if text.startswith("#"):
+            if self.comments != 204:
+                raise RefusedError("malformed", self.comments)
+            return
+        numbers = [int(line) for line in text.split("\n")]
+        if len(numbers) > self.most:
+            raise RefusedError("too large", 413)
+        if self.bad & set(numbers):
+            raise RefusedError("a line is wrong", self.status)
+        self.taken |= set(numbers)
+
+
+@given(
+    st.integers(1, 60).flatmap(
+        lambda n: st.tuples(
+            st.just(n), st.sets(st.integers(0, n - 1)), st.integers(1, 70),
+            st.sampled_from([400, 422]),
+        )
+    )
+)  # fmt: skip
+def test_a_refused_batch_loses_its_bad_lines_alone(case: tuple[int, set[int], int, int]) -> None:
+    rows, bad, most, status = case
+    server = Choosy(bad, most, status)
+    body = packed("\n".join(map(str, range(rows))).encode())
+    outcome = Delivery(server.send).deliver(body, rows)
+    assert {int(line) for line, _ in outcome.rejected} == bad
+    assert server.taken == set(range(rows)) - bad
+    assert all("a line is wrong" in reason for _, reason in outcome.rejected)
+
+
+def test_a_line_too_large_by_itself_is_set_aside() -> None:
+    server = Choosy(set(), 0, 400)
+    outcome = Delivery(server.send).deliver(packed(b"1\n2"), 2)
+    assert [line for line, _ in outcome.rejected] == ["1", "2"]
+
+
+def test_where_everything_is_called_malformed_no_line_is_to_blame() -> None:
+    server = Choosy({0, 1, 2}, 10, 400)
+    server.comments = 400
+    with pytest.raises(RefusedError, match="a line is wrong"):
+        Delivery(server.send).deliver(packed(b"0\n1\n2"), 3)
+
+
+FULL_DISK = """
+import random
+import sys
+from pathlib import Path
+from farola.errors import StoreError
+from timeseries import Batch
+from timeseries.spooled import SpooledStore
+
+class Server:
+    away, lines = True, 0
+    def send(self, body, gzipped):
+        from timeseries.delivery import unpacked
+        if self.away:
+            raise StoreError("away")
+        self.lines += unpacked(body).count(b"\\n") + 1
+    def close(self):
+        pass
+
+server = Server()
+store = SpooledStore(server, Path(sys.argv[1]) / "spool", 10**9)
+def write(at):
+    names = [f"ap-{i}-{at}" for i in range(3000)]
+    fields = {name: [random.random() for _ in names] for name in ("uptime_s", "rtt_ms", "cpu_pct")}
+    store.write([Batch("device", [at] * 3000, {"device": names}, fields)])
+kept, told = 0, ""
+while not told:
+    try:
+        write(kept)
+    except StoreError as error:
+        told = str(error)
+    else:
+        kept += 1
+assert "full" in told and "free space" in told, told
+assert kept > 20, kept
+server.away = False
+assert store.flush(60), store.backlog()
+assert server.lines == 3000 * kept, (server.lines, kept)
+write(10**6)
+assert store.flush(60)
+store.close()
+print("kept", kept)
+"""
+
+
+def test_a_full_disk_is_told_and_does_not_keep_what_waits(tmp_path: Path) -> None:
+    if not shutil.which("unshare"):
+        pytest.skip("unshare is missing: apt-get install util-linux")
+    mount = ["unshare", "-rm", "sh", "-c"]
+    probe = subprocess.run(
+        [*mount, f"mount -t tmpfs -o size=1m tmpfs {tmp_path}"], capture_output=True, check=False
+    )
+    if probe.returncode:
+        pytest.skip("this kernel lets nobody mount a tmpfs of their own")
+    script = tmp_path.parent / "full_disk.py"
+    script.write_text(FULL_DISK)
+    mounted = f"mount -t tmpfs -o size=10m tmpfs {tmp_path}"
+    command = f"{mounted} && exec {sys.executable} {script} {tmp_path}"
+    done = subprocess.run(
+        [*mount, command], capture_output=True, text=True, check=False, timeout=120,
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.startswith("kept")
