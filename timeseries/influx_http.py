@@ -177,6 +177,7 @@ class Server:
                 total=RETRIES,
                 connect=1,
                 redirect=False,
+                other=0,  # a certificate that is not trusted
                 allowed_methods=None,
                 status_forcelist=(429, 500, 502, 503, 504),
                 backoff_factor=0.3,
