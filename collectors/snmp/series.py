@@ -101,7 +101,7 @@ def _interfaces(outcomes: Sequence[Outcome], at_ms: int) -> Batch:
             devices.append(device)
             ports.append(one)
             moved.append(differences.get(one[0]))
-    names, _, rx, tx, bits, _ = zip(*ports, strict=True) if ports else [()] * 6
+    names, roles, rx, tx, bits, _ = zip(*ports, strict=True) if ports else [()] * 6
     tags: dict[str, Sequence[str]] = {"device": devices, "interface": names}
     return _batch("interface", at_ms, tags, {
         "rx_bytes_total": rx,
@@ -110,6 +110,7 @@ def _interfaces(outcomes: Sequence[Outcome], at_ms: int) -> Batch:
         "tx_bytes": [one and one[1] for one in moved],
         "interval_s": [one and one[2] for one in moved],
         "bits": [None if one == 64 else one for one in bits],
+        "uplink": [True if one == "uplink" else None for one in roles],
     })  # fmt: skip
 
 
