@@ -29,6 +29,7 @@ from farola.errors import FarolaError, InventoryError, SettingsError, StoreError
 from farola.output import note
 from farola.settings import Settings
 from timeseries.base import Store
+from timeseries.spooled import newest_known
 
 MOST_WAIT_S = 5.0
 
@@ -175,7 +176,7 @@ class Active:
         now = datetime.now(UTC)
         since = now - timedelta(seconds=self.interval_s)
         try:
-            table = await asyncio.to_thread(self.store.latest, "poll", ("devices",), since)
+            table = await asyncio.to_thread(newest_known, self.store, "poll", ("devices",), since)
         except StoreError:  # the poll itself will tell
             return None
         return now.timestamp() - max(table.times) / 1000 if table.times else None

@@ -157,6 +157,7 @@ def _line(summary: Summary) -> str:
         (summary.skipped, "skipped"), (len(summary.down), "down"),
         (len(summary.maintenance), "down in maintenance"),
         (summary.late, "poll late" if summary.late == 1 else "polls late"),
+        (summary.spooled, "rows wait for the store's server"),
     ):  # fmt: skip
         if count:
             parts.append(f"{count} {text}")

@@ -31,6 +31,7 @@ from collectors.snmp.read import Reader
 from collectors.snmp.series import PollFigures, batches
 from collectors.snmp.state import MISSES, is_refusal, needs_probe
 from timeseries.base import Store
+from timeseries.spooled import rows_waiting
 
 SLOWEST = 5
 _by_device = attrgetter("device_id")
@@ -87,6 +88,8 @@ class Summary:
     maintenance: tuple[str, ...] = ()
     """Ids of devices that are down in maintenance: not among `down`."""
     refused: tuple[Refused, ...] = ()
+    spooled: int = 0
+    """Rows that wait for the store's server: they are on disk, and not in the store yet."""
 
     def as_json(self) -> dict[str, object]:
         """As `farola collect once --json` prints it."""
@@ -123,7 +126,8 @@ class _Poll:
 
 class Collector:
     """Polls again and again and remembers the poll before; the store is its only memory that
-    lasts, so another collector can go on where this one stopped.
+    lasts, so another collector can go on where this one stopped. While a store's server is away,
+    what waits for it is that memory.
 
     Whoever wrote a poll meanwhile is noticed, and what it wrote is where the next differences
     start: traffic is never counted twice.
@@ -269,7 +273,7 @@ class Collector:
             settle(one, before(one.device_id, NO_PAST), at_ms, probed(one.device_id))
             for one in readings
         ]
-        figures = _figures(poll, readings)
+        figures = _figures(poll, readings, rows_waiting(self._store))
         rows = batches(outcomes, figures, at_ms, self._name)
         poll.turn.before_write()
         try:
@@ -286,7 +290,7 @@ def _identify(_target: Target) -> Generator[Question, Reply, None]:
     yield Question(IDENTITY)
 
 
-def _figures(poll: _Poll, readings: Sequence[DeviceReading]) -> PollFigures:
+def _figures(poll: _Poll, readings: Sequence[DeviceReading], spooled: int) -> PollFigures:
     answered = sum(one.answered for one in readings)
     return PollFigures(
         devices=len(readings),
@@ -300,6 +304,7 @@ def _figures(poll: _Poll, readings: Sequence[DeviceReading]) -> PollFigures:
         received=poll.packets.received,
         retried=poll.packets.retried,
         dropped=poll.packets.kernel_drops,
+        spooled=spooled,
     )
 
 
@@ -332,6 +337,7 @@ def _summary(
         kernel_drops=packets.kernel_drops,
         malformed=packets.malformed,
         unmatched=packets.unmatched,
+        spooled=figures.spooled,
         refused=tuple(
             Refused(one.device_id, one.error)
             for one in sorted(filter(is_refusal, silent), key=_by_device)

@@ -9,7 +9,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from collectors.active import Active
@@ -35,6 +35,7 @@ from inventory.db import Inventory, open_inventory
 from inventory.events import record
 from timeseries.base import Store
 from timeseries.opening import open_store
+from timeseries.spooled import rows_left
 
 Where = tuple[str, int]
 
@@ -79,7 +80,8 @@ async def collect_once(
                     targets.polled, skipped=len(targets.skipped), advance=advance,
                     looked_after=listed.looked_after,
                 )  # fmt: skip
-            summary = await roster.excused(summary)
+            waiting = await asyncio.to_thread(rows_left, store)
+            summary = replace(await roster.excused(summary), spooled=waiting)
             if receiver is not None:
                 await asyncio.sleep(linger_s)
                 await receiver.flush()

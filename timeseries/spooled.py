@@ -226,9 +226,16 @@ def newest_known(
     return store.latest(measurement, fields, since)
 
 
-def backlog_of(store: Store) -> Backlog | None:
-    """What waits for the store's server; None for a store without one."""
-    return store.backlog() if isinstance(store, SpooledStore) else None
+def rows_waiting(store: Store) -> int:
+    """How many rows wait for the store's server; none for a store without one."""
+    return store.backlog().rows if isinstance(store, SpooledStore) else 0
+
+
+def rows_left(store: Store) -> int:
+    """How many rows still wait after a while, or once the server is found to be away."""
+    if isinstance(store, SpooledStore) and store.sender.started:
+        store.sender.wait_until_sent(CLOSE_S, while_it_fails=False)
+    return rows_waiting(store)
 
 
 def _packed(batches: Sequence[Rows]) -> Iterator[Packed]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from collectors.snmp.counters import OFFSET_S, Sample, Uptime
 from timeseries.base import Store, Table, Value
+from timeseries.spooled import newest_known
 
 LOOK_BACK = timedelta(days=7)
 """What is older says nothing about the present."""
@@ -33,8 +34,8 @@ NO_PAST = Past()
 
 
 def newest_poll_ms(store: Store, now: datetime) -> int | None:
-    """When the newest poll that the store holds was started, by whomever; None if none was."""
-    times = store.latest("poll", ("devices",), since=now - LOOK_BACK).times
+    """When the newest poll that can be known of was started, by whomever; None if none was."""
+    times = newest_known(store, "poll", ("devices",), now - LOOK_BACK).times
     return max(times, default=None)
 
 
@@ -42,17 +43,19 @@ def recall(store: Store, now: datetime) -> dict[str, Past]:
     """What is known of each device, in two queries for the city.
 
     A row without an uptime says what the last one was and how long ago (`last_uptime_s`,
-    `last_told_s`), so that nobody has to look for it.
+    `last_told_s`), so that nobody has to look for it. What waits for a server that is away counts
+    too.
     """
     since = now - LOOK_BACK
-    newest = store.latest(
+    newest = newest_known(
+        store,
         "device",
         ("answered", "state", "reboots", "uptime_s", "agent_uptime_s", "misses", "last_uptime_s",
          "last_agent_uptime_s", "last_told_s"),
-        since=since,
+        since,
     )  # fmt: skip
     samples = _samples(
-        store.latest("interface", ("rx_bytes_total", "tx_bytes_total", "bits"), since=since)
+        newest_known(store, "interface", ("rx_bytes_total", "tx_bytes_total", "bits"), since)
     )
     past = {}
     for row, device in enumerate(newest.tags.get("device", [])):

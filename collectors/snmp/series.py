@@ -20,7 +20,8 @@ _by_device = attrgetter("reading.device_id")
 @dataclass(frozen=True)
 class PollFigures:
     """How a poll went: devices, ticks that came too late, seconds by wall clock and CPU, how many
-    seconds after its turn it started, and packets.
+    seconds after its turn it started, packets, and rows of polls before that wait for the store's
+    server.
     """
 
     devices: int
@@ -34,6 +35,7 @@ class PollFigures:
     received: int = 0
     retried: int = 0
     dropped: int = 0
+    spooled: int = 0
 
 
 def batches(
@@ -143,7 +145,7 @@ def _poll(figures: PollFigures, at_ms: int, collector: str) -> Batch:
         "late": [figures.late],
         "duration_s": [figures.duration_s],
         "cpu_s": [figures.cpu_s],
-        "spooled": [0],
+        "spooled": [figures.spooled],
         "lag_s": [figures.lag_s],
         "sent": [figures.sent],
         "received": [figures.received],
