@@ -243,6 +243,7 @@ class Server:
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Turn the client's failures into one line: RefusedError, or StoreError without answer."""
+        from influxdb_client.client.exceptions import InfluxDBError
         from influxdb_client.rest import ApiException
         from urllib3.exceptions import HTTPError
 
@@ -255,6 +256,9 @@ class Server:
             raise RefusedError(told, error.status) from None
         except HTTPError as error:
             raise StoreError(self._unreachable(error)) from None
+        except InfluxDBError as error:  # an organisation that is not there
+            told = f"{self.described()}: {error}; check [store] org and what the token may do"
+            raise StoreError(self._clean(told)) from None
 
     def _unreachable(self, error: Exception) -> str:
         reason = str(getattr(error, "reason", None) or error)

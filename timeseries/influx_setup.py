@@ -117,6 +117,10 @@ def _bucket(server: Server, bucket: str, seconds: int) -> str:
             f"`influx bucket create --name {bucket} --retention {seconds}s` and `influx v1 dbrp "
             f"create --db {database} --rp {policy or 'autogen'} --bucket-id ID`"
         ) from None
+    except (ValueError, TypeError):  # an answer that the client's models refuse
+        raise StoreError(
+            f"{server.url}/api/v2 did not answer as InfluxDB 2 does: check [store] url"
+        ) from None
     return f"{bucket} {told}"
 
 
