@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from collectors.snmp.sweep.ber import decode_response
 from collectors.snmp.sweep.conversation import Session, SilentError, TimeUpError, hold
 from collectors.snmp.sweep.fast import open_envelope
 from collectors.snmp.sweep.requests import Plans, head_of
+from collectors.snmp.sweep.together import Together
 from tests.collectors.snmp.sweep.fakes import decode, fake, poll, table_agent
 
 BASE = (1, 3, 6, 1, 4, 1, 99999)
@@ -304,3 +306,34 @@ def test_when_time_is_up_what_came_is_kept_and_the_rest_named():
     scalars, tables = truth(table)
     assert told(reply) == (scalars, [None, None, None, tables[3]])
     assert reply.error.startswith("given up after 20 s, at ")
+
+
+@pytest.fixture(scope="module")
+def packed():
+    """A Part, and the answer to it."""
+    asker, table = Asker(), device(lacks=(2,))
+    for _ in range(4):
+        asker.poll(table_agent(table))
+    part = asker.learned[asker.plans.of(QUESTION).key].parts[0]
+    packet = Together(part, False).packet(HEAD, bytes((1, 2, 3, 4)))
+    return part, table_agent(table)(decode(packet))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=3))
+def test_spoilt_bytes_are_read_alike_at_once_and_one_by_one(packed, spoilt):
+    part, answer = packed
+    data = bytearray(answer)
+    for place, octet in spoilt:
+        data[place % len(data)] = octet
+    data = bytes(data)
+    envelope, message = open_envelope(data), decode_response(data)
+    quick, slow = Together(part, False), Together(part, False)
+    ours = envelope is not None and envelope[0] == HEAD
+    rows = quick.read(data, envelope[2]) if ours else None
+    if rows is None:
+        assert spoilt
+        return
+    assert message is not None
+    assert rows == slow.read_pairs(message.pairs)
+    assert quick.values == slow.values
