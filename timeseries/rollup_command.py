@@ -63,4 +63,4 @@ def rollup(start: str | None, end: str | None, as_json: bool) -> None:
         print_json({"marked": marked, **vars(kept)})
         return
     left = f"; {kept.left} stay as they were: raw rows of them are forgotten" if kept.left else ""
-    click.echo(f"{kept.hours} hours and {kept.days} days made{left}")
+    click.echo(f"rollups made: hours {kept.hours}, days {kept.days}{left}")

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from farola.errors import InventoryError
@@ -214,24 +214,22 @@ def in_memory() -> Iterator[str]:
         yield folder
 
 
-@given(
-    st.lists(st.lists(told(), min_size=1, max_size=12), min_size=1, max_size=4),
-    st.lists(st.integers(0, MINUTES), max_size=3),
-    stays(),
-)
-@settings(max_examples=20, deadline=None)
-def test_rollups_are_those_of_all_raw_rows_in_whatever_order_they_came(
-    in_memory: str,
-    chunks: list[list[Any]],
-    runs: list[int],
-    where: dict[str, list[Stay]],
+HISTORIES = {
+    "chunks": st.lists(st.lists(told(), min_size=1, max_size=12), min_size=1, max_size=4),
+    "runs": st.lists(st.integers(0, MINUTES), max_size=3),
+    "where": stays(),
+}
+
+
+def compare(
+    store: Store, folder: Path, chunks: list[Any], runs: list[int], where: dict[str, list[Stay]]
 ) -> None:
-    folder = Path(tempfile.mkdtemp(dir=in_memory)) / "series"
-    store, marks = SqliteStore(folder), Marks(folder, ZONE)
+    """Write `chunks`, and the first again, with runs of a keeper between them, each at a minute."""
+    marks = Marks(folder, ZONE)
     keeper = Keeper(store, folder, ZONE, lambda: Membership(where, GROUPS))
     raw: Raw = {"device": {}, "interface": {}, "radio": {}}
     try:
-        for number, chunk in enumerate([*chunks, chunks[0]]):  # the first comes twice
+        for number, chunk in enumerate([*chunks, chunks[0]]):
             written(store, marks, chunk)
             for measurement, at, tags, fields in chunk:
                 row = raw[measurement].setdefault((at, tags), {})
@@ -242,11 +240,37 @@ def test_rollups_are_those_of_all_raw_rows_in_whatever_order_they_came(
         found, wanted = kept(store), expected(raw, where)
         assert found.keys() == wanted.keys()
         assert [found[key] for key in wanted] == list(wanted.values())
-        assert keeper.run_due(END).hours == 0
+        again = keeper.run_due(END)
+        assert again is not None
+        assert (again.hours, again.days) == (0, 0)
     finally:
-        keeper.close()
         marks.close()
-        store.close()
+        keeper.close()
+
+
+@given(**HISTORIES)
+@settings(max_examples=20, deadline=None)
+def test_rollups_are_those_of_all_raw_rows_in_whatever_order_they_came(
+    in_memory: str, chunks: list[Any], runs: list[int], where: dict[str, list[Stay]]
+) -> None:
+    folder = Path(tempfile.mkdtemp(dir=in_memory)) / "series"
+    compare(SqliteStore(folder), folder, chunks, runs, where)
+
+
+@pytest.mark.service
+@given(**HISTORIES)
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_so_they_are_on_influxdb(
+    new_influx: Any,
+    in_memory: str,
+    chunks: list[Any],
+    runs: list[int],
+    where: dict[str, list[Stay]],
+) -> None:
+    with new_influx() as store:
+        compare(store, Path(tempfile.mkdtemp(dir=in_memory)), chunks, runs, where)
 
 
 class Home:
