@@ -21,12 +21,13 @@ from datetime import datetime
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from farola.errors import StoreError
 from timeseries import sqlite_aggregates, tables
 from timeseries.asking import Question, checked_question
 from timeseries.base import SCHEMA, Aggregate, Batch, Health, Measurement, Table
-from timeseries.checking import Rows, checked, checked_query, measurement_named, to_ms
+from timeseries.checking import Rows, checked, checked_query, to_ms
 from timeseries.marks import ROLLED_UP, Marks
 from timeseries.sqlite_aggregates import Row
 from timeseries.sqlite_files import (
@@ -45,6 +46,8 @@ from timeseries.sqlite_files import (
 
 ROWS_LOOKED_AT = 1000
 """Rows of each table that `health` reads."""
+ROWS_AT_ONCE = 2000
+"""Rows fetched at once."""
 
 
 class SqliteStore:
@@ -91,18 +94,14 @@ class SqliteStore:
     ) -> Table:
         """For each combination of tags its newest row (not older than `since`), by tags."""
         shape, names, tags = checked_query(measurement, fields, where)
-        found: list[Row] = []
+        found = _empty(shape, names, tags)
         with reading(self.folder / (ROLLUPS if shape.is_rollup else LATEST)) as connection:
-            if connection:
-                query, values = tables.latest(
-                    shape,
-                    names,
-                    tables.columns(connection, shape),
-                    tags,
-                    to_ms(since) if since else None,
-                )
-                found = connection.execute(query, values).fetchall()
-        return _table(shape, names, found)
+            present = tables.columns(connection, shape) if connection else frozenset()
+            if connection and present:
+                oldest = to_ms(since) if since else None
+                query, values = tables.latest(shape, names, present, tags, oldest)
+                _fetch(connection.execute(query, values), found)
+        return tables.to_table(shape, names, tags, found)
 
     def series(
         self,
@@ -115,12 +114,12 @@ class SqliteStore:
         """Rows whose tags equal `where`, by time then tags."""
         shape, names, tags = checked_query(measurement, fields, where)
         between = to_ms(start), to_ms(end)
-        found: list[Row] = []
+        found = _empty(shape, names, tags)
         for connection, present in self._files(shape, *between):
             if present.intersection(names):
                 query, values = tables.series(shape, names, present, tags, between)
-                found += connection.execute(query, values)
-        return _table(shape, names, found)
+                _fetch(connection.execute(query, values), found)
+        return tables.to_table(shape, names, tags, found)
 
     def aggregates(
         self,
@@ -149,15 +148,6 @@ class SqliteStore:
             if present.intersection(question.fields)
         )
         return sqlite_aggregates.to_table(question, sqlite_aggregates.joined(question, parts))
-
-    def times(self, measurement: str, start: datetime, end: datetime) -> list[int]:
-        """The distinct times of the rows in [start, end), ascending, in milliseconds since 1970."""
-        shape, between = measurement_named(measurement), (to_ms(start), to_ms(end))
-        found: set[int] = set()
-        for connection, present in self._files(shape, *between):
-            if present:
-                found.update(t for (t,) in connection.execute(tables.times(shape), between))
-        return sorted(found)
 
     def days(self) -> list[tuple[int, Path]]:
         """The raw files there are: day (days since 1970, UTC) and path, oldest first."""
@@ -317,7 +307,14 @@ def _by_day(rows: Rows) -> list[tuple[int, Rows]]:
     return [(day, rows.take(keep)) for day, keep in members.items()]
 
 
-def _table(shape: Measurement, names: Sequence[str], found: Sequence[Row]) -> Table:
-    """Columns of the rows `found` (time, tags, fields), booleans made booleans again."""
-    columns = [list(column) for column in zip(*found, strict=True)] if found else None
-    return tables.to_table(shape, names, columns)
+def _empty(shape: Measurement, fields: Sequence[str], where: Collection[str]) -> list[list[Any]]:
+    """Columns for what `tables.latest` and `tables.series` select."""
+    return [[] for _ in range(1 + len(set(shape.tags).difference(where)) + len(fields))]
+
+
+def _fetch(rows: sqlite3.Cursor, columns: Sequence[list[Any]]) -> None:
+    """Add `rows` to `columns`, part by part: rows that live long burden the garbage collector."""
+    rows.arraysize = ROWS_AT_ONCE
+    while part := rows.fetchmany():
+        for column, values in zip(columns, zip(*part, strict=True), strict=True):
+            column.extend(values)

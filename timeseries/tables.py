@@ -104,8 +104,6 @@ def latest(
     since: int | None,
 ) -> tuple[str, list[Any]]:
     """Query for the newest row of every combination of tags, by tags, and what it binds."""
-    if not present:
-        return "SELECT 1 WHERE 0", []
     terms = [f"r.{quoted(tag)} = ?" for tag in where]
     values: list[Any] = list(where.values())
     if since is not None:
@@ -119,7 +117,7 @@ def latest(
         terms += joined
         terms.append(f'r."time" = (SELECT max("time") FROM {quoted(shape.name)} WHERE {same})')
     return (
-        f"{head}SELECT {_selected(shape, fields, present)} FROM {rows} "
+        f"{head}SELECT {_selected(shape, fields, present, where)} FROM {rows} "
         f"{wherever(terms)} ORDER BY {_of_rows(shape.tags)}",
         [*bound, *values],
     )
@@ -204,15 +202,10 @@ def series(
     found = origin(shape, where, between)
     terms = [*found.terms, any_of(name for name in fields if name in present)]
     return (
-        f"{found.head}SELECT {_selected(shape, fields, present)} FROM {found.rows} "
+        f"{found.head}SELECT {_selected(shape, fields, present, where)} FROM {found.rows} "
         f"{wherever(terms)} ORDER BY {_of_rows(['time', *shape.tags])}",
         found.values,
     )
-
-
-def times(shape: Measurement) -> str:
-    """Query for the distinct times of raw rows in [?, ?) milliseconds."""
-    return f'SELECT DISTINCT "time" FROM {quoted(shape.name)} WHERE "time" >= ? AND "time" < ? '
 
 
 def old_rows(shape: Measurement, most: int) -> str:
@@ -231,23 +224,33 @@ def any_of(fields: Iterable[str]) -> str:
     return f"({' OR '.join(f'r.{quoted(name)} IS NOT NULL' for name in fields)})"
 
 
-def to_table(shape: Measurement, fields: Sequence[str], found: Sequence[list[Any]] | None) -> Table:
-    """A Table of the columns time, tags, fields; booleans, kept as 0 and 1, are made so again."""
-    if found is None:
-        return Table([], {tag: [] for tag in shape.tags}, {name: [] for name in fields})
-    rest = 1 + len(shape.tags)
+def to_table(
+    shape: Measurement,
+    fields: Sequence[str],
+    where: Mapping[str, str],
+    found: Sequence[list[Any]],
+) -> Table:
+    """A Table of what `latest` or `series` selected: time, the tags that `where` leaves open, and
+    fields; booleans, kept as 0 and 1, are made so again.
+    """
+    times, *rest = found
+    columns = iter(rest)
+    tags = {tag: [where[tag]] * len(times) if tag in where else next(columns) for tag in shape.tags}
     typed: dict[str, list[Value]] = {
         name: [None if v is None else bool(v) for v in column]
         if shape.fields[name] is bool
         else column
-        for name, column in zip(fields, found[rest:], strict=True)
+        for name, column in zip(fields, columns, strict=True)
     }
-    return Table(found[0], dict(zip(shape.tags, found[1:rest], strict=True)), typed)
+    return Table(times, tags, typed)
 
 
-def _selected(shape: Measurement, fields: Sequence[str], present: Collection[str]) -> str:
+def _selected(
+    shape: Measurement, fields: Sequence[str], present: Collection[str], where: Collection[str]
+) -> str:
     names = [f"r.{quoted(name)}" if name in present else "NULL" for name in fields]
-    return ", ".join(['r."time"', *(f"r.{quoted(tag)}" for tag in shape.tags), *names])
+    tags = [f"r.{quoted(tag)}" for tag in shape.tags if tag not in where]
+    return ", ".join(['r."time"', *tags, *names])
 
 
 def _of_rows(names: Sequence[str]) -> str:
