@@ -13,6 +13,7 @@ from farola.errors import FarolaError
 from farola.output import json_option, print_json, print_table
 from operations import examinations as e
 from operations.examinations import Check
+from operations.waiting import spool_check
 
 
 @click.command()
@@ -60,6 +61,8 @@ def examine(home: Path) -> list[Check]:
         return [*checks, Check("home", False, str(error), "farola init")]
     inventory = _looked("inventory", lambda: e.inventory(settings))
     looks = [("key", e.key), ("disk", e.disk), ("profiles", e.profiles)]
+    if settings.store.kind == "influx":
+        looks.append(("spool", spool_check))
     if inventory.ok or not settings.store.credential:
         looks.append(("store", e.store))
     if inventory.ok:  # to open one that is missing would make an empty one

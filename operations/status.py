@@ -14,6 +14,7 @@ from farola.output import json_option, named, note, print_json, print_table
 from farola.settings import Settings, load_settings
 from operations.last_poll import Poll, last_poll, poll_line
 from operations.standing import Dead, Standing, by_state, last_answers, samples, standing
+from operations.waiting import spool_line, spool_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -64,6 +65,8 @@ class Status:
     standing: Standing
     last_change: LastChange | None
     store: dict[str, Any]
+    spool: dict[str, Any]
+    """What waits for the store's server: the fields of `Backlog`."""
 
 
 @click.command()
@@ -128,6 +131,7 @@ def read_status(settings: Settings) -> Status:
     return Status(
         settings.city.name, str(settings.home), simulated, counts,
         by_state(names, samples(latest)), holder, poll, found, change, health,
+        spool_of(settings),
     )  # fmt: skip
 
 
@@ -203,6 +207,8 @@ def _print(found: Status, settings: Settings) -> None:
             f"{change.id}, {change.status}, {when}: {_listed(change.devices) or 'no devices'}",
         )
     rows.append(("store", ("" if found.store["ok"] else "NOT WORKING: ") + found.store["detail"]))
+    if waiting := spool_line(found.spool, datetime.now(UTC)):
+        rows.append(("spool", waiting))
     if found.simulated:
         note("This city is simulated: its access points and residents are made up.")
     print_table(found.city, ("", ""), rows)

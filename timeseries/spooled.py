@@ -186,9 +186,8 @@ class SpooledStore:
         if self.sender.started:
             try:
                 if not self.sender.wait_until_sent(CLOSE_S, while_it_fails=False):
-                    left = self.spool.backlog()
-                    why = f" ({left.fault})" if left.fault else ""
-                    note(f"{left.rows:,} rows wait in {self.spool.path} for the server{why}")
+                    left = self.spool.backlog().rows
+                    note(f"{left:,} rows wait in {self.spool.path} to be sent")
             except StoreError as error:
                 note(f"farola: {error}")
         if self.sender.stop(CLOSE_S):
