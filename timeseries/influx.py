@@ -108,11 +108,12 @@ class InfluxStore:
         return figures(partial(self._server.query, bucket=bucket, wait_ms=FIGURES_MS), question)
 
     def health(self) -> Health:
-        """The server's version, and whether it lets us write to and read this database."""
+        """The server's version, what works there, and whether we may write to and read the buckets."""
         try:
             version = self._server.version()
-            self._server.try_write()
-            self._server.query(PROBE)
+            for bucket in dict.fromkeys((self._server.bucket, self._server.rollup_bucket)):
+                self._server.try_write(bucket)
+                self._server.query(PROBE, bucket)
         except StoreError as error:
             return Health(False, "influx", str(error))
         works = works_there(version)

@@ -100,13 +100,13 @@ class Server:
         headers = {"Content-Encoding": "gzip"} if gzipped else {}
         self._call("POST", path, place, body, headers=headers)
 
-    def try_write(self) -> None:
+    def try_write(self, bucket: str = "") -> None:
         """Write a comment: StoreError where path, sign-in or database is not right.
 
         1.x acknowledges it; should another version call it malformed, it got that far.
         """
         try:
-            self.write(b"# farola")
+            self.write(b"# farola", bucket)
         except RefusedError as error:
             if error.status not in {400, 422}:
                 raise

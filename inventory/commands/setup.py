@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from farola.settings import StoreSettings
 
+
+NEW_BUCKETS = {"bucket": "farola/raw", "rollup_bucket": "farola/rollups"}
+"""Apart, so that raw rows can be forgotten and rollups kept."""
 SSID_BYTES = 32
 """What 802.11 allows."""
 
@@ -29,7 +33,14 @@ SSID_BYTES = 32
 @click.option("--country", help="ISO 3166 code of the regulatory domain, such as MX.")
 @click.option("--influx", "url", metavar="URL", help="Keep time series in this InfluxDB server.")
 @click.option("--influx-api", "api", type=click.Choice(["v1", "v2"]), help="v2 unless ≤ 1.6.")
-@click.option("--influx-bucket", "bucket", help="Bucket, or database/retention policy.")
+@click.option(
+    "--influx-bucket", "bucket", help="Bucket, or database/retention policy; farola/raw if new."
+)
+@click.option(
+    "--influx-rollup-bucket",
+    "rollup_bucket",
+    help="The same for rollups, which are kept longer; farola/rollups if new.",
+)
 @click.option("--influx-org", "org", help="Organisation, on InfluxDB 2.")
 @click.option(
     "--influx-auth",
@@ -38,11 +49,17 @@ SSID_BYTES = 32
     help="How to sign in; Token by default.",
 )
 @click.option("--influx-credential", "credential", help="Stored credential to sign in with.")
+@click.option(
+    "--influx-ca-file",
+    "ca_file",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    help="Certificates (PEM) that sign the server's, beside the machine's own.",
+)
 @json_option
 def init(
     *, name: str | None, timezone: str | None, ssid: str | None, country: str | None,
-    url: str | None, api: str | None, bucket: str | None, org: str | None, auth: str | None,
-    credential: str | None, as_json: bool,
+    url: str | None, api: str | None, bucket: str | None, rollup_bucket: str | None,
+    org: str | None, auth: str | None, credential: str | None, ca_file: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Make a home for a city in FAROLA_HOME; run again, it upgrades and keeps every setting."""
     from farola.keys import create_key
@@ -73,17 +90,14 @@ def init(
             f"--ssid {ssid!r}: a network's name has 1 to {SSID_BYTES} bytes of UTF-8 and no "
             f"control characters; this has {len(ssid.encode())}"
         )
-    store = {"api": api, "bucket": bucket, "org": org, "auth": auth, "credential": credential}
-    given = {key: value for key, value in store.items() if value is not None}
-    if url:
-        check_influx_url(url)
-        given |= {"kind": "influx", "url": url.rstrip("/")}
-    elif given and settings.store.kind != "influx":
-        raise SettingsError("--influx-… options need --influx URL")
+    store = {
+        "api": api, "bucket": bucket, "rollup_bucket": rollup_bucket, "org": org, "auth": auth,
+        "credential": credential, "ca_file": ca_file,
+    }  # fmt: skip
     settings = replace(
         settings,
         city=replace(settings.city, **{k: v for k, v in city.items() if v is not None}),
-        store=replace(settings.store, **given),
+        store=_store(settings.store, url, {k: v for k, v in store.items() if v is not None}),
     )
     try:
         _make_private(home)
@@ -112,6 +126,20 @@ def init(
     click.echo(f"settings: {path}")
     click.echo(f"key:      {key} (back it up apart from the home; without it secrets are lost)")
     click.echo(f"series:   {settings.store.url if settings.store.kind == 'influx' else 'SQLite'}")
+    if url:
+        click.echo("next:     farola store prepare makes the buckets there, and tries them")
+
+
+def _store(now: StoreSettings, url: str | None, given: dict[str, str]) -> StoreSettings:
+    """The settings of the store with what was `given` for InfluxDB."""
+    if not url:
+        if given and now.kind != "influx":
+            raise SettingsError("--influx-… options need --influx URL")
+        return replace(now, **given)  # type: ignore[arg-type]  # all of them are text
+    check_influx_url(url)
+    if now.kind != "influx" and not given.keys() & NEW_BUCKETS.keys():
+        given = {**given, **NEW_BUCKETS}
+    return replace(now, kind="influx", url=url.rstrip("/"), **given)  # type: ignore[arg-type]
 
 
 def _make_private(home: Path) -> None:

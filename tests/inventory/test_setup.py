@@ -32,6 +32,21 @@ def test_init_makes_a_home_and_again_keeps_every_setting(cli, home) -> None:
     store = settings.store
     assert (store.kind, store.url, store.api) == ("influx", "http://127.0.0.1:8086", "v1")
     assert (store.bucket, store.auth, store.credential) == ("farola", "basic", "influx")
+    assert store.rollup_bucket == ""
+
+
+def test_a_new_influxdb_keeps_rollups_apart_from_raw_rows(cli, home, tmp_path) -> None:
+    said = cli("init", "--influx", "https://influx.example").out
+    assert "farola store prepare" in said
+    store = load_settings(home).store
+    assert (store.bucket, store.rollup_bucket) == ("farola/raw", "farola/rollups")
+    authority = tmp_path / "ca.pem"
+    authority.touch()
+    cli("init", "--influx-rollup-bucket", "other/long", "--influx-ca-file", authority)
+    cli("init", "--influx", "https://other.example")
+    store = load_settings(home).store
+    assert (store.url, store.bucket) == ("https://other.example", "farola/raw")
+    assert (store.rollup_bucket, store.ca_file) == ("other/long", str(authority))
 
 
 def test_home_and_key_are_the_owners_alone(cli, home, tmp_path) -> None:

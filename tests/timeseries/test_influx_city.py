@@ -11,6 +11,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -102,6 +103,15 @@ def test_rollups_go_to_their_own_bucket_and_are_read_from_there(influxd: str) ->
     assert "ALTER" not in again
 
     store = InfluxStore(settings)
+    health = store.health()
+    assert health.ok
+    assert "1.6.7" in health.detail
+    assert "works with api v1" in health.detail
+    lost = InfluxStore(replace(settings, rollup_bucket="apart/lost")).health()
+    assert not lost.ok
+    assert "lost" in lost.detail
+    assert "farola store prepare" in lost.detail
+
     old = NOW - 400 * DAY
     hour = Batch("device_hour", [old], {"device": ["a"]}, {"polls": [60]})
     raw = Batch("device", [NOW], {"device": ["a"]}, {"clients": [3]})
