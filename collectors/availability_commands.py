@@ -75,7 +75,7 @@ def availability(
                     bar(now - shown)
                     shown = now
 
-            measured = measure(store, city, begins, ends, advance)
+            measured = measure(store, city, begins, ends, advance, zone=settings.city.zone)
     finally:
         store.close()
     groups = grouped(city, measured, by, settings.city.name)

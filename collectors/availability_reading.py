@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -24,6 +25,7 @@ from collectors.availability import (
     gone_times,
     network_faults,
 )
+from collectors.availability_rollups import FIELDS, PollRows, ms, rows_of
 from collectors.snmp.state import MISSES
 from inventory import maintenance
 from inventory.queries import devices, sites
@@ -31,10 +33,6 @@ from inventory.records import DeviceRecord
 from inventory.uplinks import UplinkRecord, path_up, upstream_of
 from timeseries.base import Store, Table
 
-FIELDS = ("answered", "state")
-SCAN_SHARE = 0.2
-"""From this share of the city on, everybody's rows are read quicker than one device's at a time."""
-ROWS_AT_ONCE = 300_000
 LOOK_BACK = tuple(timedelta(days=days) for days in (0, 0.1, 1, 8, 31, 92))
 """Steps back in time in which the last answer of a device is looked for that was down as the period
 begins and whose rows do not tell of one. Without one it has never answered, as far as is known."""
@@ -43,7 +41,6 @@ SURELY_TOLD = ("uptime_s", "clients")
 TOLD_BY_ANSWER = (*SURELY_TOLD, "rtt_ms")
 """Fields of a device that answers; one that only refuses us has a round trip, too."""
 FOR_EVER_MS = 2**63
-Row = tuple[int, bool, str | None]
 _DAYS = timedelta(milliseconds=DAY_MS + MOST_FAULT_MS)
 
 
@@ -125,11 +122,13 @@ def measure(
     start: datetime,
     end: datetime,
     advance: Callable[[float], None] = lambda _share: None,
+    *,
+    zone: ZoneInfo | None = None,
 ) -> Measured:
-    """Count the polls between `start` and `end`; `advance` gets the share done. StoreError where
-    the store cannot be read.
+    """Count the polls between `start` and `end`; `advance` gets the share done. With the city's
+    `zone`, hourly rollups spare most of the reading. StoreError where the store cannot be read.
     """
-    start_ms, end_ms = _ms(start), _ms(end)
+    start_ms, end_ms = ms(start), ms(end)
     every = _polls(store, start - _DAYS, end + timedelta(milliseconds=DAY_MS))
     times = [poll.at_ms for poll in every]
     known = times[bisect_left(times, start_ms) :]
@@ -143,29 +142,20 @@ def measure(
     following = known[len(polls) :][:MISSES]
     until = max(end, _instant(following[-1] + 1)) if following else end
     above = {one for path in city.upstream.values() for one in path}
-    gone = {one: gone_times(_rows(store, one, since, until), times) for one in sorted(above)}
+    gone = {one: gone_times(rows_of(store, one, since, until), times) for one in sorted(above)}
     faults = network_faults(told, _explained(gone, city.behind))
     before = _Before(store, start)
     ledgers = {
         one.id: _ledger(city, one, gone, (known, end_ms), faults, before=before)
         for one in city.chosen
     }
-    if len(ledgers) > SCAN_SHARE * city.number and len(ledgers) > 1:
-        until_ms = _ms(until)
-        for at, device, answered, state in _everybody(store, city.number, known, start, until):
-            if device in ledgers:
-                ledgers[device].add(at, answered, state)
-            advance((at - start_ms) / (until_ms - start_ms))
-    else:
-        for done, (device, ledger) in enumerate(ledgers.items()):
-            for row in _rows(store, device, start, until):
-                ledger.add(*row)
-            advance((done + 1) / len(ledgers))
+    takers = {device: ledger.add for device, ledger in ledgers.items()}
+    PollRows(store, takers, city.number, known).read(start, until, zone, advance)
     # Of the time before the first poll ever the collector is not to blame.
     hour_before = any(start_ms - MOST_FAULT_MS <= at < start_ms for at in times)
     began = start_ms if hour_before or not polls else polls[0]
     measured = Measured(
-        collector_time(polls, began, end_ms, _ms(datetime.now(UTC))),
+        collector_time(polls, began, end_ms, ms(datetime.now(UTC))),
         len(faults.intersection(polls)),
     )
     for device, ledger in ledgers.items():
@@ -241,8 +231,8 @@ def _whereabouts(
     """At which site something was at a time; nowhere (empty) before, between and after those."""
     if not placements:
         return lambda _at: ""
-    starts = [_ms(since) for since, _, _ in placements]
-    ends = [FOR_EVER_MS if until is None else _ms(until) for _, until, _ in placements]
+    starts = [ms(since) for since, _, _ in placements]
+    ends = [FOR_EVER_MS if until is None else ms(until) for _, until, _ in placements]
 
     def where(at: int) -> str:
         number = bisect_right(starts, at) - 1
@@ -273,33 +263,6 @@ def _polls(store: Store, start: datetime, end: datetime) -> list[PollTold]:
         if at not in by_time or by_time[at].devices < poll.devices:
             by_time[at] = poll
     return [by_time[at] for at in sorted(by_time)]
-
-
-def _rows(store: Store, device: str, start: datetime, end: datetime) -> Iterator[Row]:
-    table = store.series("device", {"device": device}, start, end, FIELDS)
-    for at, answered, state in zip(
-        table.times, table.fields["answered"], table.fields["state"], strict=True
-    ):
-        yield at, bool(answered), None if state is None else str(state)
-
-
-def _everybody(
-    store: Store, number: int, polls: Sequence[int], start: datetime, end: datetime
-) -> Iterator[tuple[int, str, bool, str | None]]:
-    """All rows of the city, read in pieces of some ROWS_AT_ONCE."""
-    polls_at_once = max(1, ROWS_AT_ONCE // max(1, number))
-    edges = [start, *(_instant(at) for at in polls[polls_at_once::polls_at_once]), end]
-    for since, until in pairwise(edges):
-        table = store.series("device", {}, since, until, FIELDS)
-        for at, device, answered, state in zip(
-            table.times, table.tags["device"], table.fields["answered"], table.fields["state"],
-            strict=True,
-        ):  # fmt: skip
-            yield at, device, bool(answered), None if state is None else str(state)
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
 
 
 def _instant(at_ms: int) -> datetime:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,11 +16,15 @@ from hypothesis import strategies as st
 from collectors.availability_reading import City, _whereabouts, measure
 from collectors.snmp.state import needs_probe, next_state
 from inventory.maintenance import Windows
+from inventory.membership import Membership
 from inventory.records import DeviceRecord
 from timeseries.base import Batch, Store
+from timeseries.keeper import Keeper
+from timeseries.marks import Marks
 from timeseries.sqlite import SqliteStore
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
+KOLKATA = ZoneInfo("Asia/Kolkata")  # half an hour off
 PLACES = ("sw", "wlc", "cap", "ap-0", "ap-1", "ap-2", "ap-3", "ap-4", "ap-5", "icmp")
 BEHIND = {"ap-0": ("sw",), "cap": ("wlc", "sw"), "wlc": ("sw",)}
 KINDS = ("up", "lost", "down", "upstream", "network", "maintenance", "unknown")
@@ -91,10 +97,12 @@ def write(store: Store, polls: list[dict[str, bool]], interval: timedelta) -> No
     store.write(batches)
 
 
-def tallies(store: Store, where: City, start: datetime, end: datetime) -> dict[str, dict]:
+def tallies(
+    store: Store, where: City, start: datetime, end: datetime, zone: ZoneInfo | None = None
+) -> dict[str, dict]:
     """Counts by device and site; of what was not asked by device alone."""
     found: dict[str, dict] = {}
-    for (device, site), tally in measure(store, where, start, end).tallies.items():
+    for (device, site), tally in measure(store, where, start, end, zone=zone).tallies.items():
         for kind in KINDS:
             found[device, site, kind] = getattr(tally, kind)
         key = device, "", "not_asked"
@@ -127,6 +135,56 @@ def test_both_parts_of_a_period_add_up_to_the_whole(
             both = {key: first.get(key, 0) + second.get(key, 0) for key in {*first, *second}}
             assert both == whole
     store.close()
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    RUNS, st.sampled_from((60, 1200, 7200)), st.sampled_from(PLACES), st.sampled_from(PLACES),
+    st.integers(0, 40),
+)  # fmt: skip
+def test_rollups_tell_the_same_as_all_rows(tmp_path: Path, runs, seconds, never, late, since):
+    store = SqliteStore(Path(tempfile.mkdtemp(dir=tmp_path)))
+    interval = timedelta(seconds=seconds)
+    polls = list(story(runs, never, late))
+    write(store, polls, interval)
+    start, end = START + since * interval / 2, START + len(polls) * interval
+    if start < end:
+        raw = [tallies(store, city(some), start, end) for some in (PLACES, ("ap-0",), ("cap",))]
+        roll_up(store, end - interval)  # the last hour or so is not rolled up yet
+        for some, told in zip((PLACES, ("ap-0",), ("cap",)), raw, strict=True):
+            assert tallies(store, city(some), start, end, KOLKATA) == told
+    store.close()
+
+
+def test_of_devices_that_always_answered_no_row_is_read(tmp_path: Path, monkeypatch):
+    store = SqliteStore(tmp_path)
+    write(store, list(story([(60, 0), (3, "ap-1"), (57, 0)], "", "")), timedelta(minutes=1))
+    end = START + timedelta(hours=2)
+    roll_up(store, end + timedelta(hours=1), ZoneInfo("UTC"))
+    read = []
+    series = store.series
+
+    def watched(measurement, where, start, end, fields=()):
+        if (measurement, "state" in fields) == ("device", True):
+            read.append((where.get("device"), start, end))
+        return series(measurement, where, start, end, fields)
+
+    monkeypatch.setattr(store, "series", watched)
+    found = tallies(
+        store, replace(city(PLACES), upstream={}, behind={}), START, end, ZoneInfo("UTC")
+    )
+    assert read == [("ap-1", START + timedelta(hours=1), end)]
+    assert found["ap-2", "", "up"] == 120
+    assert found["ap-1", "", "up"] + found["ap-1", "", "down"] + found["ap-1", "plaza", "up"] == 120
+    store.close()
+
+
+def roll_up(store: SqliteStore, now: datetime, zone: ZoneInfo = KOLKATA) -> None:
+    marks = Marks(store.folder, zone)
+    Keeper(store, store.folder, zone, Membership, marks=marks).run_due(now)
+    marks.close()
 
 
 def test_a_week_of_silence_is_the_same_asked_for_whole_or_day_by_day(tmp_path: Path):

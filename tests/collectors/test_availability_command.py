@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from collectors import availability_reading
+from collectors import availability_rollups
 from farola.cli import farola
 from farola.errors import FarolaError
 from farola.keys import create_key
@@ -114,7 +114,7 @@ def test_each_device_is_judged_by_what_is_known(city):
 
 def test_one_device_is_told_the_same_as_among_all(city, monkeypatch):
     among_all = {row["group"]: row for row in told()["groups"]}
-    monkeypatch.setattr(availability_reading, "ROWS_AT_ONCE", 20)  # two polls at a time
+    monkeypatch.setattr(availability_rollups, "ROWS_AT_ONCE", 20)  # two polls at a time
     assert {row["group"]: row for row in told()["groups"]} == among_all
     for name in STORIES:
         assert told("--device", name)["groups"] == [among_all[name]]
