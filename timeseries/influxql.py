@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
+from farola.errors import StoreError
 from timeseries.base import Measurement, Table, Value
 from timeseries.checking import LAST_TIME
 from timeseries.lines import escaped_tag
@@ -115,7 +116,13 @@ def to_table(
 def _typed(kind: type, column: list[Any]) -> list[Value]:
     if set(map(type, column)) <= {kind, type(None)}:
         return column
-    return [None if v is None else _READ[kind](v) for v in column]
+    try:
+        return [None if v is None else _READ[kind](v) for v in column]
+    except (TypeError, ValueError):
+        raise StoreError(
+            "the server holds values that Farola did not write: a field of ours has another type "
+            "there; drop that measurement, or name another [store] bucket"
+        ) from None
 
 
 def _selected(shape: Measurement, names: Sequence[str]) -> str:

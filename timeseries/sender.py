@@ -46,7 +46,8 @@ class Sender:
         self._tell = tell
         self._told_at: dict[str, float] = {}
         self._failures = 0
-        self._holds = False
+        self._holds: bool | None = None
+        """Whether this process is the one that sends; None: not known yet."""
         self._awake = threading.Event()
         self._ending = threading.Event()
         self._idle = threading.Condition()
@@ -77,7 +78,7 @@ class Sender:
             while (backlog := self._spool.backlog()).rows:
                 left = until - time.monotonic()
                 # Another process may be the one that sends, and fails.
-                fault = self.fault if self._holds else backlog.fault
+                fault = backlog.fault if self._holds is False else self.fault
                 if left <= 0 or not self.started or (fault and not while_it_fails):
                     return False
                 self._idle.wait(min(left, 0.1))
@@ -98,7 +99,6 @@ class Sender:
             with contextlib.suppress(OSError), locked_if_free(lock) as self._holds:
                 while self._holds and not self._ending.is_set():
                     self._pause(self.turn())
-            self._holds = False
             self._pause(LOOK_AGAIN_S)
 
     def _pause(self, seconds: float) -> None:
@@ -146,13 +146,13 @@ class Sender:
             line, reason = outcome.rejected[0]
             self._say(
                 "store.quarantined",
-                f"the server refused {_rows(len(outcome.rejected))}, kept in quarantine (`farola "
+                f"the server refused {counted(len(outcome.rejected))}, kept in quarantine (`farola "
                 f"store quarantine` lists them); the first: {line[:200]}: {reason}",
             )
         if outcome.expired:
             self._say(
                 "store.expired",
-                f"{_rows(outcome.expired)} that waited are older than the server keeps rows: it "
+                f"{counted(outcome.expired)} that waited are older than the server keeps rows: it "
                 "did not take them; lengthen its retention policy",
             )
 
@@ -172,8 +172,6 @@ class Sender:
         if not self._failures:
             return
         self._failures, self.fault = 0, ""
-        with contextlib.suppress(StoreError):
-            self._spool.set_fault("")
         self._say("store.back", "the server takes rows again; what waited is being sent")
 
     def _say(self, kind: str, text: str) -> None:
@@ -184,5 +182,6 @@ class Sender:
             self._tell(kind, text)
 
 
-def _rows(count: int) -> str:
+def counted(count: int) -> str:
+    """So many rows, in words."""
     return "1 row" if count == 1 else f"{count:,} rows"

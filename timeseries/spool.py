@@ -126,6 +126,7 @@ class Spool:
                 ).fetchall()
                 db.execute("UPDATE batch SET sent = 1 WHERE id = ?", (batch.id,))
             _forget(db, done)
+            db.execute("DELETE FROM state WHERE key = 'fault'")
             now = _now_ms()
             db.executemany(
                 "INSERT INTO quarantine (at_ms, measurement, line, reason) VALUES (?, ?, ?, ?)",
@@ -152,7 +153,7 @@ class Spool:
         return Backlog(rows, batches, size, oldest, dropped, quarantined, fault[0] if fault else "")
 
     def set_fault(self, text: str) -> None:
-        """Tell other processes what hinders the sender; empty: nothing does."""
+        """Tell other processes what hinders the sender, until something is acknowledged."""
         with self._writing() as db:
             db.execute("INSERT OR REPLACE INTO state VALUES ('fault', ?)", (text,))
 

@@ -20,7 +20,7 @@ from timeseries.delivery import packed, unpacked
 from timeseries.lines import CHUNK_LINES, lines
 from timeseries.marks import ROLLED_UP
 from timeseries.read_lines import Row, read_rows, split_lines
-from timeseries.sender import Marking, Sender, Tell
+from timeseries.sender import Marking, Sender, Tell, counted
 from timeseries.spool import Spool
 from timeseries.spool_file import QUARTER_MS, Backlog, Packed
 
@@ -187,7 +187,7 @@ class SpooledStore:
             try:
                 if not self.sender.wait_until_sent(CLOSE_S, while_it_fails=False):
                     left = self.spool.backlog().rows
-                    note(f"{left:,} rows wait in {self.spool.path} to be sent")
+                    note(f"{counted(left)} in {self.spool.path}: still to be sent")
             except StoreError as error:
                 note(f"farola: {error}")
         if self.sender.stop(CLOSE_S):
