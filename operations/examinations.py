@@ -10,6 +10,7 @@ import shutil
 import socket
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,6 @@ MOST_AT_ONCE, REPLY_BYTES = 4096, 2304
 packet (`collectors.snmp.sweep.pacing`)."""
 TRAP_PORT = 162
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
-EMBEDDED_LIMIT = 5_000
-"""Devices. A poll a minute of these writes some 2 GB a day with radios; a city of 35,000, 15 GB."""
 FREE_BYTES = 2 * 10**9
 MOST_NAMED = 5
 
@@ -270,6 +269,7 @@ def store_size(settings: Settings) -> Check:
     """Whether the embedded store is right for so many devices."""
     from inventory import queries
     from inventory.db import open_inventory
+    from timeseries.sizing import growth
 
     if settings.store.kind != "sqlite":
         return Check("store size", True, "InfluxDB is made for any size", required=False)
@@ -279,9 +279,11 @@ def store_size(settings: Settings) -> Check:
             devices = queries.counts(session)["devices"]
     finally:
         opened.close()
+    grows = growth(settings.home / "series", devices, settings.store, datetime.now(UTC))
     return Check(
-        "store size", devices <= EMBEDDED_LIMIT, f"{devices:,} devices in SQLite",
-        f"from some {EMBEDDED_LIMIT:,} on InfluxDB is the better store: farola init --influx URL",
+        "store size", grows.fits, str(grows),
+        f"from some {grows.limit:,} on InfluxDB is the better store (farola init --influx URL), "
+        "or give raw rows more room: [store] raw_gb",
         required=False,
     )  # fmt: skip
 

@@ -167,14 +167,17 @@ def test_a_trap_port_that_is_taken_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert "may be listened on" in examinations.trap_port().detail
 
 
-def test_a_city_too_large_for_the_embedded_store(
-    home: Path, run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_city_too_large_for_the_embedded_store(home: Path, run: Any) -> None:
     run("init")
-    monkeypatch.setattr(examinations, "EMBEDDED_LIMIT", -1)
+    checks = {check.name: check for check in doctor.examine(home)}
+    assert checks["store size"].ok
+    assert "0 devices in SQLite: raw rows grow by 0.00 GB a day" in checks["store size"].detail
+    file = home / "farola.toml"
+    file.write_text(file.read_text().replace("[store]", "[store]\nraw_gb = 0.0"))
     checks = {check.name: check for check in doctor.examine(home)}
     assert not checks["store size"].ok
     assert "farola init --influx" in checks["store size"].remedy
+    assert "raw_gb" in checks["store size"].remedy
 
 
 def test_a_check_that_fails_itself_hides_no_other(

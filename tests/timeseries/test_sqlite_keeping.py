@@ -26,6 +26,7 @@ from timeseries import Batch
 from timeseries.findings import rollups_agree
 from timeseries.keeper import Keeper
 from timeseries.marks import Marks
+from timeseries.sizing import grown, growth
 from timeseries.sqlite import SqliteStore
 from timeseries.sqlite_check import files, latest_agrees, strays, whole
 from timeseries.sqlite_copy import snapshot
@@ -346,3 +347,28 @@ def test_the_command_looks_at_a_home(tmp_path: Path) -> None:
     gone = farola("store", "check")
     assert gone.returncode == 1
     assert gone.stderr.count("\n") == 1
+
+
+def test_the_size_of_a_city_tells_from_when_on_influxdb_is_the_better_store(
+    store: SqliteStore,
+) -> None:
+    small = grown(2_000, StoreSettings(), 0)
+    assert small.fits
+    assert not small.measured
+    assert str(small) == (
+        "2,000 devices in SQLite: raw rows grow by 1.96 GB a day (estimated, at a poll a minute), "
+        "10.2 days of them are kept; hourly rollups will take 17.28 GB"
+    )
+    city = grown(35_000, StoreSettings(raw_gb=1000.0), 0)
+    assert not city.fits
+    assert city.limit == 10_000
+    assert 5_000 < grown(35_000, StoreSettings(), 0).limit < 10_000
+    for back in range(4):
+        for minute in range(1 + (back == 1)):
+            store.write(poll(T - back * DAY_MS + minute * MINUTE))
+    store.close()
+    yesterday = store.days()[2][1]
+    measured = growth(store.folder, len(NAMES), StoreSettings(), NOW)
+    assert measured.measured
+    assert measured.raw_a_day == yesterday.stat().st_size
+    assert growth(store.folder / "none", 5, StoreSettings(), NOW).measured is False
