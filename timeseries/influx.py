@@ -108,7 +108,7 @@ class InfluxStore:
         return figures(partial(self._server.query, bucket=bucket, wait_ms=FIGURES_MS), question)
 
     def health(self) -> Health:
-        """The server's version, what works there, and whether we may write to and read the buckets."""
+        """Version, what works there, and whether we may write to and read the buckets."""
         try:
             version = self._server.version()
             for bucket in dict.fromkeys((self._server.bucket, self._server.rollup_bucket)):
