@@ -15,12 +15,23 @@ from zoneinfo import ZoneInfo
 
 from farola.files import locked_if_free
 from farola.settings import Settings
-from inventory.membership import Membership, Stay
+from inventory.membership import Membership
 from timeseries.base import SCHEMA, Batch, Store, Table, Value
 from timeseries.checking import clean_tag
 from timeseries.group_book import GroupBook
 from timeseries.marks import Marks
-from timeseries.rollups import CITY, OF_RAW, RAW, Groups, always, of_hours, rows_of, with_uplinks
+from timeseries.rollups import (
+    CITY,
+    OF_RAW,
+    RAW,
+    Groups,
+    always,
+    joined,
+    of_hours,
+    rows_of,
+    traffic_of,
+    uplinks_of,
+)
 from timeseries.sqlite_files import named_faults
 from timeseries.windows import Window, hour_of, instant
 
@@ -32,6 +43,7 @@ MOST_MOVED = 300
 counts where it was at the end of the hour."""
 GROUP_TAGS = ("kind", "group")
 Advance = Callable[[int, int], None]
+Uplinks = frozenset[tuple[str, str]]
 
 
 class Retention(Protocol):
@@ -157,16 +169,31 @@ class Keeper:
         return members
 
     def _hour(self, hour: Window, members: Membership, kept: Kept) -> None:
-        """Make one hour's rollups and write them."""
-        figures = {name: self._figures(name, hour) for name in RAW}
-        devices = with_uplinks(figures["device"], figures["interface"])
+        """Make one hour's rollups and write them, one measurement after the other: a city's are
+        large.
+        """
+        devices = self._figures("device", hour)
         if self._had_more("group_hour", hour, sum(map(_count, devices.fields["polls"]))):
             kept.left += 1
             return
-        groups = Groups()
-        groups_of = self._book.at(hour.start)
+        interfaces = self._figures("interface", hour)
+        self._write(rows_of("interface_hour", hour.start, interfaces))
+        uplinks = uplinks_of(interfaces)
+        devices = joined(devices, traffic_of(interfaces, uplinks))
+        del interfaces
+        self._write(rows_of("radio_hour", hour.start, self._figures("radio", hour)))
+        self._write(rows_of("device_hour", hour.start, devices))
+        self._write(self._groups(hour, devices, uplinks, members).rows(hour.start))
+        kept.hours += 1
+
+    def _groups(
+        self, hour: Window, devices: Table, uplinks: Uplinks, members: Membership
+    ) -> Groups:
+        """Add the devices up; one that was moved in this hour counts for each site its time."""
+        groups, groups_of = Groups(), self._book.at(hour.start)
         stays = {device: members.stays_in(device, *hour) for device in devices.tags["device"]}
-        apart = self._apart(stays)
+        moved = [device for device, of_device in stays.items() if len(of_device) > 1]
+        apart = frozenset(moved if len(moved) <= MOST_MOVED else ())
 
         def of_device(device: str) -> list[tuple[str, str]]:
             if device in apart or not stays[device]:
@@ -174,24 +201,14 @@ class Keeper:
             return [CITY, *groups_of.get(stays[device][-1].site, ())]
 
         groups.add(devices, of_device)
-        for device in apart:
+        for device in sorted(apart):
             for stay in stays[device]:
-                groups.add(self._stay(device, stay), always(groups_of.get(stay.site, ())))
-        figures["device"] = devices
-        for name, table in figures.items():
-            self._write(rows_of(f"{name}_hour", hour.start, table))
-        self._write(groups.rows(hour.start))
-        kept.hours += 1
-
-    def _apart(self, stays: dict[str, list[Stay]]) -> frozenset[str]:
-        moved = [device for device, of_device in stays.items() if len(of_device) > 1]
-        return frozenset(moved if len(moved) <= MOST_MOVED else ())
-
-    def _stay(self, device: str, stay: Stay) -> Table:
-        part, where = Window(stay.start or 0, stay.end or 0), {"device": device}
-        return with_uplinks(
-            self._figures("device", part, where), self._figures("interface", part, where)
-        )
+                here, where = always(groups_of.get(stay.site, ())), {"device": device}
+                part = Window(stay.start or 0, stay.end or 0)
+                groups.add(self._figures("device", part, where), here)
+                traffic = traffic_of(self._figures("interface", part, where), uplinks)
+                groups.add(traffic, here, polled=False)
+        return groups
 
     def _figures(self, name: str, part: Window, where: dict[str, str] | None = None) -> Table:
         return self._store.aggregates(

@@ -6,7 +6,7 @@ docs/timeseries.md tells what each field is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from timeseries.base import COUNT, LAST, MOST, SCHEMA, SUM, Aggregate, Batch, Table, Value
@@ -61,25 +61,48 @@ def _joined(name: str) -> str:
     return MOST if name == "devices" or name.endswith("_max") else SUM
 
 
-def with_uplinks(devices: Table, interfaces: Table) -> Table:
-    """The devices' figures with the traffic of their uplinks (figures by device, interface): an
-    interface that was the uplink in any row of the hour, so that late rows only ever add.
+def uplinks_of(interfaces: Table) -> frozenset[tuple[str, str]]:
+    """Of figures by device and interface those that were the uplink in any row: so late rows only
+    ever add.
     """
-    traffic: dict[str, list[float | None]] = {}
+    return frozenset(
+        (device, name)
+        for device, name, as_uplink in zip(
+            interfaces.tags["device"],
+            interfaces.tags["interface"],
+            interfaces.fields["as_uplink"],
+            strict=True,
+        )
+        if as_uplink
+    )
+
+
+def traffic_of(interfaces: Table, uplinks: Collection[tuple[str, str]]) -> Table:
+    """The traffic of each device's uplinks, of figures by device and interface."""
+    sums: dict[str, list[Value]] = {}
     columns = [interfaces.fields[name] for name in TRAFFIC]
-    as_uplink = interfaces.fields["as_uplink"]
-    for row, device in enumerate(interfaces.tags["device"]):
-        if not as_uplink[row]:
+    keys = zip(interfaces.tags["device"], interfaces.tags["interface"], strict=True)
+    for row, key in enumerate(keys):
+        if key not in uplinks:
             continue
-        sums = traffic.setdefault(device, [None] * len(TRAFFIC))
+        of_device = sums.setdefault(key[0], [None] * len(TRAFFIC))
         for place, column in enumerate(columns):
             if column[row] is not None:
-                sums[place] = (sums[place] or 0) + _number(column[row])
-    nothing: list[float | None] = [None] * len(TRAFFIC)
-    moved = [traffic.get(device, nothing) for device in devices.tags["device"]]
+                of_device[place] = _number(of_device[place]) + _number(column[row])
+    return Table(
+        [0] * len(sums),
+        {"device": list(sums)},
+        {name: [one[place] for one in sums.values()] for place, name in enumerate(TRAFFIC)},
+    )
+
+
+def joined(devices: Table, traffic: Table) -> Table:
+    """The devices' figures with their traffic, where there is some."""
+    places = {device: row for row, device in enumerate(traffic.tags["device"])}
+    rows = [places.get(device) for device in devices.tags["device"]]
     fields = dict(devices.fields)
-    for place, name in enumerate(TRAFFIC):
-        fields[name] = [one[place] for one in moved]
+    for name, column in traffic.fields.items():
+        fields[name] = [None if row is None else column[row] for row in rows]
     return Table(devices.times, devices.tags, fields)
 
 
@@ -109,12 +132,14 @@ class Groups:
         }
     )
 
-    def add(self, devices: Table, groups_of: GroupsOf) -> None:
-        """Add rows by device: each counts for those of `groups_of` it, kind and id as tags."""
+    def add(self, devices: Table, groups_of: GroupsOf, *, polled: bool = True) -> None:
+        """Add rows by device: each counts for those of `groups_of` it, kind and id as tags. Those
+        that were not `polled` are no more `devices`.
+        """
         places: list[tuple[int, ...]] = [
             tuple(map(self._place, groups_of(device))) for device in devices.tags["device"]
         ]
-        for device, own in zip(devices.tags["device"], places, strict=True):
+        for device, own in zip(devices.tags["device"], places, strict=True) if polled else ():
             for place in own:
                 self._members[place].add(device)
         for name, sums in self._sums.items():

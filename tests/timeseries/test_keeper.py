@@ -44,6 +44,9 @@ eighths = st.integers(0, 800).map(lambda n: n / 8)  # so that sums are exact in 
 optional = st.none() | st.integers(0, 40)
 
 
+MINUTE = st.integers(0, MINUTES) | st.sampled_from([0, 1, 2, 52, 53, 54, 112, 113, 1613])
+
+
 @st.composite
 def device_rows(draw: st.DrawFn) -> tuple[str, str, tuple[str, ...], dict[str, Any]]:
     answered = draw(st.booleans())
@@ -77,7 +80,7 @@ def other_rows(draw: st.DrawFn) -> tuple[str, str, tuple[str, ...], dict[str, An
 def told(draw: st.DrawFn) -> tuple[str, int, tuple[str, ...], dict[str, Any]]:
     """One raw row: measurement, time, tags, fields."""
     measurement, _, tags, fields = draw(device_rows() | other_rows())
-    minute = draw(st.integers(0, MINUTES) | st.sampled_from([0, 52, 53, 54, 112, 113, 1613]))
+    minute = draw(MINUTE)
     return measurement, at_minute(minute), (draw(st.sampled_from(DEVICES)), *tags), fields
 
 
@@ -85,7 +88,7 @@ def told(draw: st.DrawFn) -> tuple[str, int, tuple[str, ...], dict[str, Any]]:
 def stays(draw: st.DrawFn) -> dict[str, list[Stay]]:
     of: dict[str, list[Stay]] = {}
     for device in draw(st.sets(st.sampled_from(DEVICES))):
-        edges = sorted(draw(st.sets(st.integers(0, MINUTES), min_size=1, max_size=4)))
+        edges = sorted(draw(st.sets(MINUTE, min_size=1, max_size=4)))
         ends: list[int | None] = [at_minute(edge) for edge in edges[1:]]
         where = [draw(st.sampled_from(SITES)) for _ in edges]
         of[device] = [
