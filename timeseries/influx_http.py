@@ -114,7 +114,11 @@ class Server:
     def query(
         self, statement: str, bucket: str = "", wait_ms: int = READ_MS
     ) -> list[dict[str, Any]]:
-        """Run an InfluxQL statement that reads; return the series of its answer."""
+        """Run an InfluxQL statement that reads; return the series of its answer.
+
+        One that may take longer than others is not asked again when its time is over: the server
+        may still be at it.
+        """
         return self._asked("GET", statement, bucket or self.bucket, wait_ms)
 
     def command(self, statement: str) -> None:
@@ -156,8 +160,7 @@ class Server:
         return context
 
     @cached_property
-    def _client(self) -> Any:
-        from influxdb_client.client.influxdb_client import InfluxDBClient
+    def _retries(self) -> Any:
         from urllib3.util import Retry
 
         class Bounded(Retry):
@@ -167,22 +170,28 @@ class Server:
                 asked = super().get_retry_after(response)
                 return None if asked is None else min(asked, LONGEST_PAUSE_S)
 
+        return Bounded(
+            total=RETRIES,
+            connect=1,
+            redirect=False,
+            other=0,  # a certificate that is not trusted
+            allowed_methods=None,
+            status_forcelist=(429, 500, 502, 503, 504),
+            backoff_factor=0.3,
+            raise_on_status=False,
+        )
+
+    @cached_property
+    def _client(self) -> Any:
+        from influxdb_client.client.influxdb_client import InfluxDBClient
+
         client: Any = InfluxDBClient(
             self.url,
             token=self._token,
             auth_basic=bool(self._token) and self._settings.auth == "basic",
             timeout=(CONNECT_MS, READ_MS),
             ssl_context=self._tls(),
-            retries=Bounded(
-                total=RETRIES,
-                connect=1,
-                redirect=False,
-                other=0,  # a certificate that is not trusted
-                allowed_methods=None,
-                status_forcelist=(429, 500, 502, 503, 504),
-                backoff_factor=0.3,
-                raise_on_status=False,
-            ),
+            retries=self._retries,
         )
         if self._token and self._settings.auth == "bearer":
             client.api_client.set_default_header("Authorization", f"Bearer {self._token}")
@@ -236,6 +245,7 @@ class Server:
                 async_req=False,
                 _return_http_data_only=True,
                 _request_timeout=(CONNECT_MS, wait_ms),
+                urlopen_kw={} if wait_ms == READ_MS else {"retries": self._retries.new(read=0)},
             )
             answer.data  # noqa: B018 - reads all, so that the connection can be used again
         return answer

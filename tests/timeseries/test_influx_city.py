@@ -4,8 +4,10 @@ bytes on the way, and what is made on a server beforehand.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import socket
 import threading
 import time
 import urllib.parse
@@ -175,6 +177,20 @@ def test_what_works_where(version: str, api: tuple[str, ...], is_run: bool) -> N
     there = works_there(version)
     assert (there.api, there.is_run) == (api, is_run)
     assert ("not run" in str(there)) == (bool(api) and not is_run)
+
+
+def test_a_question_that_takes_long_is_not_asked_again() -> None:
+    asked = 0
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(0.1)
+        server = Server(StoreSettings("influx", f"http://127.0.0.1:{silent.getsockname()[1]}"), "")
+        with pytest.raises(StoreError, match="timed out"):
+            server.query("SELECT 1", wait_ms=200)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                silent.accept()[0].close()
+                asked += 1
+    assert asked == 1
 
 
 class Bucketed(ThreadingHTTPServer):
