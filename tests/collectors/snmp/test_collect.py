@@ -175,10 +175,12 @@ def test_a_store_that_fails_is_one_line_and_exit_1(run, city, snmpd, home):
             'url = ""', 'url = "http://127.0.0.1:9"'
         )
     )
+    (home / "spool").write_text("in the way")  # a server that is away alone costs no poll
     done = run("collect", "once", code=1)
     assert done.stdout == ""
     assert done.stderr.strip().count("\n") == 0
     assert done.stderr.startswith("farola: ")
+    assert "spool" in done.stderr
 
 
 def test_without_a_city_it_says_what_to_do(run):
