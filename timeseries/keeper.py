@@ -15,9 +15,8 @@ from zoneinfo import ZoneInfo
 
 from farola.files import locked_if_free
 from farola.settings import Settings
-from inventory.membership import Membership
+from inventory.membership import BOROUGH, NEIGHBOURHOOD, PROGRAMME, SITE, Membership
 from timeseries.base import SCHEMA, Batch, Store, Table, Value
-from timeseries.checking import clean_tag
 from timeseries.group_book import GroupBook
 from timeseries.marks import Marks
 from timeseries.rollups import (
@@ -33,6 +32,7 @@ from timeseries.rollups import (
     uplinks_of,
 )
 from timeseries.sqlite_files import named_faults
+from timeseries.tags import clean_tag
 from timeseries.windows import Window, hour_of, instant
 
 GRACE_MS = 120_000
@@ -42,6 +42,7 @@ MOST_MOVED = 300
 """Devices moved within one hour whose rows are told apart by the time of the move; of more, each
 counts where it was at the end of the hour."""
 GROUP_TAGS = ("kind", "group")
+KINDS = (SITE, NEIGHBOURHOOD, BOROUGH, PROGRAMME, CITY[0])
 Advance = Callable[[int, int], None]
 Uplinks = frozenset[tuple[str, str]]
 
@@ -220,8 +221,11 @@ class Keeper:
         city = self._of_hours("group", day, dict(zip(GROUP_TAGS, CITY, strict=True)))
         if self._had_more("group_day", day, sum(map(_count, city.fields["polls"]))):
             return
-        for name in ("group", *RAW):
+        for name in RAW:
             self._write(rows_of(f"{name}_day", day.start, self._of_hours(name, day)))
+        for kind in KINDS:  # one at a time: a city has tens of thousands of sites
+            table = self._of_hours("group", day, {"kind": kind})
+            self._write(rows_of("group_day", day.start, table))
         kept.days += 1
 
     def _of_hours(self, name: str, day: Window, where: dict[str, str] | None = None) -> Table:
