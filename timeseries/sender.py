@@ -144,13 +144,13 @@ class Sender:
     def _tell_of(self, outcome: Outcome) -> None:
         if outcome.rejected:
             line, reason = outcome.rejected[0]
-            self._say(
+            self.say(
                 "store.quarantined",
                 f"the server refused {counted(len(outcome.rejected))}, kept in quarantine (`farola "
                 f"store quarantine` lists them); the first: {line[:200]}: {reason}",
             )
         if outcome.expired:
-            self._say(
+            self.say(
                 "store.expired",
                 f"{counted(outcome.expired)} that waited are older than the server keeps rows: it "
                 "did not take them; lengthen its retention policy",
@@ -164,7 +164,7 @@ class Sender:
             with contextlib.suppress(StoreError):
                 self._spool.set_fault(text)
         if first:
-            self._say("store.away", f"rows wait in the spool, nothing is lost: {text}")
+            self.say("store.away", f"rows wait in the spool, nothing is lost: {text}")
         pause: float = min(FIRST_PAUSE_S * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_S)
         return pause * random.uniform(0.8, 1.2)  # noqa: S311 - only to fall out of step
 
@@ -172,9 +172,9 @@ class Sender:
         if not self._failures:
             return
         self._failures, self.fault = 0, ""
-        self._say("store.back", "the server takes rows again; what waited is being sent")
+        self.say("store.back", "the server takes rows again; what waited is being sent")
 
-    def _say(self, kind: str, text: str) -> None:
+    def say(self, kind: str, text: str) -> None:
         """Tell people, but not of the same again and again."""
         now = time.monotonic()
         if now - self._told_at.get(kind, -SAY_AGAIN_S) >= SAY_AGAIN_S:

@@ -56,7 +56,6 @@ class SpooledStore:
         self.server = server
         self.spool = Spool(folder, most_bytes)
         self.sender = Sender(self.spool, server.send, marking, tell)
-        self._tell = tell
         self._asking: threading.Thread | None = None
 
     def write(self, batches: Sequence[Batch]) -> int:
@@ -74,7 +73,7 @@ class SpooledStore:
             self.sender.start()
             self.sender.wake()
             if dropped.rows:
-                self._tell(
+                self.sender.say(
                     "store.dropped",
                     f"the spool is full: the {dropped.rows:,} oldest rows that waited for the "
                     "server are lost; bring the server back, or raise [store] spool_gb",

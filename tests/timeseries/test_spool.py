@@ -157,15 +157,15 @@ def test_what_was_not_acknowledged_is_sent_again(tmp_path: Path) -> None:
 def test_a_full_spool_loses_the_oldest_and_counts_them(tmp_path: Path) -> None:
     told: list[str] = []
     store, server = spooled(tmp_path, 1_000)
-    store._tell = lambda kind, text: told.append(f"{kind}: {text}")
+    store.sender._tell = lambda kind, text: told.append(f"{kind}: {text}")
     for at_ms in range(1000, 31_000, 1000):
         store.write([poll(at_ms, 1, "ap-1", "ap-2")])
     backlog = store.backlog()
     assert backlog.bytes <= 1_000
     assert backlog.dropped_rows > 0
     assert backlog.rows + backlog.dropped_rows == 60
-    assert told
-    assert "2 oldest rows" in told[0]
+    assert len(told) == 1
+    assert told[0].startswith("store.dropped: the spool is full: the 2 oldest rows")
     while store.backlog().rows:
         store.sender.turn()
     assert sorted({time for _, time in server.rows}) == list(
