@@ -99,8 +99,8 @@ class Batch:
     and tags) replaces the fields that have a value and keeps the others, so a retry is harmless.
     A row without any value is no row. Columns may be lists or numpy arrays.
 
-    Text that came from a device becomes a tag through `timeseries.clean_tag`: a tag with a control
-    character is refused, and the whole batch with it.
+    What came from a device becomes a batch through `timeseries.clean_batch`: a tag with a control
+    character or a client's address is refused, and the whole batch with it.
     """
 
     measurement: str

@@ -9,18 +9,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from operator import index
 from typing import Any
 
 from farola.errors import StoreError
 from timeseries.base import SCHEMA, Batch, Measurement, Value
+from timeseries.tags import OWN, are_tags, clean_tags, fault_of_tag, masked
 
 LAST_TIME = 9_223_372_036_854
 """Milliseconds since 1970 of the last instant that InfluxDB can keep (April 2262)."""
-MAX_TAG = 1000
-"""Characters; an SSID has 32 bytes at most, an inventory id 200."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64 = 2**63
@@ -66,7 +63,7 @@ def clean_batch(
     tags: Mapping[str, Sequence[str]],
     fields: Mapping[str, Sequence[Value]],
 ) -> CleanBatch:
-    """What came from outside as a batch that every store takes: see `clean_tag` and
+    """What came from outside as a batch that every store takes: see `timeseries.tags` and
     `clean_values`. A field that no row has is left out.
 
     Raises
@@ -86,30 +83,9 @@ def clean_batch(
     return CleanBatch(
         measurement,
         _times(measurement, _listed(times)),
-        {name: _clean_tags(_listed(column)) for name, column in tags.items()},
+        {name: clean_tags(name, _listed(column)) for name, column in tags.items()},
         kept,
     )
-
-
-def _clean_tags(column: list[str]) -> list[str]:
-    cleaned = {text: _clean_tag(text) for text in set(column)}
-    if all(text == clean for text, clean in cleaned.items()):
-        return column
-    return [cleaned[text] for text in column]
-
-
-def clean_tag(text: str) -> str:
-    """Text from outside as a tag that every store takes.
-
-    What InfluxDB's line protocol cannot carry (control characters, a backslash at the end) is
-    written out, as in `\\x0a`; text is cut at 1,000 characters.
-    """
-    text = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}", text)[: MAX_TAG - 3]
-    return text[:-1] + "\\x5c" if text.endswith("\\") else text
-
-
-# The same devices, interfaces and networks come with every poll.
-_clean_tag = lru_cache(maxsize=2**18)(clean_tag)
 
 
 def clean_values(measurement: str, field: str, column: list[Value]) -> list[Value]:
@@ -245,26 +221,18 @@ def _times(measurement: str, column: list[Any]) -> list[int]:
 
 
 def _tags(measurement: str, name: str, column: list[Any]) -> list[str]:
-    if set(map(type, column)) <= {str}:
-        distinct = set(column)
-        if not any(_fault_of_tag(value) for value in distinct):
-            return column
+    if set(map(type, column)) <= {str} and are_tags(name, column):
+        return column
     for row, value in enumerate(column):
-        fault = _fault_of_tag(value) if isinstance(value, str) else "is not text"
+        fault = fault_of_tag(name, value) if isinstance(value, str) else "is not text"
         if fault:
+            # What must not be kept must not stand in a log either.
+            shown = masked(repr(value)) if name not in OWN else repr(value)
             raise StoreError(
-                f"{measurement} row {row}: tag {name} {value!r:.80} {fault}; "
-                "pass text from outside through timeseries.clean_tag"
+                f"{measurement} row {row}: tag {name} {shown:.80} {fault}; "
+                "make batches of text from outside by timeseries.clean_batch"
             )
     return [str(value) for value in column]
-
-
-def _fault_of_tag(value: str) -> str:
-    if _CONTROL.search(value):
-        return "has a control character"
-    if value.endswith("\\"):
-        return "ends with a backslash"
-    return f"is longer than {MAX_TAG} characters" if len(value) > MAX_TAG else ""
 
 
 def _values(measurement: str, name: str, kind: type, column: list[Any]) -> list[Value]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from timeseries.base import COUNT, LAST, MOST, SCHEMA, SUM, Aggregate, Batch, Table, Value
+from timeseries.tags import clean_tags
 
 CITY = ("city", "city")
 SUMMED = ("rtt_ms", "clients", "cpu_pct", "mem_pct", "utilization_pct", "noise_dbm")
@@ -112,7 +113,8 @@ def rows_of(measurement: str, at_ms: int, table: Table) -> Batch:
     return Batch(
         measurement,
         [at_ms] * len(table),
-        {tag: table.tags[tag] for tag in shape.tags},
+        # Raw rows of before addresses were masked may still hold one.
+        {tag: clean_tags(tag, table.tags[tag]) for tag in shape.tags},
         {name: column for name, column in table.fields.items() if name in shape.fields},
     )
 

@@ -94,7 +94,7 @@ def test_a_counter_beyond_what_a_store_keeps_is_left_out_and_its_difference_is_n
     for outcome, at_ms in ((first, 1_000), (second, 61_000)):
         store.write(batches([outcome, Outcome(WELL, "up", 0, {}, Past())], FIGURES, at_ms, "noc"))
     (stored,) = of(store.latest("interface"), "ill")
-    assert stored == {"rx_bytes": 200, "tx_bytes": 200, "interval_s": 60.0}
+    assert stored == {"rx_bytes": 200, "tx_bytes": 200, "interval_s": 60.0, "uplink": True}
     assert len(of(store.latest("interface"))) == 1
 
 
