@@ -11,9 +11,10 @@ from influxdb_client import Point, WritePrecision
 from timeseries import SCHEMA, Batch
 from timeseries.checking import checked
 from timeseries.lines import CHUNK_LINES, bodies, lines
+from timeseries.tags import fault_of_tag
 
 TAG = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30).filter(
-    lambda text: not text.endswith("\\")
+    lambda text: not fault_of_tag("radio", text)
 )
 FLOAT = st.floats(allow_nan=False, allow_infinity=False).filter(lambda f: not f.is_integer())
 """Point drops the .0 of a whole number; that we do not is seen in the contract's types."""
