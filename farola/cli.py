@@ -172,6 +172,8 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         "The time series store.",
         {
             "check": ("timeseries.check_command:check", "Look whether what was kept is whole."),
+            "copy": ("timeseries.copy_command:copy", "Copy all rows to another store."),
+            "export": ("timeseries.export_command:export", "Write rows as a CSV file."),
             "prepare": ("timeseries.commands:prepare", "Make the database on an InfluxDB server."),
             "quarantine": (
                 "timeseries.quarantine_command:quarantine",

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from farola.errors import StoreError
 from farola.settings import StoreSettings
@@ -106,6 +107,10 @@ class InfluxStore:
         )
         bucket = self._bucket(question.shape)
         return figures(partial(self._server.query, bucket=bucket, wait_ms=FIGURES_MS), question)
+
+    def ask(self, statement: str, measurement: Measurement) -> list[dict[str, Any]]:
+        """The series that an InfluxQL statement answers with, from that measurement's bucket."""
+        return self._server.query(statement, self._bucket(measurement), FIGURES_MS)
 
     def health(self) -> Health:
         """Version, what works there, and whether we may write to and read the buckets."""

@@ -60,15 +60,15 @@ def snapshot(folder: Path, to: Path, advance: Advance = lambda _bytes: None) -> 
         raise StoreError(f"{to / there[0]} is there already: give an empty folder")
     copied = []
     for name in wanted:
-        if _copy(folder / name, to / name):
+        if copy_file(folder / name, to / name):
             copied.append(name)
             advance((to / name).stat().st_size)
     _sync(to)
     return Copied(tuple(copied), sum(size_of(to / name) for name in copied))
 
 
-def _copy(source: Path, target: Path) -> bool:
-    """Copy one file; False where it was forgotten meanwhile."""
+def copy_file(source: Path, target: Path) -> bool:
+    """Copy one database as of one instant; False where it was forgotten meanwhile. StoreError."""
     draft = target.with_name(f".{target.name}.part")
     draft.unlink(missing_ok=True)
     try:
