@@ -62,7 +62,7 @@ class StoreSettings:
     """Gigabytes that raw rows may take (SQLite): the oldest days go first."""
     hour_days: int = 400
     """Days that hourly rollups are kept; daily ones stay."""
-    spool_gb: float = 5.0
+    spool_gb: float = 20.0
     """Gigabytes that may wait for an InfluxDB server that is away; beyond, the oldest go."""
 
 
