@@ -60,7 +60,7 @@ class StoreSettings:
     """Days that raw rows are kept (SQLite; an InfluxDB server has its own retention)."""
     raw_gb: float = 20.0
     """Gigabytes that raw rows may take (SQLite): the oldest days go first."""
-    hour_days: int = 400
+    hour_days: int = 92
     """Days that hourly rollups are kept; daily ones stay."""
     spool_gb: float = 20.0
     """Gigabytes that may wait for an InfluxDB server that is away; beyond, the oldest go."""
