@@ -56,6 +56,8 @@ ROOT: dict[str, tuple[str, str]] = {
     "status": ("operations.status:status", "Show what is known of the city now."),
     "plan": ("coverage_maps.commands:plan", "Propose where to deploy next, and say why."),
     "coverage": ("coverage_maps.commands:coverage", "Show who is covered, by group."),
+    "backup": ("operations.backup_command:backup", "Write all of a city into one file."),
+    "restore": ("operations.backup_command:restore", "Make a city's home from such a file."),
     "up": ("operations.supervisor:up", "Run collector, reactor and console in one process tree."),
     "web": ("web.commands:web", "Serve the console alone."),
     "reactor": ("operations.reactor:reactor", "Fetch configs that traps say have changed."),
