@@ -30,7 +30,7 @@ from timeseries.opening import open_store  # noqa: E402
 from timeseries.spooled import SpooledStore  # noqa: E402
 
 DEVICES, POLLS = 35_000, 5
-JOB = "store: one city poll"
+JOB, PEER = "store: one city poll", "influxdb-client Point"
 SQLITE_TARGET_S, INFLUX_TARGET_S = 1.5, 1.0
 
 
@@ -101,13 +101,14 @@ def measure(devices: int = DEVICES) -> list[dict[str, Any]]:
         client = Server(store, "")
         point = cpu_seconds(lambda poll: write_points(client, poll), polls[:3])
         client.close()
-    peer = ("influxdb-client Point", point)
-    return [
-        row(JOB, "SQLite, CPU s", found.pop("SQLite"), SQLITE_TARGET_S, *peer, stretch=count),
-        *(row(JOB, f"{kind}, CPU s of the client", s, INFLUX_TARGET_S, *peer) for kind, s in found.items()),
-        row(JOB, "InfluxDB, spool: on disk after, wall s", safe_s),
-        row(JOB, "InfluxDB, CPU s of the server", serving),
-    ]  # fmt: skip
+    seconds = found.pop("SQLite")
+    rows = [row(JOB, "SQLite, CPU s", seconds, SQLITE_TARGET_S, peer=(PEER, point), stretch=count)]
+    for kind, seconds in found.items():
+        metric = f"{kind}, CPU s of the client"
+        rows.append(row(JOB, metric, seconds, INFLUX_TARGET_S, peer=(PEER, point)))
+    rows.append(row(JOB, "InfluxDB, spool: on disk after, wall s", safe_s))
+    rows.append(row(JOB, "InfluxDB, CPU s of the server", serving))
+    return rows
 
 
 if __name__ == "__main__":

@@ -67,6 +67,29 @@ class City:
         }
         return Batch("device", [self.at(number)] * self.devices, {"device": self.names}, fields)
 
+    def history(self, some: slice, polls: int) -> Batch:
+        """Rows as `device` makes them of some devices' first `polls`, device by device: so a server
+        takes them with a quarter of the work.
+        """
+        names, dice = self.names[some], np.random.default_rng((4, some.start))
+        size = (len(names), polls)
+        answers = dice.random(size) < 0.98
+        passed = np.arange(polls) * self.interval_ms / 1000
+        uptime = (dice.uniform(0, 1e7, (len(names), 1)) + passed).round(2).ravel().tolist()
+        fields: dict[str, list[Any]] = {
+            "answered": answers.ravel().tolist(),
+            "state": np.where(answers, "up", "unknown").ravel().tolist(),
+            "rtt_ms": dice.exponential(20, size).round(3).ravel().tolist(),
+            "uptime_s": uptime,
+            "agent_uptime_s": uptime,
+            "clients": dice.integers(0, 60, size).ravel().tolist(),
+            "cpu_pct": dice.uniform(0, 100, size).round(1).ravel().tolist(),
+            "mem_pct": dice.uniform(0, 100, size).round(1).ravel().tolist(),
+            "reboots": [3] * (len(names) * polls),
+        }
+        times = [self.at(number) for number in range(polls)] * len(names)
+        return Batch("device", times, {"device": [n for n in names for _ in range(polls)]}, fields)
+
     def radio(self, number: int) -> Batch:
         """A row a radio."""
         dice, rows = np.random.default_rng((2, number)), len(self.bands) * self.devices
@@ -198,14 +221,15 @@ def median(values: list[float]) -> float:
 
 
 def row(
-    job: str, metric: str, ours: float, target: float | None = None,
-    peer: str | None = None, peer_value: float | None = None, stretch: str | None = None,
+    job: str, metric: str, ours: float, target: float | None = None, *,
+    peer: tuple[str, float] | None = None, stretch: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A row of benchmarks/results.json in which less is better."""
+    name, value = peer or (None, None)
     return {
-        "job": job, "metric": metric, "ours": _short(ours), "peer": peer,
-        "peer_value": None if peer_value is None else _short(peer_value),
-        "ratio": None if peer_value is None else round(ours / peer_value, 3),
+        "job": job, "metric": metric, "ours": _short(ours), "peer": name,
+        "peer_value": None if value is None else _short(value),
+        "ratio": None if value is None else round(ours / value, 3),
         "target": target, "met": None if target is None else ours <= target, "stretch": stretch,
     }  # fmt: skip
 
