@@ -13,7 +13,9 @@ from farola.errors import FarolaError
 from farola.output import json_option, print_json, print_table
 from operations import examinations as e
 from operations.examinations import Check
+from operations.keeping import rollups_check, room_check
 from operations.waiting import spool_check
+from timeseries.opening import spool_folder
 
 
 @click.command()
@@ -60,13 +62,13 @@ def examine(home: Path) -> list[Check]:
     except FarolaError as error:
         return [*checks, Check("home", False, str(error), "farola init")]
     inventory = _looked("inventory", lambda: e.inventory(settings))
-    looks = [("key", e.key), ("disk", e.disk), ("profiles", e.profiles)]
-    if settings.store.kind == "influx":
+    looks = [("key", e.key), ("disk", e.disk), ("profiles", e.profiles), ("rollups", rollups_check)]
+    if settings.store.kind == "influx" or spool_folder(settings).exists():
         looks.append(("spool", spool_check))
     if inventory.ok or not settings.store.credential:
         looks.append(("store", e.store))
     if inventory.ok:  # to open one that is missing would make an empty one
-        looks.append(("store size", e.store_size))
+        looks += [("store size", e.store_size), ("room", room_check)]
     checks += [Check("home", True, f"{settings.city.name} in {home}"), inventory]
     return checks + [_looked(name, partial(look, settings)) for name, look in looks]
 

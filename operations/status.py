@@ -12,6 +12,7 @@ import click
 from farola.errors import FarolaError
 from farola.output import json_option, named, note, print_json, print_table
 from farola.settings import Settings, load_settings
+from operations.keeping import Rollups, rollups_line, rollups_of
 from operations.last_poll import Poll, last_poll, poll_line
 from operations.standing import Dead, Standing, by_state, last_answers, samples, standing
 from operations.waiting import spool_line, spool_of
@@ -67,6 +68,7 @@ class Status:
     store: dict[str, Any]
     spool: dict[str, Any]
     """What waits for the store's server: the fields of `Backlog`."""
+    rollups: Rollups
 
 
 @click.command()
@@ -131,7 +133,7 @@ def read_status(settings: Settings) -> Status:
     return Status(
         settings.city.name, str(settings.home), simulated, counts,
         by_state(names, samples(latest)), holder, poll, found, change, health,
-        spool_of(settings),
+        spool_of(settings), rollups_of(settings, now),
     )  # fmt: skip
 
 
@@ -209,6 +211,8 @@ def _print(found: Status, settings: Settings) -> None:
     rows.append(("store", ("" if found.store["ok"] else "NOT WORKING: ") + found.store["detail"]))
     if waiting := spool_line(found.spool, datetime.now(UTC)):
         rows.append(("spool", waiting))
+    if unmade := rollups_line(found.rollups, settings):
+        rows.append(("rollups", unmade))
     if found.simulated:
         note("This city is simulated: its access points and residents are made up.")
     print_table(found.city, ("", ""), rows)

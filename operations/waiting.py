@@ -63,6 +63,8 @@ def spool_check(settings: Settings) -> Check:
         return Check("spool", False, str(error))
     told = spool_line(asdict(backlog) | {"error": ""}, datetime.now(UTC))
     fine = not (backlog.fault or backlog.dropped_rows or backlog.quarantined)
+    if settings.store.kind != "influx" and backlog.rows:
+        fine, told = False, f"{told}, but [store] kind is {settings.store.kind}: nobody sends them"
     return Check(
         "spool", fine, told or "nothing waits",
         "docs/timeseries.md, When the server is away, says what to do", required=False,
