@@ -26,7 +26,9 @@ bench: $(VENV)/.dev ## measure every speed claim beside its peer: benchmarks/res
 	$(BIN)/python benchmarks/run.py
 
 soak: $(VENV)/.dev debian ## long seeded fault runs
-	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
+	rm -f test-artifacts/faults.jsonl
+	$(BIN)/python -m pytest -n $(JOBS) -m soak --timeout 0 $(ARGS); failed=$$?; \
+	  $(BIN)/python -m tests.timeseries.faults.figures test-artifacts/faults.jsonl; exit $$failed
 
 lint: $(VENV)/.dev ## ruff, mypy strict, and the floors of the house
 	$(BIN)/ruff check .
