@@ -181,7 +181,10 @@ def questions(store: Store, load: Load) -> list[Asked]:
             lambda n: of_group("neighbourhood", group(n * 7919 % load.neighbourhoods)), hours, 0.1,
         ),
         Asked("the city's 30 days by hour", lambda _: of_group("city", "city"), hours, 0.1),
-        Asked("uptime of all neighbourhoods by day", by_day, NEIGHBOURHOODS * len(load.days()), 0.1),
+        Asked(
+            "uptime of all neighbourhoods by day", by_day,
+            NEIGHBOURHOODS * len(load.days()), 0.1,
+        ),
     ]  # fmt: skip
 
 
