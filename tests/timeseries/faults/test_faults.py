@@ -90,7 +90,7 @@ def test_the_judge_wants_the_last_acknowledged_value_or_one_made_after_it() -> N
 
 
 def test_every_play_is_played_and_the_bound_follows_the_rule_of_three() -> None:
-    assert len({PLAYS[seed % len(PLAYS)] for seed in range(RUNS)}) == len(PLAYS)
+    assert {PLAYS[seed % len(PLAYS)] for seed in range(RUNS)} == set(PLAYS)
     assert 0.0029 < bound(0, 1000) < 0.003
     assert bound(1, 1000) > bound(0, 1000)
     assert bound(3, 3) == 1.0
