@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 
+from collectors.snmp.memory import Past
 from collectors.snmp.model import DeviceReading, Target
+from collectors.snmp.outcome import Outcome
 from collectors.snmp.probe import read_one
+from collectors.snmp.series import PollFigures, batches
 from collectors.snmp.sweep import SweepPoller
 from collectors.snmp.values import channel_of
+from timeseries.tags import masked
 
 pytestmark = [pytest.mark.service, pytest.mark.realdata]
 
@@ -245,3 +249,23 @@ def test_probe_prints_a_controller_s_access_points(run, replay):
         "name": "1", "band": "5", "channel": 36, "clients": 5, "utilization_pct": 7.0,
         "noise_dbm": None, "tx_power_dbm": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("recording", FAMILIES)
+def test_tags_of_a_real_device_are_few_and_as_it_calls_its_parts(recording, read):
+    reading = read(recording)
+    outcome = Outcome(reading, "up", 0, {}, Past())
+    written = {
+        one.measurement: one
+        for one in batches([outcome], PollFigures(1, 1, 0, 0, 1.0, 0.1), 1_000, "noc")
+    }
+    for measurement, things in (
+        ("radio", reading.radios), ("ssid", reading.ssids), ("interface", reading.interfaces)
+    ):  # fmt: skip
+        tags = written[measurement].tags[measurement] if things else []
+        names = [one.name for one in things]
+        assert list(tags) == [masked(name) for name in names]
+        assert len(set(tags)) == len(set(names)) == len(tags)
+        # Aruba's own mesh network ends in sixteen hexadecimal digits.
+        loses = [name for name in names if masked(name) != name]
+        assert len(loses) == (measurement == "ssid" and recording == "aruba-instant")
