@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from io import TextIOWrapper
+from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 
@@ -63,12 +64,12 @@ def export(
     with closing(store), progress("hours", int((until - since).total_seconds() // 3600)) as bar:
         rows = lines(store, shape, fields=names, where=where, start=since, end=until, advance=bar)
         if file is None:
-            _write(sys.stdout, [header(shape, names)], rows)
+            write_rows(sys.stdout, [header(shape, names)], rows)
             return
         try:
             with written_whole(file, 0o644) as out:
                 text = TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
-                count = _write(text, [header(shape, names)], rows)
+                count = write_rows(text, [header(shape, names)], rows)
                 text.detach()
         except OSError as error:
             raise InputError(f"{file} cannot be written: {error.strerror}; mend that") from None
@@ -78,13 +79,15 @@ def export(
         note(f"{count:,} rows in {file}")
 
 
-def _write(out: TextIO, first: Iterable[Any], rows: Iterable[Any]) -> int:
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows(first)
-    count = 0
-    write: Callable[[Any], Any] = writer.writerow
-    for row in rows:
-        write(row)
+def write_rows(out: TextIO, first: Sequence[list[str]], rows: Iterable[list[str]]) -> int:
+    """Write the header `first` and `rows` as CSV; how many rows they were."""
+    plain = csv.writer(out, lineterminator="\n")
+    # The module leaves a carriage return alone, at which every reader ends a line.
+    quoted = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    count = -len(first)
+    for row in chain(first, rows):
+        writer = quoted if any("\r" in text for text in row) else plain
+        writer.writerow(row)
         count += 1
     return count
 
