@@ -266,6 +266,6 @@ def test_tags_of_a_real_device_are_few_and_as_it_calls_its_parts(recording, read
         names = [one.name for one in things]
         assert list(tags) == [masked(name) for name in names]
         assert len(set(tags)) == len(set(names)) == len(tags)
-        # Aruba's own mesh network ends in sixteen hexadecimal digits.
+        # UniFi's own mesh network ends in sixteen hexadecimal digits.
         loses = [name for name in names if masked(name) != name]
-        assert len(loses) == (measurement == "ssid" and recording == "aruba-instant")
+        assert len(loses) == (measurement == "ssid" and recording == "unifi_nanohd")
