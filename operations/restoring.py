@@ -201,7 +201,8 @@ def _extract(
             one = manifest["files"].get(member.name)
             source = Hashed(tar.extractfile(member))
             target = draft / member.name
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in reversed(target.relative_to(draft).parents):
+                (draft / folder).mkdir(exist_ok=True, mode=0o700)
             descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with os.fdopen(descriptor, "wb") as out:
                 while data := source.read(CHUNK):
