@@ -10,7 +10,7 @@ import shutil
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -66,6 +66,7 @@ def restore(file: Path, home: Path, advance: Advance = lambda _files: None) -> R
     _check_empty(home)
     with _told(file), tarfile.open(file, "r:*") as tar:
         manifest = _verified(tar, file, advance)
+    is_new = not home.exists()
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         with locked_if_free(home / LOCK) as is_ours:
@@ -77,6 +78,9 @@ def restore(file: Path, home: Path, advance: Advance = lambda _files: None) -> R
                     _extract(tar, file, home, manifest, advance)
             finally:
                 (home / LOCK).unlink(missing_ok=True)
+                if is_new:
+                    with suppress(OSError):  # not empty: all went well
+                        home.rmdir()
     except OSError as error:
         raise InputError(f"{home} cannot be written: {error.strerror}; mend that") from None
     wanted = manifest["key_fingerprint"]

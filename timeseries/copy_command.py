@@ -49,12 +49,14 @@ def copy(
     """Copy all rows and rollups to another store, and read them again from both.
 
     Polls may go on meanwhile. What is there already stays and is not written again; a copy that was
-    cut off goes on where it was. The exit code is 1 where the other store lacks a row afterwards.
+    cut off goes on where it was. The exit code is 1 where the other store lacks a row afterwards
+    that is not too old for it.
     """
     from timeseries.base import SCHEMA
     from timeseries.checking import measurement_named
     from timeseries.copy_places import place
     from timeseries.copying import Copy
+    from timeseries.opening import open_spool
 
     settings = load_settings()
     chosen = [measurement_named(name).name for name in dict.fromkeys(only)] or list(SCHEMA)
@@ -68,10 +70,16 @@ def copy(
             held.enter_context(closing(end.store))
         bar = lambda days: held.enter_context(progress("Copying days", days))  # noqa: E731
         report = Copy(*ends, settings.city.zone, now_ms).run(chosen, bar)
+    # What waits is on no server yet.
+    waiting = open_spool(settings).backlog().rows if ends[0].name.startswith("influx") else 0
     if as_json:
-        print_json(_data(report, ends[0].name, ends[1].name))
+        print_json(_data(report, ends[0].name, ends[1].name) | {"waiting": waiting})
     else:
         _show(report, ends[0].name, ends[1].name)
+    if waiting:
+        note(
+            f"{waiting:,} rows wait in the spool for the city's server: copy again when it has them"
+        )
     context.exit(0 if report.ok else 1)
 
 
@@ -84,9 +92,9 @@ def _data(report: Report, source: str, to: str) -> dict[str, Any]:
         "measurements": [
             {
                 "measurement": name, "rows": one.source.rows, "written": one.written,
-                "there": one.there.rows, "equal": one.equal, "checksum": one.source.shown,
-                "checksum_there": one.there.shown, "more_there": one.extra,
-                "too_old": one.expired, "refused": one.refused, "reason": one.reason,
+                "there": one.there.rows, "lacking": one.lacking, "equal": one.equal,
+                "checksum": one.source.shown, "checksum_there": one.there.shown,
+                "more_there": one.extra, "too_old": one.expired, "refused": one.refused, "reason": one.reason,
             }
             for name, one in report.measurements.items()
         ],
@@ -113,7 +121,7 @@ def _show(report: Report, source: str, to: str) -> None:
             note(f"{name}: {one.expired:,} rows are older than {to} keeps rows")
         if one.refused:
             note(f"{name}: {one.refused:,} rows were refused: {one.reason}")
-        elif not one.equal and not one.expired:
+        elif one.lacking > one.expired:
             note(f"{name}: not all is there: it was written to while it was copied; run it again")
     if report.changed:
         note(f"written to meanwhile, and copied again: {', '.join(report.changed)}")

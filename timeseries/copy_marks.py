@@ -15,17 +15,24 @@ from timeseries.sqlite_files import named_faults, reading
 
 
 def hand_over(
-    source: Path, to: Path, zone: ZoneInfo, copied: Collection[int], extra: Collection[int]
+    source: Path,
+    to: Path,
+    zone: ZoneInfo,
+    copied: Collection[int],
+    extra: Collection[int],
+    *,
+    has_rollups: bool,
 ) -> int:
     """Mark in the folder `to` what is to be rolled up there; how many hours are. `copied` are the
     hours of the rows copied, `extra` those in which the destination has rows of its own: where they
-    meet, neither's rollup counts all.
+    meet, neither's rollup counts all. `has_rollups` says that rollups were copied too.
 
     Raises StoreError.
     """
     wanted, is_known = set(copied) & set(extra), False
     if source.resolve() != to.resolve():
         is_known, open_times = _open_in(source / marks.FILE_NAME)
+        is_known = is_known and has_rollups
         wanted |= open_times if is_known else set(copied)
         groups = to / group_book.FILE_NAME
         if (source / group_book.FILE_NAME).exists() and not groups.exists():

@@ -39,12 +39,14 @@ Unit = tuple[str, int]
 @dataclass
 class Tally:
     """What was found of a part: `source` and what of it the destination has, how many rows were
-    `written`, how many `extra` ones are in the destination alone, and what it would not take.
+    `written`, how many are `lacking` or differ there, how many `extra` ones are there alone; and
+    what it would not take: rows older than it keeps, and refused ones with the first reason.
     """
 
     source: Sum = field(default_factory=Sum)
     there: Sum = field(default_factory=Sum)
     written: int = 0
+    lacking: int = 0
     extra: int = 0
     expired: int = 0
     refused: int = 0
@@ -54,6 +56,7 @@ class Tally:
         """Add what was found of another part."""
         self.source, self.there = self.source + other.source, self.there + other.there
         self.written += other.written
+        self.lacking += other.lacking
         self.extra += other.extra
         self.expired += other.expired
         self.refused += other.refused
@@ -80,8 +83,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether the destination has every row of the source."""
-        return all(tally.equal for tally in self.measurements.values())
+        """Whether the destination has every row of the source but those that are too old for it."""
+        return all(tally.lacking == tally.expired for tally in self.measurements.values())
 
 
 class Copy:
@@ -128,7 +131,10 @@ class Copy:
             advance(1)
         changed = list(self._checked_again(units))
         folders = self._source.series, self._to.series
-        marked = hand_over(*folders, self._zone, self._hours["source"], self._hours["extra"])
+        hours = self._hours["source"], self._hours["extra"]
+        marked = hand_over(
+            *folders, self._zone, *hours, has_rollups=set(measurements) == set(SCHEMA)
+        )
         totals = {m: Tally() for m in measurements}
         for measurement, day in units:
             totals[measurement].add(self._tallies[measurement, day])
@@ -166,8 +172,9 @@ class Copy:
             self._hours["source"].update(self._hours_of(rows.times))
             self._hours["extra"].update(self._hours_of(found.extra))
         return replace(
-            tally, source=found.source, there=found.there, written=written, extra=len(found.extra)
-        )
+            tally, source=found.source, there=found.there, written=written, lacking=lacking,
+            extra=len(found.extra), expired=min(tally.expired, lacking),
+        )  # fmt: skip
 
     def _hours_of(self, times: Iterable[int]) -> Iterator[int]:
         end = -1

@@ -171,6 +171,7 @@ def test_what_a_server_does_not_take_is_counted_and_told(
     assert (portal.refused, portal.there.rows, portal.equal) == (1, 0, False)
     assert "field type conflict" in portal.reason
     assert not report.ok
+    assert Copy(source, influx, ZONE, now).run(["ssid"], quiet).ok, "too old is no fault"
 
 
 def test_a_copy_that_was_cut_off_goes_on_where_it_was(
