@@ -94,7 +94,8 @@ def _data(report: Report, source: str, to: str) -> dict[str, Any]:
                 "measurement": name, "rows": one.source.rows, "written": one.written,
                 "there": one.there.rows, "lacking": one.lacking, "equal": one.equal,
                 "checksum": one.source.shown, "checksum_there": one.there.shown,
-                "more_there": one.extra, "too_old": one.expired, "refused": one.refused, "reason": one.reason,
+                "more_there": one.extra, "too_old": one.expired,
+                "refused": one.refused, "reason": one.reason,
             }
             for name, one in report.measurements.items()
         ],
