@@ -72,10 +72,15 @@ def quarantine(most: int, retry: bool, forget: bool, as_json: bool) -> None:
 
 
 def send_again(spool: Spool) -> None:
-    """Spool every quarantined line once more, the oldest first; a kill meanwhile loses none."""
+    """Spool every quarantined line once more, the oldest first; a kill meanwhile loses none. Those
+    that are refused again by then stay.
+    """
     from timeseries.spooled import pack
 
-    while some := spool.quarantined(CHUNK_LINES, newest_first=False):
+    last = max((one.id for one in spool.quarantined(1)), default=0)
+    while some := [
+        one for one in spool.quarantined(CHUNK_LINES, newest_first=False) if one.id <= last
+    ]:
         spool.add([pack([one.line for one in some], [_stamp(one) for one in some])])
         spool.forget_quarantined([one.id for one in some])
 

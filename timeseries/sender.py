@@ -39,7 +39,7 @@ class Sender:
     """One thread that sends while no other process of the home does."""
 
     def __init__(self, spool: Spool, send: Send, marking: Marking, tell: Tell) -> None:
-        """`send` must not try again by itself for long: the sender does. Its end closes `spool`."""
+        """`send` must not try again by itself for long: the sender does."""
         self._spool = spool
         self._delivery = Delivery(send)
         self._marking = marking
@@ -136,10 +136,22 @@ class Sender:
         body = self._spool.body(batch.id)
         if body is None:  # it had to go: the spool is full
             return
-        with self._marking([quarter * QUARTER_MS for quarter in batch.quarters]):
+        times = [quarter * QUARTER_MS for quarter in batch.quarters]
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(self._marking(times))
+            except StoreError:
+                # A full disk, perhaps, which must not keep what waits from leaving. The reserve is
+                # not given up before the server took something.
+                held.callback(self._mark, times)
             outcome = self._delivery.deliver(body, batch.rows)
+            self._spool.give_up_reserve()
         self._spool.acknowledged(batch, outcome.rejected, outcome.expired)
         self._tell_of(outcome)
+
+    def _mark(self, times: Iterable[int]) -> None:
+        with self._marking(times):
+            pass
 
     def _tell_of(self, outcome: Outcome) -> None:
         if outcome.rejected:

@@ -88,7 +88,7 @@ class Spool:
             if oldest is None or oldest[1] >= live_since_ms:
                 return _waiting(oldest)
             recent = db.execute(
-                f"{_WAITING} AND made_ms >= ? ORDER BY id", (live_since_ms,)
+                f"{_WAITING} AND made_ms >= ? ORDER BY +id", (live_since_ms,)
             ).fetchall()
             if not recent:
                 return _waiting(oldest)
@@ -112,20 +112,11 @@ class Spool:
         self, batch: Waiting, rejected: Sequence[tuple[str, str]] = (), expired: int = 0
     ) -> None:
         """Forget a batch that the server has; keep its `rejected` lines with their reasons, and
-        count those that are `expired`. The newest poll stays, for a collector that restarts
-        while the server is away.
+        count those that are `expired`. The newest of each measurement stays, for a collector that
+        restarts while the server is away.
         """
         with self._freeing() as db:
-            [(newer,)] = db.execute(
-                "SELECT COUNT(*) FROM batch WHERE sent = 1 AND first_ms > ?", (batch.last_ms,)
-            )
-            done = [(batch.id,)]
-            if not newer:
-                done = db.execute(
-                    "SELECT id FROM batch WHERE sent = 1 AND last_ms < ?", (batch.first_ms,)
-                ).fetchall()
-                db.execute("UPDATE batch SET sent = 1 WHERE id = ?", (batch.id,))
-            _forget(db, done)
+            _forget(db, _done_with(db, batch))
             db.execute("DELETE FROM state WHERE key = 'fault'")
             now = _now_ms()
             db.executemany(
@@ -156,6 +147,17 @@ class Spool:
         """Tell other processes what hinders the sender, until something is acknowledged."""
         with self._writing() as db:
             db.execute("INSERT OR REPLACE INTO state VALUES ('fault', ?)", (text,))
+
+    def give_up_reserve(self) -> None:
+        """Where the disk is full, free what is kept in reserve: whatever must be written before
+        the spool can be emptied finds room then.
+        """
+        with self._lock, named_faults(self.path):
+            if not self.exists() or shutil.disk_usage(self.folder).free >= HAS_NO_ROOM:
+                return
+            (self.folder / BALLAST).unlink(missing_ok=True)
+            with contextlib.suppress(sqlite3.Error):
+                self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def newest_first(self, measurement: str, since_ms: int) -> Iterator[tuple[int, int, bytes]]:
         """(last time, rows, gzipped lines) of batches with rows of `measurement`, newest first: all
@@ -287,12 +289,7 @@ class Spool:
         """A transaction that leaves less in the spool than before; where the disk is full, the
         room kept in reserve is given up for it.
         """
-        with self._lock, named_faults(self.path):
-            db = self._connection()
-            if shutil.disk_usage(self.folder).free < HAS_NO_ROOM:
-                (self.folder / BALLAST).unlink(missing_ok=True)
-                with contextlib.suppress(sqlite3.Error):
-                    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.give_up_reserve()
         with self._writing() as db:
             yield db
 
@@ -305,6 +302,27 @@ class Spool:
 
 def _waiting(row: tuple[int, int, int, int, int, int, str] | None) -> Waiting | None:
     return Waiting(*row[:6], tuple(json.loads(row[6]))) if row else None
+
+
+def _done_with(db: sqlite3.Connection, batch: Waiting) -> list[tuple[int]]:
+    """The sent batches that go now that `batch` is sent too, which stays if it is the newest. Of
+    one kind of rows nothing newer of another tells: checks do not replace a poll.
+    """
+    row = db.execute("SELECT measurements FROM batch WHERE id = ?", (batch.id,)).fetchone()
+    if row is None:  # it had to go meanwhile
+        return []
+    own = set(row[0].split())
+    sent = [
+        (one, first, last)
+        for one, first, last, names in db.execute(
+            "SELECT id, first_ms, last_ms, measurements FROM batch WHERE sent = 1"
+        )
+        if own.intersection(names.split())
+    ]
+    if any(first > batch.last_ms for _, first, _ in sent):
+        return [(batch.id,)]
+    db.execute("UPDATE batch SET sent = 1 WHERE id = ?", (batch.id,))
+    return [(one,) for one, _, last in sent if last < batch.first_ms]
 
 
 def _forget(db: sqlite3.Connection, ids: Sequence[tuple[int]]) -> None:

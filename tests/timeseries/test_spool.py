@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from farola.errors import StoreError
 from timeseries import Batch, Table
 from timeseries.checking import checked
-from timeseries.delivery import Delivery, packed, unpacked
+from timeseries.delivery import Delivery, Outcome, packed, unpacked
 from timeseries.influx_http import RefusedError
 from timeseries.lines import lines
+from timeseries.quarantine_command import send_again
 from timeseries.read_lines import read_rows, split_lines
 from timeseries.spool import Spool
 from timeseries.spooled import SpooledStore
@@ -199,6 +200,52 @@ def test_a_restart_reads_the_newest_rows_from_what_waits_and_was_sent_last(tmp_p
     assert len(store.newest("poll")) == 0
 
 
+def test_checks_do_not_replace_the_poll_that_a_restart_reads(tmp_path: Path) -> None:
+    store, server = spooled(tmp_path)
+    store.write([poll(2000, 1)])
+    store.sender.turn()
+    for at in (1500, 3000):
+        tags = {"device": ["ap-1"], "check": ["dns"]}
+        store.write([Batch("check", [at], tags, {"ok": [True]})])
+        store.sender.turn()
+    server.away = True
+    assert store.backlog().rows == 0
+    assert store.newest("device", ("clients",)).times == [2000]
+    assert store.newest("check").times == [3000]
+    store.spool.tidy()
+    with store.spool._writing() as db:
+        assert db.execute("SELECT COUNT(*) FROM batch").fetchall() == [(2,)]
+
+
+def test_lines_that_are_refused_again_while_they_are_retried_are_retried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = spooled(tmp_path)
+    store.write([poll(1000, 1, "ap-1", "ap-2")])
+    monkeypatch.setattr(store.sender, "_tell", lambda *_: None)
+
+    def refuse(_body: bytes, _rows: int) -> Outcome:
+        return Outcome([(f"device,device=ap-{i} clients=1i 1000", "refused") for i in (1, 2)])
+
+    monkeypatch.setattr(store.sender._delivery, "deliver", refuse)
+    store.sender.turn()
+    assert store.backlog().quarantined == 2
+    add = store.spool.add
+    turns: list[float] = []
+
+    def add_and_send(batches: Any) -> Any:
+        """A sender that is quicker than whoever retries."""
+        assert len(turns) < 5, "retried again and again"
+        dropped = add(batches)
+        turns.append(store.sender.turn())
+        return dropped
+
+    monkeypatch.setattr(store.spool, "add", add_and_send)
+    send_again(store.spool)
+    assert len(turns) == 1
+    assert [one.line[14:18] for one in store.spool.quarantined(9)] == ["ap-2", "ap-1"]
+
+
 def test_reading_makes_no_file(tmp_path: Path) -> None:
     store, _ = spooled(tmp_path / "spool")
     assert store.backlog().rows == 0
@@ -301,8 +348,10 @@ FULL_DISK = """
 import random
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo
 from farola.errors import StoreError
 from timeseries import Batch
+from timeseries.marks import Marks
 from timeseries.spooled import SpooledStore
 
 class Server:
@@ -316,7 +365,9 @@ class Server:
         pass
 
 server = Server()
-store = SpooledStore(server, Path(sys.argv[1]) / "spool", 10**9)
+home = Path(sys.argv[1])
+marks = Marks(home / "series", ZoneInfo("UTC"))
+store = SpooledStore(server, home / "spool", 10**9, marking=marks.writing)
 def write(at):
     names = [f"ap-{i}-{at}" for i in range(3000)]
     fields = {name: [random.random() for _ in names] for name in ("uptime_s", "rtt_ms", "cpu_pct")}
@@ -331,6 +382,12 @@ while not told:
         kept += 1
 assert "full" in told and "free space" in told, told
 assert kept > 20, kept
+with (home / "other").open("wb", buffering=0) as other:
+    try:
+        while True:
+            other.write(bytes(512))
+    except OSError:
+        pass  # not a byte is left, for marks neither
 server.away = False
 assert store.flush(60), store.backlog()
 assert server.lines == 3000 * kept, (server.lines, kept)
