@@ -4,7 +4,7 @@ function takes the context of a reply and the row at hand, and gives the finishe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from collectors.snmp.fields import (
     regex,
     same_as,
 )
+from collectors.snmp.interfaces import REMEMBERED, KeptColumns
 from collectors.snmp.layout import (
     INDEX,
     SCALAR_KEYS,
@@ -28,6 +29,7 @@ from collectors.snmp.layout import (
     Columns,
     Context,
     Join,
+    LastingCells,
     Layout,
     Use,
     scalar_oid,
@@ -69,6 +71,8 @@ class Compiled:
     get: Getter
     constant: bool = False
     combine: str = "first"
+    direct: tuple[int, Finish] | None = None
+    """Place of the column and what finishes its cell, where that is all that `get` does."""
 
 
 def compile_value(spec: Any, kind: Kind, scope: Scope, at: str) -> Compiled:
@@ -156,7 +160,7 @@ def _of_row(
             value = columns[place].get(index)
             return None if value is None else finish(value)
 
-        return Compiled(direct, combine=combine)
+        return Compiled(direct, combine=combine, direct=(place, finish))
 
     def column(_context: Context, columns: Columns, index: Any) -> Any:
         value = cell(columns, index)
@@ -257,11 +261,22 @@ def _rows(spec: Mapping[str, Any], scope: Scope, finish: Finish, at: str) -> Get
     pick = _picker(spec, scope, place, name, at)
     if place is None:
         return lambda _context, _columns, _index: None
+    by_row = "from" in spec and layout.joins[-1].by_row
 
     def figure(context: Context, columns: Columns, index: Any) -> Any:
         table = context.tables[place]
         if table is None:
             return None
+        if by_row and table.__class__ is KeptColumns:
+            # What is joined of an interface lasts: nothing but the row decides what is found.
+            told = table.told.setdefault(figure, {})
+            if index not in told and len(told) < REMEMBERED:
+                told[index] = found(context, table, columns, index)
+            if index in told:
+                return told[index]
+        return found(context, table, columns, index)
+
+    def found(context: Context, table: Columns, columns: Columns, index: Any) -> Any:
         rows = pick(context, table, columns, index)
         values = rows if cell is None else [cell(table, row) for row in rows]
         if counts:
@@ -294,17 +309,26 @@ def _picker(
         texts = [str(text) for text in (one if isinstance(one, list) else [one])]
         key = (place, column)
 
+        def by_text(cells: Iterable[tuple[Any, Any]]) -> dict[str, list[Any]]:
+            rows: dict[str, list[Any]] = {}
+            for row, value in cells:
+                rows.setdefault(shown(value), []).append(row)
+            return rows
+
         def named(context: Context, table: Columns, _columns: Columns, _index: Any) -> list[Any]:
-            if key not in context.joins:
-                rows: dict[Any, list[Any]] = {}
-                if place_of is not None:
-                    for row, value in table[place_of].items():
-                        rows.setdefault(shown(value), []).append(row)
+            cells = None if place_of is None else table[place_of]
+            if cells.__class__ is LastingCells:
+                found = cells.rows
+                if found is None:
+                    found = cells.rows = by_text(cells.items())
+            elif key in context.joins:
+                found = context.joins[key]
+            else:
+                if cells is None:
+                    found = by_text((row, cell(table, row)) for row in rows_of(table))
                 else:
-                    for row in rows_of(table):
-                        rows.setdefault(shown(cell(table, row)), []).append(row)
-                context.joins[key] = rows
-            found = context.joins[key]
+                    found = by_text(cells.items())
+                context.joins[key] = found
             return [row for text in texts for row in found.get(text, ())]
 
         return named
@@ -325,7 +349,11 @@ def _join(
         raise ProfileError(f"{at}.by", "must be {THEIRS: OURS} or a name")
     theirs = [scope.layout.cell(name, one, f"{at}.by") for one in by]
     ours = [scope.cell(one, f"{at}.by") for one in by.values()]
-    scope.layout.joins.append(Join(name, tuple(by), tuple(theirs), scope.table, tuple(ours)))
+    index = list(scope.layout.specs[scope.table].parts) or [INDEX]
+    by_row = list(by.values()) in ([INDEX], index)
+    scope.layout.joins.append(
+        Join(name, tuple(by), tuple(theirs), scope.table, tuple(ours), by_row)
+    )
     if keep is None and by == {INDEX: INDEX} and "count" not in spec:
         return lambda _context, _table, _columns, index: (index,)
 

@@ -199,7 +199,11 @@ def _within(kind: Kind) -> Finish:
     low, high, whole = kind.low, kind.high, kind.to == WHOLE
 
     def finish(value: Value) -> float | None:
-        known = value if value.__class__ is int else number_of(value)
+        if value.__class__ is int:
+            if low <= value <= high:
+                return value if whole else float(value)
+            return None
+        known = number_of(value)
         if known is None or not low <= known <= high:
             return None
         return round(known) if whole else float(known)

@@ -14,8 +14,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from collectors.snmp.expressions import rows_of
-from collectors.snmp.lasting import Asking, Device, KeptRows, Lasting, Rows
-from collectors.snmp.layout import Context, Join
+from collectors.snmp.lasting import Asking, Device, Joined, KeptRows, Lasting, Rows
+from collectors.snmp.layout import Context
 from collectors.snmp.model import Oid, Question, RawValue, Reply
 
 IF_NUMBER: Oid = (1, 3, 6, 1, 2, 1, 2, 1, 0)
@@ -43,8 +43,7 @@ class Habit:
     """Places of scalars that list rows of tables, and what they must be."""
     tables: tuple[Rows | KeptRows | None, ...]
     """How to make each table of the profile; None for one that is walked."""
-    joins: tuple[tuple[int, Join, frozenset[Any]], ...]
-    """Rows of other tables, and what of them may be joined."""
+    joins: tuple[Joined, ...]
 
     def opened(self, reply: Reply, number: RawValue | None) -> Reply | None:
         """`reply` to `question` as one to the profile's question; None if something moved.
@@ -63,10 +62,12 @@ class Habit:
                 return None
         walked = iter(reply.tables)
         tables = [next(walked, None) if one is None else one.columns(live) for one in self.tables]
-        for place, join, known in self.joins:
-            table = tables[place]
-            for row in rows_of(table or ()):
-                if tuple([one(table or (), row) for one in join.ours]) not in known:
+        for place, join, known, usual in self.joins:
+            table = tables[place] or ()
+            if all(map(usual.issuperset, table)):
+                continue
+            for row in rows_of(table):
+                if tuple([one(table, row) for one in join.ours]) not in known:
                     return None
         return Reply(scalars[: self.fixed_at], tables, reply.error)
 
@@ -92,7 +93,7 @@ class Habits:
         profile; None where walking is as good.
         """
         asking, tables = Asking(), dict[int, Rows | KeptRows]()
-        joins: list[tuple[int, Join, frozenset[Any]]] = []
+        joins: list[Joined] = []
         listings: dict[int, RawValue | None] = {}
         for table in lasting.tables:
             columns = context.tables[table.place]
@@ -135,7 +136,7 @@ class Habits:
         made_tables = tuple(tables.get(place) for place in range(len(question.tables)))
         fixed = tuple(asking.fixed.values())
         lists = tuple(listings.items())
-        rows = tuple((place, known) for place, _, known in joins)
+        rows = tuple((place, known) for place, _, known, _ in joins)
         same = (shared, fixed, lists, rows, repr(made_tables))
         habit = self._habits.get(same)
         if habit is None and len(self._habits) < MOST_HABITS:

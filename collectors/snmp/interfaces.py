@@ -30,6 +30,8 @@ _PAIRS = (("rx64", "tx64", 2**64), ("rx32", "tx32", 2**32))
 Said = tuple[tuple[Oid, ...] | None, tuple[RawValue, ...]]
 Kept = tuple[tuple[Any, str, str, bool], ...]
 """Index, name, role, and whether it is up."""
+Told = dict[Any, dict[Any, Any]]
+"""What rows of other tables found in an interface table, by who looked, and their indexes."""
 REMEMBERED = 512
 """Rows: larger tables are rare, and remembering them would take too much room."""
 _LOOKED_AT = ("name", "description", "type", "status")
@@ -61,14 +63,17 @@ class KeptColumns(list[Mapping[Oid, RawValue]]):
     the names of those rows. `is_moved` once something shows that it must be walked again.
     """
 
-    __slots__ = ("_kept", "_live", "_others", "is_moved")
+    __slots__ = ("_kept", "_live", "_others", "is_moved", "told")
 
     def __init__(
         self, known: Sequence[Mapping[Oid, RawValue]], kept: tuple[KeptRow, ...],
-        others: frozenset[str], live: Sequence[RawValue | None],
+        others: frozenset[str], live: Sequence[RawValue | None], told: Told,
     ) -> None:  # fmt: skip
-        """`others` are names that are not kept; `live` the cells that were asked."""
+        """`others` are names that are not kept; `live` the cells that were asked; `told` keeps
+        what was made of `known`, which is the same in each poll.
+        """
         super().__init__(known)
+        self.told = told
         self._kept, self._others, self._live = kept, others, live
         self.is_moved = False
 

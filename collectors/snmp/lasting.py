@@ -9,13 +9,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collectors.snmp.expressions import rows_of
-from collectors.snmp.interfaces import TABLE, InterfacePlan, KeptColumns, KeptRow
-from collectors.snmp.layout import ALL, INDEX, Columns, Context, Join, Layout, Use
-from collectors.snmp.model import Oid, RawValue, Reply
+from collectors.snmp.interfaces import TABLE, InterfacePlan, KeptColumns, KeptRow, Told
+from collectors.snmp.layout import (
+    ALL,
+    INDEX,
+    Columns,
+    Context,
+    Join,
+    LastingCells,
+    Layout,
+    Use,
+)
+from collectors.snmp.model import Column, Oid, RawValue, Reply
 from collectors.snmp.named import NamedSpec, cells_in_use
 
 _LASTS = ("name", "description", "type")
 """What of an interface lasts."""
+
+
+Joined = tuple[int, Join, frozenset[Any], frozenset[Any]]
+"""Rows of another table: its place, what joins them, the values that may do so, and rows that are
+known to have no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +48,27 @@ class LastingTable:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Columns of the rows in use: index and place of each cell among those asked."""
+    """Columns of the rows in use, and where their cells are among those asked."""
 
-    cells: tuple[tuple[tuple[Oid, int], ...], ...]
-    known: tuple[Mapping[Oid, RawValue], ...]
+    cells: tuple[tuple[tuple[Oid, ...], int], ...]
+    """By column: the indexes, and the place of the first; the others follow it."""
+    known: tuple[LastingCells, ...]
     """What was the same again, by column."""
 
     def moved(self, by: int) -> Rows:
         """The same with all places `by` further on."""
-        cells = (tuple((index, place + by) for index, place in one) for one in self.cells)
-        return Rows(tuple(cells), self.known)
+        return Rows(tuple((indexes, place + by) for indexes, place in self.cells), self.known)
 
-    def columns(self, live: Sequence[RawValue | None]) -> list[dict[Oid, Any]]:
+    def columns(self, live: Sequence[RawValue | None]) -> list[Column]:
         """The table, of the cells that were asked."""
-        return [
-            {**known, **{index: live[place] for index, place in cells}} if known else
-            {index: live[place] for index, place in cells}
-            for cells, known in zip(self.cells, self.known, strict=True)
-        ]  # fmt: skip
+        found: list[Column] = []
+        for (indexes, place), known in zip(self.cells, self.known, strict=True):
+            if indexes:
+                cells: Any = dict(zip(indexes, live[place : place + len(indexes)], strict=True))
+                found.append({**known, **cells} if known else cells)
+            else:
+                found.append(known)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +78,7 @@ class KeptRows:
     known: tuple[Mapping[Oid, RawValue], ...]
     kept: tuple[KeptRow, ...]
     others: frozenset[str]
+    told: Told = field(default_factory=dict, repr=False)
 
     def moved(self, by: int) -> KeptRows:
         """The same with all places `by` further on."""
@@ -68,7 +86,7 @@ class KeptRows:
 
     def columns(self, live: Sequence[RawValue | None]) -> KeptColumns:
         """The table, of the cells that were asked."""
-        return KeptColumns(self.known, self.kept, self.others, live)
+        return KeptColumns(self.known, self.kept, self.others, live, self.told)
 
 
 @dataclass
@@ -106,7 +124,7 @@ class Lasting:
     def made(
         self, table: LastingTable, columns: Columns, context: Context, device: Device,
         asking: Asking,
-    ) -> tuple[Rows | KeptRows, list[tuple[int, Join, frozenset[Any]]]]:  # fmt: skip
+    ) -> tuple[Rows | KeptRows, list[Joined]]:  # fmt: skip
         """What is asked of one table, added to `asking`, and how it is made of that again."""
         joined: dict[Any, None] = {}
         keys: list[tuple[int, Join, set[Any]]] = []
@@ -129,6 +147,7 @@ class Lasting:
             (
                 place, join,
                 frozenset(seen | {tuple([o(columns, row) for o in join.theirs]) for row in joined}),
+                frozenset(rows_of(context.tables[place] or ()) if join.by_row else ()),
             )
             for place, join, seen in keys
         ]  # fmt: skip
@@ -140,7 +159,10 @@ class Lasting:
         """The same of a table of scripts, of which all cells in use are live."""
         columns = reply.tables[table.place] or ()
         indexes = cells_in_use(columns, spec, table.columns, reply.scalars)
-        return Rows((tuple((one, asking.ask((*spec.oid, *one))) for one in indexes),), ({},))
+        first = len(asking.live)
+        for one in indexes:
+            asking.ask((*spec.oid, *one))
+        return Rows(((tuple(indexes), first),), (LastingCells({}),))
 
 
 def _rows(
@@ -168,10 +190,11 @@ def _rows(
     for place, oid in enumerate(table.oids):
         for row, value in fixed[place].items():
             asking.fixed[(*oid, *row)] = value
-        cells.append(
-            tuple((row, asking.ask((*oid, *row))) for row in live[place] if row not in fixed[place])
-        )
-    return Rows(tuple(cells), tuple(fixed))
+        asked = tuple(row for row in live[place] if row not in fixed[place])
+        cells.append((asked, len(asking.live)))
+        for row in asked:
+            asking.ask((*oid, *row))
+    return Rows(tuple(cells), tuple(map(LastingCells, fixed)))
 
 
 def _kept(

@@ -65,6 +65,8 @@ class Join:
     theirs: tuple[Cells, ...]
     by: str
     ours: tuple[Cells, ...]
+    by_row: bool = False
+    """Whether `ours` are the whole index of a row, so that the row alone tells them."""
 
 
 @dataclass
@@ -181,6 +183,19 @@ class Layout:
             return Context(scalars, tables, {})
 
         return opened
+
+
+class LastingCells(dict[Oid, RawValue]):
+    """Cells of a column that are the same in poll after poll, and shared by devices; `rows` keeps
+    which of them say what, once somebody asked.
+    """
+
+    __slots__ = ("rows",)
+    rows: dict[str, list[Any]] | None
+
+    def __init__(self, cells: Mapping[Oid, RawValue]) -> None:
+        super().__init__(cells)
+        self.rows = None
 
 
 @dataclass(slots=True)

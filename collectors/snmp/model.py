@@ -109,8 +109,7 @@ class SweepFigures:
     """Ids of devices that answered from an address that `answers_from` does not allow."""
 
 
-@dataclass(frozen=True, slots=True)
-class RadioReading:
+class RadioReading(NamedTuple):
     """A radio: noise and power in dBm, utilization in percent of air time, band in GHz or empty."""
 
     name: str
@@ -122,8 +121,7 @@ class RadioReading:
     tx_power_dbm: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SsidReading:
+class SsidReading(NamedTuple):
     """A network that the device announces, with its clients on all radios."""
 
     name: str

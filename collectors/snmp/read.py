@@ -54,6 +54,8 @@ class _Known:
     """What it is asked as long as its tables keep their rows; None while they are walked."""
     number: RawValue | None = None
     """How many interfaces it had when it was walked, or told of when it was last asked so."""
+    rows: int | None = None
+    """How many were walked when it told that `number`."""
     moves: int = 0
     """How often its rows were found to be others since it was last asked for everything."""
     walks: int = 0
@@ -129,13 +131,15 @@ class Reader:
         if not is_new and not _says(reply):
             return None
         reading = decode(target, profile, reply, known.address_index)
+        if not profile.lasting.tables:
+            return reading
+        if known.rows is None or not known.walks:
+            _count(known, None if reply.error else profile.interfaces.rows(reply.tables))
         if known.walks:
             known.walks -= 1
         elif known.polls and not reply.error and profile is known.profile:
             radios = frozenset([radio.name for radio in reading.radios])
             context = profile.opened(reply)
-            if known.number is None:
-                known.number = profile.interfaces.rows(context.tables)
             known.habit = self._habits.of(
                 profile.lasting,
                 profile.question,
@@ -232,12 +236,23 @@ def _usual(target: Target, known: _Known, habit: Habit, reply: Reply) -> DeviceR
 
 def _moves(known: _Known, habit: Habit, reply: Reply) -> None:
     """Its rows are others: walk it now, and for a while if that happens again and again."""
-    if habit.counted:
-        # Some agents count other interfaces than their table has: only that it changes matters.
-        known.number = reply.scalars[habit.live_at - 1]
-    known.habit = None
+    # Some agents count other interfaces than their table has: only that it changes matters.
+    known.number = reply.scalars[habit.live_at - 1] if habit.counted else None
+    known.habit = known.rows = None
     known.walks = min(2**known.moves, RELEARN) - 1
     known.moves += 1
+
+
+def _count(known: _Known, rows: int | None) -> None:
+    """Its interfaces were walked and are `rows`, None if that failed: what it tells of their number
+    the next time follows from that.
+    """
+    number, before = known.number, known.rows
+    if rows is None or number is None or not isinstance(number, int):
+        known.number = rows
+    elif before is not None:
+        known.number = number + rows - before
+    known.rows = rows
 
 
 def _says(reply: Reply) -> bool:

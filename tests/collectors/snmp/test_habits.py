@@ -7,7 +7,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collectors.snmp.book import oid_of
@@ -293,6 +293,12 @@ def change(agent, what, number, how):
 
 @settings(max_examples=150)
 @given(st.lists(st.lists(changes, max_size=2), max_size=12))
+@example(  # one interface goes while the device is walked, and another comes
+    [
+        [("state", 5, True), ("add", 5, BRIDGE)], [("reset", 1, None), ("swap", 2, 5)],
+        [("remove", 0, None)], [("add", 1, WIFI)],
+    ]
+)  # fmt: skip
 def test_readings_are_those_of_a_device_that_is_walked_each_time(story):
     agent = Agent(
         port("lo", 1, 24), port("eth0", 2), port("eth1", 3, up=False), port("wlan0", 5, WIFI),
