@@ -128,9 +128,9 @@ def simulated(home: Path, devices: int, hours: int) -> Iterator[dict[str, Any]]:
     taken = []
     for number in range(5):
         where, found = {"device": city.names[number * 397 % devices]}, 0
-        before_s = time.perf_counter()
+        before_s = time.process_time()
         found = len(store.series("device", where, end - timedelta(hours=hours), end))
-        taken.append(time.perf_counter() - before_s)
+        taken.append(time.process_time() - before_s)
         assert found == hours * POLLS, f"{found} rows of a device"
     store.close()
     yield {"day_s": median(taken)}
@@ -160,7 +160,7 @@ def measure(devices: int = DEVICES, hours: int = HOURS) -> list[dict[str, Any]]:
     ]
     longest = max(one["longest_ms"] for one in every[1:])
     rows.append(row(JOB, "the longest write of a poll, wall ms", longest))
-    rows.append(row(JOB, f"one device's day of {hours * POLLS:,} polls, s", last["day_s"], 0.1))
+    rows.append(row(JOB, f"one device's day of {hours * POLLS:,} polls, CPU s", last["day_s"], 0.1))
     return rows
 
 
