@@ -9,13 +9,14 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from farola.errors import InputError
+from farola.errors import InputError, StoreError
 from farola.settings import Settings, StoreSettings
 from timeseries.base import SCHEMA, Batch, Measurement
-from timeseries.checking import checked
+from timeseries.checking import Rows, checked
 from timeseries.delivery import Delivery, packed
 from timeseries.influx import InfluxStore
-from timeseries.influxql import rows, select
+from timeseries.influxql import rows as rows_of
+from timeseries.influxql import select
 from timeseries.lines import CHUNK_LINES, bodies
 from timeseries.opening import stored_token
 from timeseries.sqlite import SqliteStore
@@ -51,18 +52,11 @@ class Place:
     def write(self, batch: Batch) -> Kept:
         """Keep the rows of `batch`. Raises StoreError."""
         kept = Kept()
-        if isinstance(self.store, SqliteStore):
-            self.store.write([batch])
-            return kept
-        delivery, checked_rows = Delivery(self.store.send), checked(batch)
-        left = len(checked_rows.times)
-        for body in bodies([checked_rows]):
-            outcome = delivery.deliver(packed(body), min(left, CHUNK_LINES))
-            left -= CHUNK_LINES
-            kept.expired += outcome.expired
-            kept.refused += len(outcome.rejected)
-            if outcome.rejected:
-                kept.reason = kept.reason or outcome.rejected[0][1]
+        for one in _acceptable(batch, kept):
+            if isinstance(self.store, SqliteStore):
+                self.store.write([one])
+            else:
+                _deliver(self.store, checked(one), kept)
         return kept
 
     def days(self, measurement: str) -> list[int]:
@@ -118,13 +112,48 @@ def state_path(source: Place, to: Place) -> Path:
     return to.state / f".copy-{digest[:16]}.json"
 
 
+def _acceptable(batch: Batch, kept: Kept) -> list[Batch]:
+    """The rows of `batch` that stores take today: others may have been kept by an older Farola."""
+    try:
+        checked(batch)
+    except StoreError as error:
+        if len(batch.times) == 1:
+            kept.refused += 1
+            kept.reason = kept.reason or str(error)
+            return []
+        half = len(batch.times) // 2
+        halves = _taken(batch, slice(half)), _taken(batch, slice(half, None))
+        return [one for part in halves for one in _acceptable(part, kept)]
+    return [batch]
+
+
+def _taken(batch: Batch, part: slice) -> Batch:
+    return Batch(
+        batch.measurement,
+        batch.times[part],
+        {name: column[part] for name, column in batch.tags.items()},
+        {name: column[part] for name, column in batch.fields.items()},
+    )
+
+
+def _deliver(store: InfluxStore, rows: Rows, kept: Kept) -> None:
+    delivery, left = Delivery(store.send), len(rows.times)
+    for body in bodies([rows]):
+        outcome = delivery.deliver(packed(body), min(left, CHUNK_LINES))
+        left -= CHUNK_LINES
+        kept.expired += outcome.expired
+        kept.refused += len(outcome.rejected)
+        if outcome.rejected:
+            kept.reason = kept.reason or outcome.rejected[0][1]
+
+
 def _edge(store: InfluxStore, shape: Measurement, order: str) -> int | None:
     """The time of the first or the last row that an InfluxDB server has."""
     fields = list(shape.fields)
     statement = select(shape, fields, "").rpartition(" GROUP BY ")[0]
     answer = store.ask(f"{statement} ORDER BY time {order} LIMIT 1", shape)
     found = [one | {"tags": {}} for one in answer]
-    return int(rows(shape, fields, found)[0][0]) if found else None
+    return int(rows_of(shape, fields, found)[0][0]) if found else None
 
 
 def _ends(path: Path, shape: Measurement) -> list[int | None]:

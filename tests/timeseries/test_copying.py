@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -317,6 +318,25 @@ def test_a_destination_that_loses_or_spoils_a_row_is_found_out(at: Any, tmp_path
     assert not report.ok
     assert not report.measurements["device"].equal
     assert report.measurements["poll"].there.rows < report.measurements["poll"].source.rows
+    assert report.measurements["radio"].equal
+
+
+def test_rows_that_no_store_takes_any_more_are_told_and_the_others_copied(
+    at: Any, tmp_path: Path
+) -> None:
+    source, to = at("sqlite"), at(f"sqlite:{tmp_path / 'other'}")
+    source.store.write(city(9))
+    source.store.close()
+    [(_, path)] = source.store.days()[:1]
+    with closing(sqlite3.connect(path)) as older, older:
+        older.execute(
+            "INSERT INTO device (time, device, clients) VALUES (?, 'a\n', 1)", (START + 9,)
+        )
+    report = run_copy(source, to)
+    device = report.measurements["device"]
+    assert (device.source.rows, device.there.rows, device.refused) == (481, 480, 1)
+    assert "control character" in device.reason
+    assert not report.ok
     assert report.measurements["radio"].equal
 
 
