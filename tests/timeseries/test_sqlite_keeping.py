@@ -352,12 +352,12 @@ def test_the_command_looks_at_a_home(tmp_path: Path) -> None:
 def test_the_size_of_a_city_tells_from_when_on_influxdb_is_the_better_store(
     store: SqliteStore,
 ) -> None:
-    small = grown(2_000, StoreSettings(), 0)
+    small = grown(2_000, StoreSettings(hour_days=100), 0)
     assert small.fits
     assert not small.measured
     assert str(small) == (
         "2,000 devices in SQLite: raw rows grow by 1.96 GB a day (estimated, at a poll a minute), "
-        "10.2 days of them are kept; hourly rollups will take 17.28 GB"
+        "10.2 days of them are kept; hourly rollups will take 4.32 GB"
     )
     city = grown(35_000, StoreSettings(raw_gb=1000.0), 0)
     assert not city.fits
