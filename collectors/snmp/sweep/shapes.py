@@ -15,17 +15,33 @@ from collectors.snmp.sweep.fast import UNSIGNED_SIZES, Expected, read_values
 _from_bytes = int.from_bytes
 _SIGNED_CODES = {1: "b", 2: "h", 4: "i"}
 _UNSIGNED_CODES = {4: "I", 8: "Q"}
-_SHAPES = 512
-_TRUST, _TRIAL, _PAUSE = 64, 16, 512
+SHAPES = 512
+TRUST, TRIAL, PAUSE = 64, 16, 512
 """A reading by shape that fails costs a third of what one that succeeds saves: as long as one of
 three does, it is tried; then not for so many replies."""
-_EVERY = 8
+EVERY = 8
 """Of the replies of a known length and another shape, one so often is remembered instead."""
 
 Values = list[RawValue | None]
-_Odd = tuple[int, int]
+Odd = tuple[int, int]
 """Position and tag of a value that is made of octets."""
-_Shape = tuple[Callable[[bytes, int], tuple[Any, ...]], tuple[bytes, ...], tuple[_Odd, ...]]
+_Shape = tuple[Callable[[bytes, int], tuple[Any, ...]], tuple[bytes, ...], tuple[Odd, ...]]
+
+
+def code_of(tag: int, length: int) -> str:
+    """How `struct` reads a value: as it is where that ends in s, else as the number that it is."""
+    if tag == INTEGER and length in _SIGNED_CODES:
+        return _SIGNED_CODES[length]
+    if length in _UNSIGNED_CODES and UNSIGNED_SIZES.get(tag) == length:
+        return _UNSIGNED_CODES[length]
+    return f"{length}s"
+
+
+def odd_value(tag: int, content: bytes) -> RawValue | None:
+    """A value that `struct` does not read."""
+    if tag in UNSIGNED_SIZES and b"" < content < b"\x80":
+        return _from_bytes(content, "big")
+    return value_of(tag, content)
 
 
 class Scalars:
@@ -37,7 +53,7 @@ class Scalars:
         """`contents` are those of the OIDs."""
         self._expected = tuple(map(Expected, contents))
         self._shapes: dict[int, _Shape] = {}
-        self._trust = _TRUST
+        self._trust = TRUST
 
     def read(self, data: bytes, at: int) -> Values | None:
         """The values in the varbinds, which begin at `at` and end with the data; None if they are
@@ -45,27 +61,22 @@ class Scalars:
         """
         trust = self._trust
         if trust <= 0:
-            self._trust = trust + 1 if trust else _TRIAL
+            self._trust = trust + 1 if trust else TRIAL
             return read_values(data, at, self._expected)
         shape = self._shapes.get(len(data) - at)
         if shape is not None:
             unpack, heads, odd = shape
             parts = unpack(data, at)
             if parts[::2] == heads:
-                if trust < _TRUST:
+                if trust < TRUST:
                     self._trust = trust + 2
                 values = list(parts[1::2])
                 for place, tag in odd:
-                    content = values[place]
-                    values[place] = (
-                        _from_bytes(content, "big")
-                        if tag in UNSIGNED_SIZES and b"" < content < b"\x80"
-                        else value_of(tag, content)
-                    )
+                    values[place] = odd_value(tag, values[place])
                 return values
-            self._trust = trust - 1 if trust > 1 else -_PAUSE
+            self._trust = trust - 1 if trust > 1 else -PAUSE
         found = read_values(data, at, self._expected)
-        if found is not None and (shape is None or trust % _EVERY == 0):
+        if found is not None and (shape is None or trust % EVERY == 0):
             self._learn(data, at)
         return found
 
@@ -79,16 +90,11 @@ class Scalars:
                 return
             _, tag, start, end = pair
             heads.append(data[at:start])
-            length = end - start
-            codes = _SIGNED_CODES if tag == INTEGER else _UNSIGNED_CODES
-            whole = 4 if tag == INTEGER else UNSIGNED_SIZES.get(tag)
-            if whole is not None and length in codes and (tag == INTEGER or length == whole):
-                code += f"{start - at}s{codes[length]}"
-            else:
-                code += f"{start - at}s{length}s"
-                if tag != OCTETS:
-                    odd.append((place, tag))
+            its = code_of(tag, end - start)
+            code += f"{start - at}s{its}"
+            if its[-1] == "s" and tag != OCTETS:
+                odd.append((place, tag))
             at = end
-        if len(self._shapes) >= _SHAPES:
+        if len(self._shapes) >= SHAPES:
             self._shapes.clear()
         self._shapes[size] = Struct(code).unpack_from, tuple(heads), tuple(odd)

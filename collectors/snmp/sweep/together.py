@@ -11,6 +11,7 @@ from collectors.snmp.model import Oid, RawValue
 from collectors.snmp.sweep import ber
 from collectors.snmp.sweep.ber import END_OF_VIEW, OCTETS, oid_of, pair_at, value_of
 from collectors.snmp.sweep.fast import Column, Rows
+from collectors.snmp.sweep.part_shapes import PartShapes
 from collectors.snmp.sweep.requests import Plan, Template
 from collectors.snmp.sweep.tables import Walk
 
@@ -117,6 +118,7 @@ class Part:
 
     __slots__ = (
         "_first", "absent", "begin", "columns", "guessed_rows", "name", "oids", "places", "scalars",
+        "shapes",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, layout: Layout) -> None:
@@ -132,6 +134,7 @@ class Part:
         scalars = plan.question.scalars[layout.begin : layout.end]
         self.scalars = tuple(map(Scalar, scalars))
         self.absent = frozenset(layout.absent)
+        self.shapes = PartShapes(len(scalars), self.columns)
         contents = [ber.oid_content(before(oid)) for oid in scalars]
         contents += [column.content for column in self.columns]
         numbers = ber.integer(len(scalars)) + ber.integer(layout.repetitions)
@@ -152,7 +155,7 @@ class Together(Walk):
     where the answer left one open.
     """
 
-    __slots__ = ("_first_of_all", "_waiting", "part", "values")
+    __slots__ = ("_first_of_all", "_is_fresh", "_waiting", "part", "values")
 
     def __init__(self, part: Part, patient: bool) -> None:
         """It is `patient` where nothing says yet that the device lives."""
@@ -161,6 +164,7 @@ class Together(Walk):
         self.values: list[RawValue | None] | None = None
         self._waiting = len(part.scalars)
         self._first_of_all = patient
+        self._is_fresh = True
 
     @property
     def patient(self) -> bool:
@@ -174,12 +178,21 @@ class Together(Walk):
 
     def read(self, data: bytes, at: int) -> Rows | None:
         """See `Request.read`."""
-        if self._waiting:
-            told = read_scalars(data, at, self.part.scalars)
-            if told is None:
-                return None
-            self.values, at = told
-        return super().read(data, at)
+        if not self._is_fresh:
+            return super().read(data, at)
+        shapes = self.part.shapes
+        known = shapes.read(data, at)
+        if known is not None:
+            self.values, rows = known
+            return rows
+        told = read_scalars(data, at, self.part.scalars)
+        if told is None:
+            return None
+        self.values, begin = told
+        found = super().read(data, begin)
+        if found is not None:
+            shapes.learn(data, at, self.values, found)
+        return found
 
     def read_pairs(self, pairs: Sequence[ber.Pair]) -> Rows:
         """See `Walk.read_pairs`."""
@@ -198,7 +211,7 @@ class Together(Walk):
     def accept(self, rows: Rows) -> None:
         """See `Walk.accept`."""
         self._waiting = 0
-        self._first_of_all = False
+        self._first_of_all = self._is_fresh = False
         super().accept(rows)
 
     def finished(self) -> list[dict[Oid, RawValue] | None]:

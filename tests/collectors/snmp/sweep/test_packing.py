@@ -337,3 +337,20 @@ def test_spoilt_bytes_are_read_alike_at_once_and_one_by_one(packed, spoilt):
     assert message is not None
     assert rows == slow.read_pairs(message.pairs)
     assert quick.values == slow.values
+
+
+def test_what_has_the_shape_of_an_answer_before_is_read_at_once():
+    asker, known = Asker(), device(lacks=(2,))
+    for _ in range(4):
+        asker.poll(table_agent(known))
+    part = asker.learned[asker.plans.of(QUESTION).key].parts[0]
+    packet = decode(Together(part, False).packet(HEAD, bytes((1, 2, 3, 4))))
+    others = {oid: value + 7 for oid, value in known.items()}
+    data = table_agent(others)(packet)
+    begin, message = open_envelope(data)[2], decode_response(data)
+    walk = Together(part, False)
+    rows = walk.read_pairs(message.pairs)
+    assert part.shapes.read(data, begin) == (walk.values, rows)
+    assert walk.values[0] == known[SCALARS[0]] + 7
+    longer = table_agent({oid: value + 70_000 for oid, value in known.items()})(packet)
+    assert part.shapes.read(longer, open_envelope(longer)[2]) is None
