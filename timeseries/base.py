@@ -122,6 +122,28 @@ class Table:
         return len(self.times)
 
 
+def newest_of(told: Table, more: Table) -> Table:
+    """The newer row of each combination of tags, by tags; of two as old, that of `more`."""
+    rows: dict[tuple[str, ...], tuple[int, Table, int]] = {}
+    for table in (told, more):
+        columns = list(table.tags.values())
+        for i, time in enumerate(table.times):
+            tags = tuple(column[i] for column in columns)
+            if tags not in rows or time >= rows[tags][0]:
+                rows[tags] = time, table, i
+    found = [rows[tags] for tags in sorted(rows)]
+    fields: dict[str, list[Value]] = {
+        name: [table.fields[name][i] for _, table, i in found] for name in more.fields
+    }
+    names = list(more.tags)
+    tags_of = list(zip(*sorted(rows), strict=True)) or [()] * len(names)
+    return Table(
+        [time for time, _, _ in found],
+        {name: list(column) for name, column in zip(names, tags_of, strict=True)},
+        fields,
+    )
+
+
 COUNT, SUM, MEAN, LEAST, MOST, LAST = "count", "sum", "mean", "min", "max", "last"
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from farola.errors import StoreError
 from farola.output import note
-from timeseries.base import SCHEMA, Aggregate, Batch, Health, Store, Table, Value
+from timeseries.base import SCHEMA, Aggregate, Batch, Health, Store, Table, newest_of
 from timeseries.checking import Rows, checked, checked_query, to_ms
 from timeseries.delivery import packed, unpacked
 from timeseries.lines import CHUNK_LINES, lines
@@ -178,7 +178,7 @@ class SpooledStore:
         if self.sender.fault:
             return waiting
         told = self._patiently(lambda: self.server.latest(measurement, fields, since))
-        return _merged(told, waiting) if told is not None else waiting
+        return newest_of(told, waiting) if told is not None else waiting
 
     def close(self) -> None:
         """Wait a little for what waits, and say what is left: the next process sends it."""
@@ -255,26 +255,4 @@ def pack(some: Sequence[str], stamps: Sequence[tuple[str, int]]) -> Packed:
         max(time for _, time in distinct),
         tuple(sorted(quarters)),
         tuple(sorted({name for name, _ in distinct})),
-    )
-
-
-def _merged(told: Table, waiting: Table) -> Table:
-    """The newer row of each combination of tags."""
-    rows: dict[tuple[str, ...], tuple[int, Table, int]] = {}
-    for table in (told, waiting):
-        columns = list(table.tags.values())
-        for i, time in enumerate(table.times):
-            tags = tuple(column[i] for column in columns)
-            if tags not in rows or time >= rows[tags][0]:
-                rows[tags] = time, table, i
-    found = [rows[tags] for tags in sorted(rows)]
-    fields: dict[str, list[Value]] = {
-        name: [table.fields[name][i] for _, table, i in found] for name in waiting.fields
-    }
-    names = list(waiting.tags)
-    tags_of = list(zip(*sorted(rows), strict=True)) or [()] * len(names)
-    return Table(
-        [time for time, _, _ in found],
-        {name: list(column) for name, column in zip(names, tags_of, strict=True)},
-        fields,
     )

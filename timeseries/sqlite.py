@@ -26,7 +26,7 @@ from typing import Any
 from farola.errors import StoreError
 from timeseries import sqlite_aggregates, tables
 from timeseries.asking import Question, checked_question
-from timeseries.base import SCHEMA, Aggregate, Batch, Health, Measurement, Table
+from timeseries.base import SCHEMA, Aggregate, Batch, Health, Measurement, Table, newest_of
 from timeseries.checking import Rows, checked, checked_query, to_ms
 from timeseries.marks import ROLLED_UP, Marks
 from timeseries.sqlite_aggregates import Row
@@ -95,13 +95,21 @@ class SqliteStore:
         """For each combination of tags its newest row (not older than `since`), by tags."""
         shape, names, tags = checked_query(measurement, fields, where)
         found = _empty(shape, names, tags)
+        oldest = to_ms(since) if since else None
         with reading(self.folder / (ROLLUPS if shape.is_rollup else LATEST)) as connection:
             present = tables.columns(connection, shape) if connection else frozenset()
             if connection and present:
-                oldest = to_ms(since) if since else None
                 query, values = tables.latest(shape, names, present, tags, oldest)
                 _fetch(connection.execute(query, values), found)
-        return tables.to_table(shape, names, tags, found)
+        told = tables.to_table(shape, names, tags, found)
+        if shape.is_rollup:
+            return told
+        newer = self._newer(shape, tags, max(max(told.times, default=-1) + 1, oldest or 0))
+        if not newer.times:
+            return told
+        return newest_of(
+            told, Table(newer.times, newer.tags, {name: newer.fields[name] for name in names})
+        )
 
     def series(
         self,
@@ -204,6 +212,21 @@ class SqliteStore:
                 if connection:
                     yield connection, tables.columns(connection, shape)
 
+    def _newer(self, shape: Measurement, tags: Mapping[str, str], first: int) -> Table:
+        """The rows of the newest raw file from the time `first` on: there are some where a kill
+        came between the two commits of a poll, and who goes on from `latest` would count it twice.
+        """
+        every = list(shape.fields)
+        found = _empty(shape, every, tags)
+        for day, path in self.days()[-1:]:
+            between = max(first, day * DAY_MS), (day + 1) * DAY_MS
+            with reading(path) as connection:
+                present = tables.columns(connection, shape) if connection else frozenset()
+                if connection and present:
+                    query, values = tables.series(shape, every, present, tags, between)
+                    _fetch(connection.execute(query, values), found)
+        return tables.to_table(shape, every, tags, found)
+
     def _in_use(self) -> list[Path]:
         """The files that are written to now: latest, rollups, today's, and the newest."""
         days = self.days()
@@ -243,7 +266,7 @@ class _Held:
             self._close()
             self._writer = Writer(path, latest)
         # Raw rows are committed first, latest second: a kill in between leaves `latest` one poll
-        # behind, of a write that was not acknowledged and will be made again.
+        # behind, which `SqliteStore.latest` makes up for.
         with self._writer.transaction() as connection:
             for rows in parts:
                 _put(connection, rows, latest is not None)

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from farola.errors import StoreError
-from timeseries import SCHEMA, Batch
+from timeseries import SCHEMA, Batch, sqlite
 from timeseries.sqlite import SqliteStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +54,30 @@ for number in range({first}, {last}):
     store.write(polls.poll(number))
     print(number, flush=True)
 """
+
+
+def test_a_kill_between_the_commits_of_a_poll_leaves_none_out_of_the_newest_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteStore(tmp_path)
+    store.write(poll(0, ["ap-1", "ap-2", "gone"]))
+    with monkeypatch.context() as patched:
+        # As the kill leaves it: raw rows are committed, and `latest` is not.
+        put = sqlite._put
+        patched.setattr(sqlite, "_put", lambda to, rows, _latest: put(to, rows, False))
+        store.write(poll(1, ["ap-1", "ap-2"]))
+    store.close()
+    found = store.latest("device", ("clients", "state"))
+    assert found.tags == {"device": ["ap-1", "ap-2", "gone"]}
+    assert found.times == [T + MINUTE, T + MINUTE, T]
+    assert found.fields == {"clients": [1, 1, 0], "state": [None, None, None]}
+    assert store.latest("device", ("state",), where={"device": "ap-2"}).times == [T + MINUTE]
+    assert store.latest("radio", where={"band": "5", "device": "gone"}).times == [T]
+    after = datetime.fromtimestamp((T + MINUTE + 1) / 1000, UTC)
+    assert len(store.latest("device", since=after)) == 0
+    store.write(poll(2, ["ap-1", "ap-2"]))
+    assert store.latest("device").times == [T + 2 * MINUTE, T + 2 * MINUTE, T]
+    store.close()
 
 
 def writer(folder: Path, first: int = 0, last: int = 1_000_000) -> subprocess.Popen[str]:
