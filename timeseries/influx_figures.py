@@ -27,7 +27,7 @@ def figures(query: Query, question: Question) -> Table:
     places: dict[str, tuple[Part, int]] = {}
     kept: set[Key] = set()
     for more, wanted in _statements(question):
-        part = dict(_read(question, query(_statement(question, more, wanted)), len(wanted)))
+        part = _whole(_read(question, query(_statement(question, more, wanted)), len(wanted)))
         places |= {name: (part, place) for place, name in enumerate(wanted)}
         if not more:
             counted = [one.how == COUNT for one in wanted.values()]
@@ -89,6 +89,21 @@ def _read(
                 start = values[at] - (values[at] - start) % question.every
             key = start, tuple([values[place] or "" for place in tags])
             yield key, tuple([values[place] for place in places])
+
+
+def _whole(rows: Iterator[tuple[Key, tuple[Any, ...]]]) -> Part:
+    """The rows by key. Out of the inner statement a window comes in several rows where one of its
+    figures is missing from a neighbour: each has some of the figures.
+    """
+    part: Part = {}
+    for key, values in rows:
+        known = part.get(key)
+        part[key] = (
+            tuple([b if a is None else a for a, b in zip(known, values, strict=True)])
+            if known
+            else values
+        )
+    return part
 
 
 def _has_rows(values: Sequence[Any], counted: Sequence[bool]) -> bool:
