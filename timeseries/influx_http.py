@@ -262,7 +262,7 @@ class Server:
         except ApiException as error:
             if not error.status:  # how the client hands on a failed TLS handshake
                 raise StoreError(self._unreachable(error)) from None
-            told = self._explained(error.status, _told(error.body))
+            told = self._explained(error.status, _cut(self._clean(_told(error.body))))
             raise RefusedError(told, error.status) from None
         except HTTPError as error:
             raise StoreError(self._unreachable(error)) from None
@@ -332,5 +332,9 @@ def _told(body: object) -> str:
         text = str(data.get("error") or data.get("message") or text)
     except (ValueError, AttributeError):
         text = re.sub(r"<(head|style).*?</\1>|<[^>]+>", " ", text, flags=re.S)
-    text = " ".join(text.split())
+    return text
+
+
+def _cut(text: str) -> str:
+    """Not before it is clean: a piece of a secret is not known for one."""
     return text if len(text) <= 300 else text[:299] + "…"

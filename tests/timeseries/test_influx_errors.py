@@ -201,6 +201,9 @@ def test_a_server_that_repeats_the_credential(faulty: Any) -> None:
     pair = f"{USER}:{PASSWORD}"
     assert "•••" in refused(store_at(faulty.url, pair, auth="basic"), "400")
     assert "•••" in refused(store_at(faulty.url, TOKEN, auth="token"), "400")
+    # Where a long answer is cut, no piece of it is left either.
+    faulty.answers = [(400, {}, b"x" * 285 + f" {TOKEN}".encode())]
+    assert TOKEN[:5] not in refused(store_at(faulty.url, TOKEN, auth="token"), "400")
 
 
 def test_a_redirect_is_not_followed_with_the_credential(faulty: Any) -> None:
