@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.timeseries.test_aggregates import EVENING, FIELDS, FIGURES, MINUTE, MINUTES, T, figure
@@ -61,6 +61,18 @@ def test_both_keep_what_a_dictionary_would(
     by=st.lists(st.sampled_from(TAGS), unique=True),
     every_s=st.sampled_from([0, 60, 3600, 4500]),
     where=st.dictionaries(st.sampled_from(["device", "radio"]), NAMES, max_size=1),
+)
+@example(  # a server tells the second window in two rows
+    polls=[
+        [
+            (0, "a", "b", {"clients": None, "noise_dbm": None, "channel": 1}),
+            (1, "a", "a", {"clients": None, "noise_dbm": 0.0, "channel": 1}),
+        ]
+    ],
+    of={"u": Aggregate("channel", equals=1), "v": Aggregate("noise_dbm")},
+    by=["radio"],
+    every_s=60,
+    where={},
 )
 @REAL
 def test_both_make_the_figures_that_plain_python_makes(
