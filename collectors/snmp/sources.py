@@ -132,7 +132,9 @@ class Sources:
         """
         size, (kept, rows) = self.size, chosen
         for slot, made in source.fields:
-            if made.direct is None:
+            if len(kept) == 1:
+                values = [made.get(context, columns, kept[0])]
+            elif made.direct is None:
                 get = made.get
                 values = [get(context, columns, index) for index in kept]
             else:
