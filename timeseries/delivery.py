@@ -19,6 +19,7 @@ WRONG = {400, 422}
 COMMENT = b"# farola"
 _GZIP = 31
 _EXPIRED = re.compile(r"(?:beyond|outside)(?: the)? retention policy")
+_LIMIT = re.compile(r"max-(?:series-per-database|values-per-tag) limit exceeded")
 _HOW_MANY = re.compile(r"dropped[= ](\d+)")
 
 
@@ -87,9 +88,13 @@ class Delivery:
 
     def _after_refusal(self, lines: list[bytes], error: RefusedError, outcome: Outcome) -> None:
         told = str(error)
+        if _LIMIT.search(told):  # the server's, to be raised there: no line is to blame
+            raise error
         if error.status == TOO_LARGE:
             if len(lines) > 1:
                 self._most_lines = len(lines) // 2
+            else:
+                self._must_take_something(error)
         elif _EXPIRED.search(told):
             # Only what the server itself no longer keeps is missing; the others are in it.
             counted = _HOW_MANY.search(told)
@@ -106,15 +111,16 @@ class Delivery:
         self._piece(lines[half:], outcome)
 
     def _must_take_something(self, refusal: RefusedError) -> None:
-        """A proxy that is set up wrongly may call every request malformed: no line is to blame
-        where a comment is refused as well. Raises `refusal` then.
+        """A proxy that is set up wrongly may call every request malformed, or too large: no line
+        is to blame where a comment is refused as well. Raises `refusal` then.
         """
         if self._takes_something or "partial write" in str(refusal):
             return
         try:
             self._send(COMMENT, False)
         except RefusedError as error:
-            if error.status in WRONG:
+            if error.status in WRONG | {TOO_LARGE}:
+                self._most_lines = None  # it is not its size
                 raise refusal from None
             raise
         self._takes_something = True

@@ -300,6 +300,8 @@ class Server:
             remedy = f"sent {RETRIES + 1} times in vain; see the server's log, send it again later"
         if "partial write" in told:
             remedy = "the other rows were kept"
+        if limit := re.search(r"(max-[a-z-]+) limit exceeded", told):
+            remedy = f"raise {limit[1]} in [data] of its settings: these rows wait until then"
         if re.search(r"(database|bucket|retention policy).*not found", told):
             remedy = (
                 "run `farola store prepare`, or on the server "

@@ -344,6 +344,33 @@ def test_where_everything_is_called_malformed_no_line_is_to_blame() -> None:
         Delivery(server.send).deliver(packed(b"0\n1\n2"), 3)
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (413, "too large"),
+        (400, "partial write: max-series-per-database limit exceeded: (1000000) dropped=9"),
+    ],
+)
+def test_what_the_server_takes_of_nobody_waits_and_is_not_set_aside(
+    status: int, reason: str
+) -> None:
+    mended: list[bytes] = []
+
+    def send(body: bytes, _gzipped: bool) -> None:
+        if not mended:
+            raise RefusedError(reason, status)
+        mended.append(body)
+
+    delivery = Delivery(send)
+    made = [line.encode() for line in lines(checked(poll(1000, 1, *map(str, range(9)))))]
+    body = packed(b"\n".join(made))
+    with pytest.raises(RefusedError, match=reason[:9]):
+        delivery.deliver(body, 9)
+    mended.append(b"")
+    assert delivery.deliver(body, 9).rejected == []
+    assert mended == [b"", body]
+
+
 FULL_DISK = """
 import random
 import sys
