@@ -184,8 +184,8 @@ class Collector:
         async with self._alone():
             with no_garbage_collected():
                 started, cpu = time.monotonic(), time.process_time()
-                now = datetime.now(UTC)
-                await asyncio.to_thread(self._remembered, now)
+                await asyncio.to_thread(self._remembered, datetime.now(UTC))
+                now = datetime.now(UTC)  # after a store that may be slow: when counters are read
                 readings: list[DeviceReading] = []
                 async for reading in self._reader.read(targets):
                     readings.append(reading)

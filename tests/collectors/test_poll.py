@@ -106,6 +106,26 @@ def test_polls_at_the_same_time_wait_for_each_other(city):
     assert city.counted() == 5300
 
 
+def test_a_store_that_is_slow_to_tell_does_not_date_a_poll_back(city, monkeypatch):
+    told, latest = [], city.store.latest
+
+    def slowly(*asked):
+        found = latest(*asked)
+        told.append(datetime.now(UTC))
+        return found
+
+    monkeypatch.setattr(city.store, "latest", slowly)
+    collector = city.collector()
+    read = collector._reader.read
+    before: list[datetime] = []
+    monkeypatch.setattr(
+        collector._reader, "read", lambda *asked: before.append(told[-1]) or read(*asked)
+    )
+    run(collector, city)
+    monkeypatch.undo()
+    assert city.store.latest("poll").times[0] >= int(before[0].timestamp() * 1000)
+
+
 def test_a_reboot_seen_by_another_collector_counts_once(city):
     one, other = city.collector(), city.collector()
     run(one, city)
