@@ -51,16 +51,18 @@ class Sender:
         self._awake = threading.Event()
         self._ending = threading.Event()
         self._idle = threading.Condition()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self.fault = ""
         """Why the last attempt failed; empty while it works."""
 
     def start(self) -> None:
         """Start, unless started."""
-        if self._thread is None or not self._thread.is_alive():
-            self._ending.clear()
-            self._thread = threading.Thread(target=self._run, name="store sender", daemon=True)
-            self._thread.start()
+        with self._starting:
+            if not self.started:
+                self._ending.clear()
+                self._thread = threading.Thread(target=self._run, name="store sender", daemon=True)
+                self._thread.start()
 
     def wake(self) -> None:
         """Tell it that something was spooled."""

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,26 @@ def test_whatever_overtakes_the_server_ends_with_what_was_written_last(data: st.
             store.sender.turn()
         store.spool.close()
     assert server.rows == wanted
+
+
+def test_threads_that_write_at_once_start_one_sender(tmp_path: Path) -> None:
+    for number in range(30):
+        server = Remembering()
+        store = SpooledStore(server, tmp_path / f"{number}", 10**9)  # type: ignore[arg-type]  # what is used of one
+        at_once = threading.Barrier(4)
+
+        def start(at_once: threading.Barrier = at_once, store: SpooledStore = store) -> None:
+            at_once.wait()
+            store.sender.start()
+
+        writers = [threading.Thread(target=start) for _ in range(4)]
+        for one in writers:
+            one.start()
+        for one in writers:
+            one.join()
+        senders = [one for one in threading.enumerate() if one.name == "store sender"]
+        store.close()
+        assert len(senders) == 1
 
 
 def test_what_was_not_acknowledged_is_sent_again(tmp_path: Path) -> None:
