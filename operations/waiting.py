@@ -49,7 +49,10 @@ def spool_line(spool: dict[str, Any], now: datetime) -> str:
     if spool["fault"]:
         parts.append(f"when last tried: {spool['fault']}")
     if spool["dropped_rows"]:
-        parts.append(f"{spool['dropped_rows']:,} rows were LOST: there was no room for them")
+        parts.append(
+            f"{spool['dropped_rows']:,} rows were LOST: the spool or the quarantine was full, "
+            "or they were older than the server keeps rows"
+        )
     if spool["quarantined"]:
         parts.append(f"{spool['quarantined']:,} refused: `farola store quarantine`")
     return "; ".join(parts)
