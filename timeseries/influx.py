@@ -22,7 +22,7 @@ from timeseries.influx_http import FIGURES_MS, GZIP, Server
 from timeseries.influx_latest import latest_rows
 from timeseries.influx_setup import PROBE, prepare
 from timeseries.influx_versions import works_there
-from timeseries.influxql import condition, rows, select, to_table
+from timeseries.influxql import columns, condition, flat, to_table
 from timeseries.lines import bodies, measurement_of
 
 __all__ = ["InfluxStore", "prepare"]
@@ -73,7 +73,9 @@ class InfluxStore:
         """For each combination of tags its newest row (not older than `since`), by tags."""
         shape, names, tags = checked_query(measurement, fields, where)
         query = partial(self._server.query, bucket=self._bucket(shape))
-        found = latest_rows(query, shape, tags, to_ms(since) if since else None)
+        newest = latest_rows(query, shape, tags, to_ms(since) if since else None)
+        width = 1 + len(shape.tags) + len(shape.fields)
+        found = [list(column) for column in zip(*newest, strict=True)] or [[]] * width
         return _picked(to_table(shape, list(shape.fields), found, by_time=False), names)
 
     def series(
@@ -86,9 +88,9 @@ class InfluxStore:
     ) -> Table:
         """Rows whose tags equal `where`, by time then tags."""
         shape, names, tags = checked_query(measurement, fields, where)
-        statement = select(shape, names, condition(tags, to_ms(start), to_ms(end)))
+        statement = flat(shape, names, tags, condition(tags, to_ms(start), to_ms(end)))
         answer = self._server.query(statement, self._bucket(shape))
-        return to_table(shape, names, rows(shape, names, answer), by_time=True)
+        return to_table(shape, names, columns(shape, names, answer, tags), by_time=True)
 
     def aggregates(
         self,

@@ -4,8 +4,10 @@ read. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
+from operator import gt
+from types import MappingProxyType
 from typing import Any
 
 from farola.errors import StoreError
@@ -52,63 +54,79 @@ def newest(statement: str) -> str:
     return f"{statement} ORDER BY time DESC LIMIT 1"
 
 
-def newest_rows(shape: Measurement, fields: Sequence[str], condition: str, most: int) -> str:
-    """The newest rows of one measurement in one series, their tags as columns: a third of a
+def flat(shape: Measurement, fields: Sequence[str], where: Collection[str], condition: str) -> str:
+    """Rows of one measurement in one series by time, the tags not in `where` as columns: half of a
     server's work for a series each.
     """
-    every = (*fields, *shape.tags)
-    return f"{_selected(shape, every)}{condition} ORDER BY time DESC LIMIT {most}"
+    tags = [tag for tag in shape.tags if tag not in where]
+    return f"{_selected(shape, (*tags, *fields))}{condition}"
 
 
 def keys(shape: Measurement, condition: str) -> str:
-    """Every combination of tags that there is, as `key_of` writes it."""
+    """Every combination of tags that there is, as `keys_of` writes it."""
     return f"SHOW SERIES FROM {quoted(shape.name)}{condition}"
 
 
-def key_of(shape: Measurement, tags: Iterable[str]) -> str:
-    """A combination of tags as the server names it."""
-    pairs = sorted(zip(shape.tags, tags, strict=True))
-    return ",".join([shape.name, *(f"{n}={escaped_tag(v)}" for n, v in pairs if v)])
+def keys_of(shape: Measurement, found: Sequence[Row]) -> list[str]:
+    """The rows' combinations of tags as the server names them."""
+    keys = [shape.name] * len(found)
+    places = {tag: place for place, tag in enumerate(shape.tags, 1)}
+    for tag, place in sorted(places.items()):
+        values = [row[place] for row in found]
+        escaped = map(escaped_tag, values) if set("".join(values)) & set(",= ") else values
+        keys = [f"{key},{tag}={v}" if v else key for key, v in zip(keys, escaped, strict=True)]
+    return keys
 
 
-def rows(
-    shape: Measurement, fields: Sequence[str], series: Iterable[Mapping[str, Any]]
-) -> list[Row]:
-    """The answer's rows, in its order; tags stand beside a series or in its columns."""
-    found: list[Row] = []
+def columns(
+    shape: Measurement,
+    fields: Sequence[str],
+    series: Iterable[Mapping[str, Any]],
+    where: Mapping[str, str] = MappingProxyType({}),
+) -> list[list[Any]]:
+    """Time, tags and fields of the answer's rows, in its order; tags stand beside a series, in its
+    columns, or are those asked for.
+    """
+    found: list[list[Any]] = [[] for _ in range(1 + len(shape.tags) + len(fields))]
     for one in series:
-        places = {name: place for place, name in enumerate(one["columns"])}
-        if "tags" in one:
-            tags = tuple(one["tags"].get(tag) or "" for tag in shape.tags)
-            pick = [places[name] for name in fields]
-            found += [
-                (values[places["time"]], *tags, *(values[place] for place in pick))
-                for values in one["values"]
-            ]
-        else:
-            of_tags = itemgetter(*(places[tag] for tag in (*shape.tags, "time")))
-            pick = itemgetter(places["time"], *(places[name] for name in fields))
-            for values in one["values"]:
-                at, *wanted = pick(values)
-                found.append((at, *(tag or "" for tag in of_tags(values)[:-1]), *wanted))
+        told = dict(zip(one["columns"], zip(*one["values"], strict=True), strict=True))
+        beside = one.get("tags", where)
+        for place, name in enumerate(("time", *shape.tags, *fields)):
+            column = told.get(name)
+            if not 0 < place <= len(shape.tags):
+                found[place] += told[name]
+            elif column is None:
+                found[place] += [beside[name] or ""] * len(one["values"])
+            else:
+                found[place] += column if None not in column else [v or "" for v in column]
     return found
 
 
+def rows(
+    shape: Measurement,
+    fields: Sequence[str],
+    series: Iterable[Mapping[str, Any]],
+    where: Mapping[str, str] = MappingProxyType({}),
+) -> list[Row]:
+    """The rows of `columns`."""
+    return list(zip(*columns(shape, fields, series, where), strict=True))
+
+
 def to_table(
-    shape: Measurement, fields: Sequence[str], found: Sequence[Row], by_time: bool
+    shape: Measurement, fields: Sequence[str], found: Sequence[list[Any]], by_time: bool
 ) -> Table:
-    """Rows as a Table, by time then tags, or by tags alone."""
+    """`columns` as a Table, its rows by time then tags, or by tags alone."""
     last = 1 + len(shape.tags)
-    columns = [list(c) for c in zip(*found, strict=True)] or [[] for _ in range(last + len(fields))]
-    by = columns[0 if by_time else 1 : last]
-    order = sorted(range(len(found)), key=list(zip(*by, strict=True)).__getitem__)
-    columns = [[column[i] for i in order] for column in columns]
+    keys = list(zip(*found[0 if by_time else 1 : last], strict=True))
+    if any(map(gt, keys, islice(keys, 1, None))):  # mostly the server has them in order
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        found = [[column[i] for i in order] for column in found]
     return Table(
-        [int(time) for time in columns[0]],
-        dict(zip(shape.tags, columns[1:last], strict=True)),
+        [int(time) for time in found[0]],
+        dict(zip(shape.tags, found[1:last], strict=True)),
         {
             name: _typed(shape.fields[name], column)
-            for name, column in zip(fields, columns[last:], strict=True)
+            for name, column in zip(fields, found[last:], strict=True)
         },
     )
 
