@@ -19,6 +19,8 @@ from farola.files import written_whole
 
 _T = TypeVar("_T")
 FILE_NAME = "farola.toml"
+MOST_KEPT = 1e12
+"""Days, or gigabytes: more than there will ever be, and few enough to reckon with."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,12 @@ def load_settings(home: Path | None = None) -> Settings:
         raise SettingsError(
             f"{path}: [store] kind is {settings.store.kind!r}; use 'sqlite' or 'influx'"
         )
+    for key in ("raw_days", "raw_gb", "hour_days", "spool_gb"):
+        value = getattr(settings.store, key)
+        if not 0 < value <= MOST_KEPT:  # nor is `nan`
+            raise SettingsError(
+                f"{path}: [store] {key} is {value}; use a number above 0, at most {MOST_KEPT:g}"
+            )
     return settings
 
 

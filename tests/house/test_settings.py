@@ -66,6 +66,23 @@ def test_a_wrong_setting_is_named(home, text, named):
         load_settings(home)
 
 
+@pytest.mark.parametrize("key", ["raw_days", "raw_gb", "hour_days", "spool_gb"])
+@pytest.mark.parametrize("value", ["0", "-1", "10_000_000_000_000"])
+def test_what_may_be_kept_is_more_than_nothing(home, key, value):
+    home.mkdir()
+    (home / "farola.toml").write_text(f"[store]\n{key} = {value}\n")
+    with pytest.raises(SettingsError, match=rf"\[store\] {key} is {int(value)}; .* above 0"):
+        load_settings(home)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_room_is_a_number_that_can_be_reckoned_with(home, value):
+    home.mkdir()
+    (home / "farola.toml").write_text(f"[store]\nspool_gb = {value}\n")
+    with pytest.raises(SettingsError, match=rf"spool_gb is {value}; use a number above 0"):
+        load_settings(home)
+
+
 def test_settings_are_never_readable_by_others_not_even_for_a_moment(home, monkeypatch):
     """Every mode the file ever has is seen by the one call that makes it visible."""
     old = os.umask(0)
