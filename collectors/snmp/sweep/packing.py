@@ -11,15 +11,15 @@ from itertools import islice
 from typing import NamedTuple
 
 from collectors.snmp.model import Column, Oid, RawValue, Reply
-from collectors.snmp.sweep.ber import arcs_content
+from collectors.snmp.sweep.ber import arcs_content, oid_content
 from collectors.snmp.sweep.requests import ROOM, Get, Plan
 from collectors.snmp.sweep.together import EXACT_ROWS, Layout, Part, Place
 
 _PACKINGS = 1024
 _SAMPLED = 8
 _UNKNOWN_VALUE = 12
-_VARBIND = 8
-"""Octets of a varbind beside OID and value."""
+_VARBIND, _SHORT = 6, 0x7F
+"""Octets of a varbind beside OID and value; in long ones a length may take three."""
 _PACKET_COST = 50
 """Cells that are read at the cost of a packet."""
 _AT_ONCE = 64
@@ -60,17 +60,19 @@ class _Needs(NamedTuple):
 class _Bin:
     """A packet that is being filled."""
 
-    __slots__ = ("places", "repetitions", "row")
+    __slots__ = ("free", "once", "places", "repetitions")
 
     def __init__(self, repetitions: int) -> None:
         self.repetitions = repetitions
-        self.row = 0
+        self.free = ROOM
         self.places: list[Place] = []
+        self.once: list[Place] = []
+        """Columns that had no rows: one cell shows whether they have any now."""
 
     @property
-    def free(self) -> int:
-        """Octets that are left."""
-        return ROOM - self.repetitions * self.row
+    def cells(self) -> int:
+        """How many it is answered at most, scalars apart."""
+        return self.repetitions * len(self.places) + len(self.once)
 
 
 class _Plot(NamedTuple):
@@ -168,7 +170,7 @@ def _worked_out(plan: Plan, needs: _Needs) -> Packing | None:
     together = sorted((one for one in needs.tables if one.fits), key=_by_rows)
     packed = {one.number for one in together}
     scalars = [
-        len(oid) + _VARBIND + 2 + size
+        _varbind(len(oid_content(oid)), size)
         for oid, size in zip(plan.question.scalars, needs.scalars, strict=True)
     ]
     alone = _chunks(scalars)
@@ -177,11 +179,10 @@ def _worked_out(plan: Plan, needs: _Needs) -> Packing | None:
     needed = sum(one.repetitions * len(one.cells) for one in together)
     best, found = usual * _PACKET_COST, None
     for latest_first, alike in _STRATEGIES:
-        bins = _filled(together, latest_first, alike)
+        bins = _filled(together, latest_first, alike, needs.may_carry)
         carried = _carried(scalars, bins) if needs.may_carry and scalars else None
         packets = len(bins) + (0 if carried else min(len(alone), len(plan.gets)))
-        cells = sum(one.repetitions * len(one.places) for one in bins)
-        cost = packets * _PACKET_COST + cells - needed
+        cost = packets * _PACKET_COST + sum(one.cells for one in bins) - needed
         if packets < usual and cost < best:
             best = cost
             found = _Plot(
@@ -230,7 +231,13 @@ def _cell(content: bytes, column: Column) -> int:
         sample = list(islice(column.values(), _SAMPLED))
         size = -(-sum(map(_size, sample)) // len(sample))
         index = max(column)
-    return -(-(len(content) + len(arcs_content(index)) + _VARBIND + size) // 4) * 4
+    return -(-_varbind(len(content) + len(arcs_content(index)), size) // 4) * 4
+
+
+def _varbind(oid: int, size: int) -> int:
+    """Octets of a varbind of an OID and a value of so many."""
+    whole = oid + size + _VARBIND
+    return whole if whole <= _SHORT else whole + 6
 
 
 def _size(value: RawValue | None) -> int:
@@ -242,21 +249,30 @@ def _size(value: RawValue | None) -> int:
     return (len(value) + 4) // 4 * 4
 
 
-def _filled(tables: Iterable[_Table], latest_first: bool, alike: bool) -> list[_Bin]:
-    """Columns in packets; only tables that are about as long in the same one if `alike`."""
+def _filled(
+    tables: Iterable[_Table], latest_first: bool, alike: bool, may_carry: bool
+) -> list[_Bin]:
+    """Columns in packets; only tables that are about as long in the same one if `alike`. Those
+    without rows are asked once beside any other, where the agent `may_carry` so.
+    """
     bins: list[_Bin] = []
     for number, repetitions, cells in tables:
+        is_empty = may_carry and repetitions == 1
         for column, cell in enumerate(cells):
             for one in reversed(bins) if latest_first else bins:
-                if (one.row + cell) * one.repetitions <= ROOM and (
-                    not alike or one.repetitions <= 2 * repetitions
+                if cell * (1 if is_empty else one.repetitions) <= one.free and (
+                    is_empty or not alike or one.repetitions <= 2 * repetitions
                 ):
                     break
             else:
                 one = _Bin(repetitions)
                 bins.append(one)
-            one.row += cell
-            one.places.append((number, column))
+            if is_empty and one.repetitions > 1:
+                one.free -= cell
+                one.once.append((number, column))
+            else:
+                one.free -= cell * one.repetitions
+                one.places.append((number, column))
     return bins
 
 
@@ -292,4 +308,5 @@ def _layouts(
         zip(chunks, bins, strict=True), key=lambda pair: pair[0][0] == pair[0][1]
     ):
         lacks = tuple(place - begin for place in absent if begin <= place < end)
-        yield Layout(one.repetitions, tuple(one.places), begin, end, lacks)
+        places = (*one.once, *one.places)
+        yield Layout(one.repetitions, places, begin, end, lacks, len(one.once))

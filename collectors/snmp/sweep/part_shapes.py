@@ -31,10 +31,13 @@ class _Shape(NamedTuple):
 class PartShapes:
     """Shapes of answers that hold `scalars` and then rows of `columns`."""
 
-    __slots__ = ("_columns", "_scalars", "_shapes", "_trust")
+    __slots__ = ("_columns", "_once", "_scalars", "_shapes", "_trust")
 
-    def __init__(self, scalars: int, columns: Sequence[Column]) -> None:
-        """`scalars` is how many there are."""
+    def __init__(self, scalars: int, columns: Sequence[Column], once: int = 0) -> None:
+        """`scalars` is how many there are; the first `once` columns had no rows, and one cell of
+        each shows that.
+        """
+        self._once = once
         self._scalars = scalars
         self._columns = columns
         self._shapes: dict[int, _Shape] = {}
@@ -85,7 +88,8 @@ class PartShapes:
         self, data: bytes, at: int, scalars: Sequence[RawValue | None], rows: Rows
     ) -> _Shape | None:
         found, reached, ended, _ = rows
-        width, begin, place = len(self._columns), len(scalars), 0
+        once = self._once
+        width, begin, place = len(self._columns) - once, len(scalars) + once, 0
         code, heads = ">", []
         odd: list[Odd] = []
         indexes: list[list[Oid | None]] = [[] for _ in found]
@@ -98,9 +102,9 @@ class PartShapes:
             code += f"{start - at}s{its}"
             heads.append(data[at:start])
             if place < begin:
-                is_used = scalars[place] is not None
+                is_used = place < len(scalars) and scalars[place] is not None
             else:
-                number = (place - begin) % width
+                number = once + (place - begin) % width
                 is_used = len(indexes[number]) < len(found[number])
                 if is_used:
                     indexes[number].append(self._columns[number].index_of(content, tag))
@@ -112,9 +116,9 @@ class PartShapes:
         cells = tuple(
             (
                 tuple(column),
-                slice(begin + number, begin + number + width * len(column), width),
+                slice(place, place + width * len(column), width) if column else slice(0),
             )
-            for number, column in enumerate(found)
+            for place, column in enumerate(found, begin - once)
         )
         lacks = tuple(number for number, value in enumerate(scalars) if value is None)
         unpack = Struct(code).unpack_from

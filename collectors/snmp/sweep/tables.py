@@ -96,13 +96,15 @@ class Walk:
         self._fetched += self._asked
         return rows
 
-    def read_pairs(self, pairs: Sequence[ber.Pair]) -> Rows:
-        """The same from varbinds that the fast reading did not take."""
+    def read_pairs(self, pairs: Sequence[ber.Pair], once: int = 0) -> Rows:
+        """The same from varbinds that the fast reading did not take. The first `once` of the
+        columns come before all rows of the others.
+        """
         found: list[dict[Oid, RawValue]] = [{} for _ in self.open]
         reached, ended, stuck = list(self._last), [False] * len(self.open), False
         oids = [self._plan.oids[number] for number in self._active]
         for place, (oid, tag, value) in enumerate(pairs):
-            number = place % len(oids)
+            number = place if place < once else once + (place - once) % (len(oids) - once)
             size = len(oids[number])
             if tag == ber.END_OF_VIEW or oid[:size] != oids[number]:
                 ended[number] = True

@@ -1,5 +1,6 @@
 """Asking for columns of several tables and some scalars in one GETBULK: the columns are its
-repeaters, the scalars its non-repeaters. No sockets here.
+repeaters, the scalars its non-repeaters, and columns that had no rows, too: one cell shows whether
+they have any now. No sockets here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import NamedTuple
 from collectors.snmp.model import Oid, RawValue
 from collectors.snmp.sweep import ber
 from collectors.snmp.sweep.ber import END_OF_VIEW, OCTETS, oid_of, pair_at, value_of
-from collectors.snmp.sweep.fast import Column, Rows
+from collectors.snmp.sweep.fast import Column, Rows, read_rows
 from collectors.snmp.sweep.part_shapes import PartShapes
 from collectors.snmp.sweep.requests import Plan, Template
 from collectors.snmp.sweep.tables import Walk
@@ -37,6 +38,8 @@ class Layout(NamedTuple):
     end: int = 0
     absent: tuple[int, ...] = ()
     """Those of them that the agent is known to lack, counted from `begin`."""
+    once: int = 0
+    """So many of the columns, the first ones, had no rows and are asked for one cell only."""
 
 
 def before(oid: Oid) -> Oid:
@@ -80,6 +83,23 @@ class Scalar:
         return oid >= self.oid or (tag == END_OF_VIEW and oid == before(self.oid))
 
 
+def read_empty(data: bytes, at: int, columns: Sequence[Column]) -> int | None:
+    """Where the cells end that show that `columns` have no rows; None if one has, or is encoded in
+    some other way.
+    """
+    try:
+        for column in columns:
+            start = at + data[at + 3] + 6
+            head = data[at:start]
+            cell = column.heads.get(head) or column.learn(head)
+            if cell is None or cell[0] is not None:
+                return None
+            at = start + cell[2]
+    except IndexError:
+        return None
+    return at
+
+
 def read_scalars(
     data: bytes, at: int, scalars: Sequence[Scalar]
 ) -> tuple[list[RawValue | None], int] | None:
@@ -117,8 +137,8 @@ class Part:
     """The request of a Layout, as a `Walk` begins with it."""
 
     __slots__ = (
-        "_first", "absent", "begin", "columns", "guessed_rows", "name", "oids", "places", "scalars",
-        "shapes",
+        "_first", "absent", "begin", "columns", "guessed_rows", "name", "oids", "once", "places",
+        "scalars", "shapes",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, layout: Layout) -> None:
@@ -130,14 +150,14 @@ class Part:
             plan.tables[table].columns[column] for table, column in layout.places
         )
         self.oids = tuple(plan.tables[table].oids[column] for table, column in layout.places)
-        self.begin = layout.begin
+        self.begin, self.once = layout.begin, layout.once
         scalars = plan.question.scalars[layout.begin : layout.end]
         self.scalars = tuple(map(Scalar, scalars))
         self.absent = frozenset(layout.absent)
-        self.shapes = PartShapes(len(scalars), self.columns)
+        self.shapes = PartShapes(len(scalars), self.columns, layout.once)
         contents = [ber.oid_content(before(oid)) for oid in scalars]
         contents += [column.content for column in self.columns]
-        numbers = ber.integer(len(scalars)) + ber.integer(layout.repetitions)
+        numbers = ber.integer(len(scalars) + layout.once) + ber.integer(layout.repetitions)
         self._first = Template(ber.GET_BULK, contents, numbers)
 
     def agrees(self, values: Sequence[RawValue | None]) -> bool:
@@ -174,7 +194,8 @@ class Together(Walk):
     @property
     def most_pairs(self) -> int:
         """See `Request.most_pairs`."""
-        return self._waiting + self._asked * len(self.open)
+        once = self.part.once if self._is_fresh else 0
+        return self._waiting + once + self._asked * (len(self.open) - once)
 
     def read(self, data: bytes, at: int) -> Rows | None:
         """See `Request.read`."""
@@ -188,14 +209,22 @@ class Together(Walk):
         told = read_scalars(data, at, self.part.scalars)
         if told is None:
             return None
+        once = self.part.once
         self.values, begin = told
-        found = super().read(data, begin)
-        if found is not None:
-            shapes.learn(data, at, self.values, found)
+        end = read_empty(data, begin, self.open[:once]) if once else begin
+        found = None if end is None else read_rows(data, end, self.open[once:], self._last[once:])
+        if found is None or max(map(len, found[0])) > self._asked:
+            return None
+        cells, reached, ended, stuck = found
+        if once:
+            cells = [*[{} for _ in range(once)], *cells]
+            reached, ended = [*self._last[:once], *reached], [*[True] * once, *ended]
+        found = cells, reached, ended, stuck
+        shapes.learn(data, at, self.values, found)
         return found
 
-    def read_pairs(self, pairs: Sequence[ber.Pair]) -> Rows:
-        """See `Walk.read_pairs`."""
+    def read_pairs(self, pairs: Sequence[ber.Pair], once: int = 0) -> Rows:
+        """See `Walk.read_pairs`; `once` is what the part says."""
         told = list(zip(self.part.scalars, pairs[: self._waiting], strict=False))
         if self._waiting:
             sound = len(told) == self._waiting and all(
@@ -206,7 +235,8 @@ class Together(Walk):
                 if sound
                 else None
             )
-        return super().read_pairs(pairs[self._waiting :])
+        once = self.part.once if self._is_fresh else 0
+        return super().read_pairs(pairs[self._waiting :], once)
 
     def accept(self, rows: Rows) -> None:
         """See `Walk.accept`."""
@@ -221,6 +251,8 @@ class Together(Walk):
 
     @property
     def fits(self) -> bool:
-        """Whether its repetitions were about right for the rows that there were."""
+        """Whether what it asked for was about right for the rows that there were."""
+        if any(self.columns[: self.part.once]):
+            return False
         longest, asked = max(map(len, self.columns)), self.part.guessed_rows
         return longest < asked <= 2 * longest + EXACT_ROWS

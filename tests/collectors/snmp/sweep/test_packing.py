@@ -108,6 +108,20 @@ def test_once_a_device_is_known_one_packet_asks_for_scalars_and_tables():
     assert sent == [5, 2, 1, 1]
 
 
+def test_a_table_without_rows_costs_a_cell_a_column_and_its_first_rows_are_seen_at_once():
+    asker, empty, grown = Asker(), device(), device((3, 2, 1, 2))
+    for _ in range(4):
+        _, asked = asker.poll(table_agent(empty))
+    assert [one.once for one in asked] == [len(SCALARS) + len(TABLES[3])]
+    sent = []
+    for _ in range(3):
+        reply, asked = asker.poll(table_agent(grown))
+        assert (told(reply), reply.error) == (truth(grown), "")
+        sent.append(len(asked))
+    assert sent == [2, 1, 1]
+    assert asked[0].once == len(SCALARS)
+
+
 def test_what_does_not_fit_one_packet_takes_as_many_as_it_needs():
     asker, table = Asker(), device((40, 30, 2, 9))
     sent = []
