@@ -30,7 +30,7 @@ from timeseries.sizing import grown, growth
 from timeseries.sqlite import SqliteStore
 from timeseries.sqlite_check import files, latest_agrees, strays, whole
 from timeseries.sqlite_copy import snapshot
-from timeseries.sqlite_retention import RawDay, SqliteRetention, leaving
+from timeseries.sqlite_retention import Age, RawDay, SqliteRetention, age_from, leaving
 from timeseries.windows import Window, hours_between
 
 from inventory.membership import Membership  # isort: skip
@@ -90,9 +90,9 @@ def test_days_beyond_the_size_go_oldest_first_and_never_the_newest(store: Sqlite
     retention = SqliteRetention(store.folder, StoreSettings(raw_gb=2.5 * size / 1e9))
     assert "2024-05-14" in retention(NOW, [])
     assert kept_days(store) == ["2024-05-16", "2024-05-17"]
-    told = SqliteRetention(store.folder, StoreSettings(raw_gb=0.0))(NOW, [])
+    told = SqliteRetention(store.folder, StoreSettings(raw_gb=1e-9))(NOW, [])
     assert kept_days(store) == ["2024-05-17"]
-    assert "raw rows take 0.0 GB, more than raw_gb = 0" in told
+    assert "raw rows take 0.0 GB, more than raw_gb = 1e-09" in told
     assert len(store.latest("device")) == len(NAMES)
 
 
@@ -112,19 +112,66 @@ def test_what_goes_is_old_or_beyond_the_size_and_is_never_needed(
     days: list[RawDay], today: int, raw_days: int, limit: int, wanted: set[int]
 ) -> None:
     settings = StoreSettings(raw_days=raw_days, raw_gb=limit / 1e9)
-    gone = [raw for raw, _ in leaving(days, today, settings, wanted)]
+    age = age_from([raw.day for raw in days], today)
+    gone = [raw for raw, _ in leaving(days, today, settings, wanted, age)]
+    oldest = -1 if age.today is None else age.today - raw_days
     stay = [raw for raw in days if raw not in gone]
     assert not wanted & {raw.day for raw in gone}
     assert all(raw.day < today for raw in gone)
-    assert not days or days[-1] in stay
-    free = [raw for raw in stay if raw.day not in wanted and raw.day < today and raw != days[-1]]
-    assert not [raw for raw in free if raw.day < today - raw_days]
+    newest = [raw for raw in days if raw.day <= today][-1:]
+    assert not [raw for raw in newest if raw in gone]
+    free = [raw for raw in stay if raw.day not in {*wanted, today} and raw not in newest]
+    free = [raw for raw in free if raw.day < today]
+    assert not [raw for raw in free if raw.day < oldest]
     if sum(raw.size for raw in stay) > limit:
         assert not free, "something more could have gone"
-    by_size = [raw for raw in gone if raw.day >= today - raw_days]
+    by_size = [raw for raw in gone if raw.day >= oldest]
     if by_size:
         assert sum(raw.size for raw in stay) + by_size[-1].size > limit, "the last went in vain"
         assert not [raw for raw in free if raw.day < by_size[-1].day], "an older one stayed"
+
+
+@given(days=st.sets(st.integers(0, 5000)), today=st.integers(0, 5000))
+def test_age_counts_from_rows_never_from_the_clock(days: set[int], today: int) -> None:
+    age = age_from(days, today)
+    past = sorted(day for day in days if day <= today)
+    if age.today is None:
+        assert len(past) < 3
+    elif age.waits:
+        assert age.today == past[-3], "three days with rows show that it is so late"
+    else:
+        assert age.today == past[-1]
+        assert today - past[-1] <= 2
+    whole = set(range(1000, 1031))
+    assert age_from(whole, 1030) == Age(1030, False)
+    assert age_from(whole | {5000, 5001}, 5001) == Age(1030, True)
+    assert age_from(whole | {5000, 5001, 5002}, 5002) == Age(5002, False)
+    assert age_from(whole | {5000}, 1031) == Age(1030, False), "a clock that was put right"
+
+
+@pytest.mark.parametrize("polled_there", [0, 1, 2])
+def test_a_clock_that_runs_ahead_costs_no_history(store: SqliteStore, polled_there: int) -> None:
+    for back in range(5):
+        at = T - back * DAY_MS
+        city = Batch("group_hour", [at], {"kind": ["city"], "group": ["city"]}, {"polls": [60]})
+        store.write([*poll(at), hour_rows(at), city])
+    ahead = NOW + timedelta(days=4000)
+    for day in range(polled_there):
+        store.write(poll(T + (4000 + day - 1) * DAY_MS))
+    store.close()
+    before = kept_days(store)
+    retention = SqliteRetention(store.folder, StoreSettings(raw_days=10, hour_days=10))
+    told = retention(ahead, [])
+    assert kept_days(store) == before
+    assert len(set(store.series("device_hour", {}, START, END).times)) == 5
+    assert "nothing is forgotten for its age: the clock says 2035-04-30" in told
+    assert retention(ahead, []) == "", "it is told once"
+    assert retention(NOW, []) == "", "the clock was put right"
+    for day in range(3):
+        store.write(poll(T + (4000 + day) * DAY_MS))
+    store.close()
+    assert "forgot the raw rows of 2024-05-13" in retention(ahead + timedelta(days=2), [])
+    assert len(store.series("device_hour", {}, START, END)) == 0
 
 
 def test_old_hours_go_and_days_stay(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +180,8 @@ def test_old_hours_go_and_days_stay(store: SqliteStore, monkeypatch: pytest.Monk
     day = Batch("device_day", [old], {"device": ["ap-00"]}, {"polls": [1440]})
     group = Batch("group_hour", [old], {"kind": ["city"], "group": ["city"]}, {"polls": [9]})
     store.write([hour_rows(old), hour_rows(old + 1), hour_rows(new), day, group])
+    for back in range(3):
+        store.write(poll(T - back * DAY_MS))
     retention = SqliteRetention(store.folder, StoreSettings(hour_days=10))
     assert retention(NOW, []) == "forgot 81 hourly rollups (older than hour_days = 10)"
     assert set(store.series("device_hour", {}, START, END).times) == {new}
@@ -144,18 +193,19 @@ def test_old_hours_go_and_days_stay(store: SqliteStore, monkeypatch: pytest.Monk
 def test_a_day_is_forgotten_under_a_writer_and_a_reader(store: SqliteStore) -> None:
     """The writer has the file open: what it acknowledges afterwards is in a new file."""
     old = T - 40 * DAY_MS
-    store.write(poll(T))
+    for back in range(3):
+        store.write(poll(T - back * DAY_MS))
     store.write(poll(old))
     path = store.days()[0][1]
     with closing(sqlite3.connect(path)) as reader:
         rows = reader.execute("SELECT device FROM device ORDER BY device")
         assert rows.fetchone() == ("ap-00",)
         assert "2024-04-07" in SqliteRetention(store.folder, StoreSettings())(NOW, [])
-        assert kept_days(store) == ["2024-05-17"]
+        assert kept_days(store) == ["2024-05-15", "2024-05-16", "2024-05-17"]
         assert len(rows.fetchall()) == len(NAMES) - 1
     store.write(poll(old + MINUTE, clients=7))
     found = store.series("device", {"device": "ap-01"}, START, END, ["clients"])
-    assert found.fields["clients"] == [7, 1]
+    assert found.fields["clients"] == [7, 1, 1, 1]
     assert whole(store.days()[0][1]).ok
 
 
