@@ -46,6 +46,19 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def locked_by_many(path: Path) -> Iterator[None]:
+    """Hold `path` beside others that hold it in this way, when none holds it as `locked` does.
+    Raises OSError.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def locked_if_free(path: Path) -> Iterator[bool]:
     """Hold `path` as `locked` does, unless another process holds it: yields whether it is held."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

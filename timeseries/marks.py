@@ -1,24 +1,32 @@
 """Which hours have raw rows that no rollup counts yet, kept in `series/marks.db` of a home.
 
-Whoever writes raw rows marks their hours first, and once more afterwards if one was taken
-meanwhile: so late rows reopen their hour by themselves, whatever is killed in between.
+Whoever writes raw rows marks their hours first, and holds a lock from before that until the rows
+are in the store. Who takes hours waits until nobody holds it, or leaves the marks of these hours
+in place: so late rows reopen their hour by themselves, whatever is killed in between.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+from farola.files import locked_by_many, locked_if_free
 from timeseries.sqlite_files import LOCK_WAIT_S, named_faults, patiently
 from timeseries.windows import Window, day_of, hour_of
 
 T = TypeVar("T")
 FILE_NAME = "marks.db"
+WRITING = "writing.lock"
+PATIENCE_S, LOOK_AGAIN_S = 5.0, 0.01
+"""How long who takes hours waits for those who write, and how often it looks."""
+STAYS = -1
+"""The version of a mark that was taken while somebody wrote: none in the file has it."""
 ROLLED_UP = frozenset({"device", "interface", "radio"})
 """The measurements whose rows are rolled up: times of others need no mark."""
 _TABLES = """
@@ -33,7 +41,7 @@ _MARK = (
 
 
 class Mark(NamedTuple):
-    """A window whose rollup is due, as it was marked last."""
+    """A window whose rollup is due, as it was marked last; with STAYS it will be once more."""
 
     window: Window
     version: int
@@ -56,14 +64,15 @@ class Marks:
 
     @contextmanager
     def writing(self, times: Iterable[int]) -> Iterator[None]:
-        """Around writing raw rows of these `times` (milliseconds): their hours are marked before,
-        and again afterwards if somebody took one meanwhile, who may not have seen the rows.
+        """Around writing raw rows of these `times` (milliseconds): their hours are marked before.
+        Who takes one meanwhile, and so may not see the rows, leaves its mark.
         """
-        hours = self.mark(times)
-        try:
+        with ExitStack() as held:
+            with named_faults(self._path):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked_by_many(self._path.with_name(WRITING)))
+            self.mark(times)
             yield
-        finally:  # also where writing failed: a part of it may be there
-            self._mark(hours)
 
     def mark(self, times: Iterable[int]) -> frozenset[Window]:
         """Mark the hours of `times`; tells which. One that is marked already costs no write."""
@@ -77,8 +86,13 @@ class Marks:
         return frozenset(hours)
 
     def due(self, before_ms: int) -> list[Mark]:
-        """The marked hours that were over at `before_ms`, oldest first. They count as taken."""
-        return self._take("hour", before_ms)
+        """The marked hours that were over at `before_ms`, oldest first. They count as taken: who
+        writes from now on marks them again, and who was about to has written, or they will stay.
+        """
+        taken = self._take("hour", before_ms)
+        if not taken or self._nobody_writes():
+            return taken
+        return [Mark(mark.window, STAYS) for mark in taken]
 
     def due_days(self, before_ms: int) -> list[Mark]:
         """The days that were over at `before_ms` of which an hour was done since."""
@@ -155,6 +169,17 @@ class Marks:
 
             _committed(connection, write)
             self._marked |= new
+
+    def _nobody_writes(self) -> bool:
+        """Whether there was a moment in which nobody did; waits a little for one."""
+        give_up = time.monotonic() + PATIENCE_S
+        while True:
+            with named_faults(self._path), locked_if_free(self._path.with_name(WRITING)) as free:
+                if free:
+                    return True
+            if time.monotonic() >= give_up:
+                return False
+            time.sleep(LOOK_AGAIN_S)
 
     def _take(self, table: str, before_ms: int) -> list[Mark]:
         if not self._path.exists():

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -72,14 +73,15 @@ def test_a_day_marked_again_while_it_is_made_stays_due(marks: Marks) -> None:
 
 @pytest.mark.parametrize("taken_by", ["the same", "another"])
 def test_rows_written_while_their_hour_is_rolled_up_reopen_it(
-    marks: Marks, other: Marks, taken_by: str
+    marks: Marks, other: Marks, taken_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("timeseries.marks.PATIENCE_S", 0.0)
     keeper = marks if taken_by == "the same" else other
     marks.mark([AT])
     with marks.writing([AT + 1]):  # marked already: no write so far
         (mark,) = keeper.due(FIRST.end)
         done = keeper.done(mark)  # it read the store before the rows came
-    assert done
+    assert not done
     assert windows(keeper.due(FIRST.end)) == [FIRST]
     (mark,) = keeper.due(FIRST.end)
     with marks.writing([AT + 2]):
@@ -119,6 +121,56 @@ def test_a_mark_outlives_a_kill(tmp_path: Path) -> None:
     )
     assert killed.returncode == -signal.SIGKILL
     assert Marks(tmp_path / "series", ZONE).open() == [FIRST]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from zoneinfo import ZoneInfo
+from timeseries.marks import Marks
+marks = Marks(Path(sys.argv[1]), ZoneInfo(sys.argv[2]))
+with marks.writing([int(sys.argv[3])]):
+    print("marked", flush=True)
+    sys.stdin.readline()
+    (Path(sys.argv[1]) / "rows").touch()
+    print("written", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("patience_s", [0.0, 20.0])
+def test_an_hour_taken_before_a_writer_wrote_and_died_has_its_rows_or_its_mark(
+    tmp_path: Path, marks: Marks, monkeypatch: pytest.MonkeyPatch, patience_s: float
+) -> None:
+    """Marked; taken, read, done; the rows committed; killed before anything else."""
+    monkeypatch.setattr("timeseries.marks.PATIENCE_S", patience_s)
+    seen: list[bool] = []
+
+    def keep() -> None:
+        for mark in marks.due(FIRST.end):
+            seen.append((tmp_path / "series" / "rows").exists())
+            marks.done(mark)
+
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "series"), ZONE.key, str(AT)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "marked\n"
+        keeper = threading.Thread(target=keep)
+        keeper.start()
+        keeper.join(0.3 if patience_s else None)
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+        assert writer.stdout.readline() == "written\n"
+        writer.kill()
+    keeper.join()
+    assert seen == [bool(patience_s)]
+    assert marks.open() == ([] if patience_s else [FIRST])
+    keep()
+    assert seen[-1]
+    assert marks.open() == []
 
 
 def test_a_file_that_is_no_database_is_one_line(marks: Marks, tmp_path: Path) -> None:
