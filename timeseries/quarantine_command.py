@@ -12,6 +12,7 @@ from farola.output import json_option, print_json, print_table
 from farola.settings import load_settings
 from farola.times import iso, show_instant
 from timeseries.lines import CHUNK_LINES
+from timeseries.read_lines import measurement_of
 
 if TYPE_CHECKING:
     from timeseries.spool import Spool
@@ -86,7 +87,7 @@ def send_again(spool: Spool) -> None:
 
 
 def _stamp(one: Quarantined) -> tuple[str, int]:
-    return one.measurement, int(one.line.rpartition(" ")[2])
+    return measurement_of(one.line), int(one.line.rpartition(" ")[2])
 
 
 def _at(one: Quarantined) -> datetime:

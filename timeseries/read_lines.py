@@ -12,6 +12,7 @@ from timeseries.base import SCHEMA, Value
 # hold anything, line ends too.
 _LINE = re.compile(r'(?:[^ \n]|(?<=\\) )+ (?:[^"\n]|"(?:[^"\\]|\\.)*")+', re.S)
 _HEAD_ENDS = re.compile(r"(?<!\\) ")
+_NAME_ENDS = re.compile(r"(?<!\\)[, ]")
 _COMMA = re.compile(r"(?<!\\),")
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^,]*)', re.S)
 _IN_TAG = re.compile(r"\\([,= ])")
@@ -30,6 +31,11 @@ def split_lines(body: str, rows: int) -> list[str]:
     """The lines of a body that has so many `rows`."""
     lines = body.split("\n")
     return lines if len(lines) == rows else _LINE.findall(body)
+
+
+def measurement_of(line: str) -> str:
+    """Whose row it is, with tags or without."""
+    return _NAME_ENDS.split(line, maxsplit=1)[0]
 
 
 def read_rows(lines: list[str], measurement: str) -> Iterator[Row]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from timeseries.read_lines import measurement_of
 from timeseries.spool_file import (
     HAS_NO_ROOM,
     Backlog,
@@ -121,7 +122,7 @@ class Spool:
             now = _now_ms()
             db.executemany(
                 "INSERT INTO quarantine (at_ms, measurement, line, reason) VALUES (?, ?, ?, ?)",
-                ((now, line.partition(",")[0][:60], line, why) for line, why in rejected),
+                ((now, measurement_of(line)[:60], line, why) for line, why in rejected),
             )
             if rejected:
                 self._bound_quarantine(db, now)
@@ -264,11 +265,17 @@ class Spool:
         return self._opened
 
     def _keep_ballast(self) -> None:
+        """Some disks cannot reserve room, or have none just then: rows are kept without."""
         ballast = self.folder / BALLAST
-        room = min(BALLAST_BYTES, shutil.disk_usage(self.folder).free // 4)
-        if room >= 2 * HAS_NO_ROOM and not ballast.exists():
-            with ballast.open("wb") as out:
-                os.posix_fallocate(out.fileno(), 0, room)
+        with contextlib.suppress(OSError):
+            room = min(BALLAST_BYTES, shutil.disk_usage(self.folder).free // 4)
+            if room < 2 * HAS_NO_ROOM or ballast.exists():
+                return
+            try:
+                with ballast.open("wb") as out:
+                    os.posix_fallocate(out.fileno(), 0, room)
+            except OSError:
+                ballast.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -4,6 +4,8 @@ collector that restarts can read from it.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -265,6 +267,33 @@ def test_lines_that_are_refused_again_while_they_are_retried_are_retried_once(
     send_again(store.spool)
     assert len(turns) == 1
     assert [one.line[14:18] for one in store.spool.quarantined(9)] == ["ap-2", "ap-1"]
+
+
+def test_a_refused_row_bears_the_name_of_its_measurement(tmp_path: Path) -> None:
+    store, _ = spooled(tmp_path)
+    store.write([poll(1000, 1)])
+    batch = store.spool.next(0)
+    assert batch is not None
+    refused = ['poll lag_s=1,why="a,b" 5', "device,device=a\\,b clients=1i 6"]
+    store.spool.acknowledged(batch, [(line, "refused") for line in refused])
+    assert [one.measurement for one in store.spool.quarantined(9)] == ["device", "poll"]
+    send_again(store.spool)
+    assert [time for time, *_ in store.spool.newest_first("poll", 0)] == [6]
+
+
+@pytest.mark.parametrize("fault", [errno.EOPNOTSUPP, errno.EINTR, errno.ENOSPC])
+def test_a_disk_that_reserves_no_room_keeps_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr("timeseries.spool.os.posix_fallocate", refuse)
+    store, _ = spooled(tmp_path)
+    assert store.write([poll(1000, 1)]) == 1
+    assert store.backlog().rows == 1
+    store.spool.tidy()
+    assert not (tmp_path / "ballast").exists()
 
 
 def test_reading_makes_no_file(tmp_path: Path) -> None:
