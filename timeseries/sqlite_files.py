@@ -8,7 +8,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -70,22 +70,46 @@ def nearest_folder(folder: Path) -> Path:
 def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
     """A connection that cannot write, or None where nothing was written yet."""
     with named_faults(path):
-        if not path.exists():
+        connection = _opened_to_read(path)
+        if connection is None:
             nearest_folder(path.parent)
             yield None
             return
-        uri = f"file:{quote(str(path))}?mode=ro"
-        try:
-            connection = sqlite3.connect(uri, uri=True, timeout=LOCK_WAIT_S)
-        except sqlite3.OperationalError:
-            if path.exists():
-                raise
-            yield None  # forgotten in this very moment
-            return
         with closing(connection):
-            # The first look may meet a last writer that is closing; later ones cannot.
-            patiently(lambda: connection.execute("SELECT 1 FROM sqlite_master").close())
             yield connection
+
+
+def _opened_to_read(path: Path) -> sqlite3.Connection | None:
+    """None where there is no such file, or it was forgotten in this very moment: then a part of it
+    may have been there still.
+    """
+    uri = f"file:{quote(str(path))}?mode=ro"
+    while (inode := _inode_of(path)) is not None:
+        with ExitStack() as opened:
+            try:
+                connection = sqlite3.connect(uri, uri=True, timeout=LOCK_WAIT_S)
+                opened.callback(connection.close)
+                # The first look may meet a last writer that is closing; later ones cannot.
+                patiently(partial(_look, connection))
+            except sqlite3.OperationalError:
+                if _inode_of(path) == inode:
+                    raise
+                continue
+            if _inode_of(path) == inode:
+                opened.pop_all()
+                return connection
+    return None
+
+
+def _look(connection: sqlite3.Connection) -> None:
+    connection.execute("SELECT 1 FROM sqlite_master").close()
+
+
+def _inode_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 class Writer:

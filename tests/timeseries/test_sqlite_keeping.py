@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from farola.errors import StoreError
 from farola.settings import StoreSettings
-from timeseries import Batch
+from timeseries import Batch, sqlite_files
 from timeseries.findings import rollups_agree
 from timeseries.keeper import Keeper
 from timeseries.marks import Marks
@@ -30,6 +30,7 @@ from timeseries.sizing import grown, growth
 from timeseries.sqlite import SqliteStore
 from timeseries.sqlite_check import files, latest_agrees, strays, whole
 from timeseries.sqlite_copy import snapshot
+from timeseries.sqlite_files import forget, reading
 from timeseries.sqlite_retention import Age, RawDay, SqliteRetention, age_from, leaving
 from timeseries.windows import Window, hours_between
 
@@ -207,6 +208,40 @@ def test_a_day_is_forgotten_under_a_writer_and_a_reader(store: SqliteStore) -> N
     found = store.series("device", {"device": "ap-01"}, START, END, ["clients"])
     assert found.fields["clients"] == [7, 1, 1, 1]
     assert whole(store.days()[0][1]).ok
+
+
+@pytest.mark.parametrize("step", ["opened", "looked"])
+@pytest.mark.parametrize("written_anew", [False, True])
+def test_a_reader_that_meets_a_file_being_forgotten_finds_none_or_the_new_one(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, step: str, written_anew: bool
+) -> None:
+    store.write(poll(T))
+    (_, path) = store.days()[0]
+    patiently, moments = sqlite_files.patiently, ["now"]
+
+    def between(action: Callable[[], None]) -> None:
+        if step == "looked":
+            patiently(action)
+        if moments:
+            moments.clear()
+            store.close()
+            forget(path)
+            if written_anew:
+                with closing(SqliteStore(store.folder)) as other:
+                    other.write(poll(T, clients=7))
+        if step == "opened":
+            patiently(action)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_files, "patiently", between)
+        with reading(path) as connection:
+            if connection is None:
+                assert not written_anew
+            else:
+                assert written_anew
+                found = connection.execute("SELECT DISTINCT clients FROM device").fetchall()
+                assert found == [(7,)]
+    assert not moments
 
 
 def test_a_writer_that_waits_for_a_forgotten_file_writes_to_a_new_one(store: SqliteStore) -> None:
