@@ -162,8 +162,10 @@ def _radios(things: Things, broken: bool) -> tuple[RadioReading, ...]:
 
 def _ssids(things: Things, broken: bool) -> tuple[SsidReading, ...]:
     return tuple(
-        SsidReading(name, None if broken else _limited(slots[_SSID_CLIENTS]))
-        for name, slots in things.items()
+        [
+            _tuple(SsidReading, (name, None if broken else _limited(slots[_SSID_CLIENTS])))
+            for name, slots in things.items()
+        ]
     )
 
 

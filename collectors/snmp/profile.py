@@ -230,7 +230,7 @@ def _access_points(specs: Any, layout: Layout) -> AccessPoints | None:
             found.append(
                 compile_sources(spec.get(key) or [], kinds, layout, f"{at}.{key}", owned=True)
             )
-    if not own:
+    if not any(sources.sources for sources, _ in own):
         return None
     return AccessPoints(
         tuple(own),

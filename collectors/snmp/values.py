@@ -23,6 +23,7 @@ _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.ASCII)
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 _WORDS = {"week": "w", "day": "d", "hour": "h", "hr": "h", "minute": "m", "min": "m",
           "second": "s", "sec": "s"}  # fmt: skip
+_TEXT = (bytes, str)  # `bytes | str` in a function would be made anew in each call
 _BAND = re.compile(r"\d{1,2}(\.\d)?", re.ASCII)
 BANDS = (  # MHz from, to, channel 0, MHz a channel, band (IEEE 802.11-2020 annex E, 802.11ay)
     (2412, 2472, 2407, 5, "2.4"),
@@ -93,7 +94,7 @@ def _number_in(value: bytes) -> float | None:
 def name_of(value: object) -> str:
     """A name fit to be a tag: printable and short; empty if nothing of it is."""
     # What is remembered must be short too.
-    return _name_of(value[:MAX_OCTETS] if isinstance(value, bytes | str) else value)
+    return _name_of(value[:MAX_OCTETS] if isinstance(value, _TEXT) else value)
 
 
 @lru_cache(maxsize=16_384)
@@ -135,7 +136,7 @@ def _address_of(value: object) -> str:
 
 def _is_long(value: object) -> bool:
     """Whether a text is too long for an address of any kind."""
-    return isinstance(value, bytes | str) and len(value) > MAX_NAME
+    return isinstance(value, _TEXT) and len(value) > MAX_NAME
 
 
 def _looks_written(value: bytes) -> bool:

@@ -9,10 +9,20 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from collectors.snmp.model import Oid, RawValue
-from collectors.snmp.sweep.ber import OCTETS, pair_at
+from collectors.snmp.sweep.ber import OCTETS, pair_at, value_of
 from collectors.snmp.sweep.fast import Column, Rows
-from collectors.snmp.sweep.shapes import EVERY, PAUSE, SHAPES, TRIAL, TRUST, Odd, code_of, odd_value
+from collectors.snmp.sweep.shapes import (
+    EVERY,
+    PAUSE,
+    SHAPES,
+    TRIAL,
+    TRUST,
+    Odd,
+    code_of,
+    is_short_number,
+)
 
+_from_bytes = int.from_bytes
 _Cells = tuple[tuple[Oid, ...], slice]
 """Indexes of a column, and where their values are."""
 
@@ -20,6 +30,7 @@ _Cells = tuple[tuple[Oid, ...], slice]
 class _Shape(NamedTuple):
     unpack: Callable[[bytes, int], tuple[Any, ...]]
     heads: tuple[bytes, ...]
+    numbers: tuple[int, ...]
     odd: tuple[Odd, ...]
     lacks: tuple[int, ...]
     """Scalars that the agent has not."""
@@ -54,7 +65,7 @@ class PartShapes:
         shape = self._shapes.get(len(data) - at)
         if shape is None:
             return None
-        unpack, heads, odd, lacks, cells, reached, ended = shape
+        unpack, heads, numbers, odd, lacks, cells, reached, ended = shape
         parts = unpack(data, at)
         if parts[::2] != heads:
             self._trust = trust - 1 if trust > 1 else -PAUSE
@@ -62,8 +73,13 @@ class PartShapes:
         if trust < TRUST:
             self._trust = trust + 2
         values: list[Any] = list(parts[1::2])
+        for place in numbers:  # some twenty in each answer
+            content = values[place]
+            if content >= b"\x80":
+                return None
+            values[place] = _from_bytes(content, "big")
         for place, tag in odd:
-            value = values[place] = odd_value(tag, values[place])
+            value = values[place] = value_of(tag, values[place])
             if value is None and place >= self._scalars:
                 return None
         for place in lacks:
@@ -91,6 +107,7 @@ class PartShapes:
         once = self._once
         width, begin, place = len(self._columns) - once, len(scalars) + once, 0
         code, heads = ">", []
+        numbers: list[int] = []
         odd: list[Odd] = []
         indexes: list[list[Oid | None]] = [[] for _ in found]
         while at < len(data):
@@ -108,7 +125,9 @@ class PartShapes:
                 is_used = len(indexes[number]) < len(found[number])
                 if is_used:
                     indexes[number].append(self._columns[number].index_of(content, tag))
-            if is_used and its[-1] == "s" and tag != OCTETS:
+            if is_used and its[-1] == "s" and is_short_number(tag, end - start):
+                numbers.append(place)
+            elif is_used and its[-1] == "s" and tag != OCTETS:
                 odd.append((place, tag))
             place, at = place + 1, end
         if any(its != list(cells) for its, cells in zip(indexes, found, strict=True)):
@@ -122,4 +141,6 @@ class PartShapes:
         )
         lacks = tuple(number for number, value in enumerate(scalars) if value is None)
         unpack = Struct(code).unpack_from
-        return _Shape(unpack, tuple(heads), tuple(odd), lacks, cells, reached, ended)
+        return _Shape(
+            unpack, tuple(heads), tuple(numbers), tuple(odd), lacks, cells, reached, ended
+        )

@@ -25,7 +25,9 @@ EVERY = 8
 Values = list[RawValue | None]
 Odd = tuple[int, int]
 """Position and tag of a value that is made of octets."""
-_Shape = tuple[Callable[[bytes, int], tuple[Any, ...]], tuple[bytes, ...], tuple[Odd, ...]]
+_Shape = tuple[
+    Callable[[bytes, int], tuple[Any, ...]], tuple[bytes, ...], tuple[int, ...], tuple[Odd, ...]
+]
 
 
 def code_of(tag: int, length: int) -> str:
@@ -37,11 +39,11 @@ def code_of(tag: int, length: int) -> str:
     return f"{length}s"
 
 
-def odd_value(tag: int, content: bytes) -> RawValue | None:
-    """A value that `struct` does not read."""
-    if tag in UNSIGNED_SIZES and b"" < content < b"\x80":
-        return _from_bytes(content, "big")
-    return value_of(tag, content)
+def is_short_number(tag: int, length: int) -> bool:
+    """Whether a value that `struct` leaves as it is is a number that needs fewer octets than its
+    type has; it has none if the first octet is above 127.
+    """
+    return 0 < length < UNSIGNED_SIZES.get(tag, 0)
 
 
 class Scalars:
@@ -65,14 +67,17 @@ class Scalars:
             return read_values(data, at, self._expected)
         shape = self._shapes.get(len(data) - at)
         if shape is not None:
-            unpack, heads, odd = shape
+            unpack, heads, numbers, odd = shape
             parts = unpack(data, at)
             if parts[::2] == heads:
                 if trust < TRUST:
                     self._trust = trust + 2
                 values = list(parts[1::2])
+                for place in numbers:
+                    content = values[place]
+                    values[place] = _from_bytes(content, "big") if content < b"\x80" else None
                 for place, tag in odd:
-                    values[place] = odd_value(tag, values[place])
+                    values[place] = value_of(tag, values[place])
                 return values
             self._trust = trust - 1 if trust > 1 else -PAUSE
         found = read_values(data, at, self._expected)
@@ -82,7 +87,8 @@ class Scalars:
 
     def _learn(self, data: bytes, at: int) -> None:
         """The shape of a reply that `read_values` has read."""
-        code, heads, odd = ">", [], []
+        code, heads = ">", []
+        numbers, odd = [], []
         size = len(data) - at
         for place in range(len(self._expected)):
             pair = pair_at(data, at)
@@ -92,9 +98,12 @@ class Scalars:
             heads.append(data[at:start])
             its = code_of(tag, end - start)
             code += f"{start - at}s{its}"
-            if its[-1] == "s" and tag != OCTETS:
+            if is_short_number(tag, end - start) and its[-1] == "s":
+                numbers.append(place)
+            elif its[-1] == "s" and tag != OCTETS:
                 odd.append((place, tag))
             at = end
         if len(self._shapes) >= SHAPES:
             self._shapes.clear()
-        self._shapes[size] = Struct(code).unpack_from, tuple(heads), tuple(odd)
+        unpack = Struct(code).unpack_from
+        self._shapes[size] = unpack, tuple(heads), tuple(numbers), tuple(odd)

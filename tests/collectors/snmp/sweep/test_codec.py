@@ -13,6 +13,7 @@ from pysnmp.proto import api, rfc1905
 
 from collectors.snmp.sweep import ber
 from collectors.snmp.sweep.fast import open_envelope, read_values
+from collectors.snmp.sweep.shapes import Scalars
 from tests.collectors.snmp.pysnmp_values import plain_pairs
 from tests.collectors.snmp.sweep.oracle import (
     EXPECTED,
@@ -217,3 +218,11 @@ def test_the_oracle_does_refuse_something():
     except PyAsn1Error:
         return
     raise AssertionError("pyasn1 took a message that is cut short")
+
+
+def test_a_number_too_large_for_its_type_is_none_the_second_time_too():
+    oid = ber.oid_content((1, 3, 6, 1, 2, 1, 2, 2, 1, 10, 1))
+    value = ber.tlv(ber.COUNTER32, b"\x01\0\0\0\0")
+    data = ber.tlv(ber.SEQUENCE, ber.tlv(ber.OBJECT_ID, oid) + value)
+    scalars = Scalars([oid])
+    assert [scalars.read(data, 0) for _ in range(2)] == [[None], [None]]
