@@ -33,7 +33,7 @@ from collectors.snmp.book import read_book  # noqa: E402
 from collectors.snmp.model import Target  # noqa: E402
 from collectors.snmp.read import Reader  # noqa: E402
 from collectors.snmp.sweep import SweepPoller  # noqa: E402
-from timeseries.base import Batch, Health, Table  # noqa: E402
+from timeseries.base import Aggregate, Batch, Health, Table  # noqa: E402
 from timeseries.checking import checked_query  # noqa: E402
 
 CITY = 35_000
@@ -151,6 +151,20 @@ class NoStore:
         fields: Sequence[str] = (),
     ) -> Table:
         return self.latest(measurement, fields)
+
+    def aggregates(
+        self,
+        measurement: str,
+        of: Mapping[str, Aggregate],
+        start: datetime,  # noqa: ARG002 - the Store protocol
+        end: datetime,  # noqa: ARG002
+        *,
+        by: Sequence[str] = (),
+        every_s: int = 0,  # noqa: ARG002
+        where: Mapping[str, str] | None = None,
+    ) -> Table:
+        checked_query(measurement, (), where)
+        return Table([], {tag: [] for tag in by}, {name: [] for name in of})
 
     def health(self) -> Health:
         return Health(True, "none", "keeps nothing")
