@@ -203,9 +203,11 @@ def series(
     """
     found = origin(shape, where, between)
     terms = [*found.terms, any_of(name for name in fields if name in present)]
+    # Without those that are given, as SQLite compares them all the same.
+    order = ["time", *(tag for tag in shape.tags if tag not in where)]
     return (
         f"{found.head}SELECT {_selected(shape, fields, present, where)} FROM {found.rows} "
-        f"{wherever(terms)} ORDER BY {_of_rows(['time', *shape.tags])}",
+        f"{wherever(terms)} ORDER BY {_of_rows(order)}",
         found.values,
     )
 
