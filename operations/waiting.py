@@ -7,8 +7,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from farola.errors import StoreError
+from farola.times import show_instant
 from operations.examinations import Check
 from timeseries.opening import open_spool
 
@@ -49,9 +51,13 @@ def spool_line(spool: dict[str, Any], now: datetime) -> str:
     if spool["fault"]:
         parts.append(f"when last tried: {spool['fault']}")
     if spool["dropped_rows"]:
+        since = show_instant(
+            datetime.fromtimestamp(spool["dropped_since_ms"] / 1000, UTC), ZoneInfo("UTC")
+        )
         parts.append(
-            f"{spool['dropped_rows']:,} rows were LOST: the spool or the quarantine was full, "
-            "or they were older than the server keeps rows"
+            f"{spool['dropped_rows']:,} rows were LOST since {since}: the spool was full, or they "
+            "were older than the server keeps rows (`farola store quarantine --losses-known` "
+            "takes note)"
         )
     if spool["quarantined"]:
         parts.append(f"{spool['quarantined']:,} refused: `farola store quarantine`")

@@ -6,20 +6,29 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from farola.errors import StoreError
 from timeseries.influx_http import RefusedError
-from timeseries.read_lines import split_lines
+from timeseries.lines import CHUNK_LINES
+from timeseries.read_lines import measurement_of, split_lines
 
 Send = Callable[[bytes, bool], None]
 """Sends a body (gzipped or not); returns when the server has it. RefusedError, StoreError."""
 TOO_LARGE = 413
 WRONG = {400, 422}
 COMMENT = b"# farola"
+GROWS_AFTER = 20
+"""Requests as large as the server took before: then it is tried with a quarter more."""
+LEAST_TOLD, SHARE_TOLD = 10, 0.5
+"""Where so many lines of a measurement in a batch, and more than this share of them, are refused
+for one reason, that reason is not in the lines."""
 _GZIP = 31
 _EXPIRED = re.compile(r"(?:beyond|outside)(?: the)? retention policy")
 _LIMIT = re.compile(r"max-(?:series-per-database|values-per-tag) limit exceeded")
+_VARIES = re.compile(r"'.*'|\"(?:[^\"\\]|\\.)*\"|\d+", re.S)
 _HOW_MANY = re.compile(r"dropped[= ](\d+)")
 
 
@@ -46,23 +55,35 @@ class Outcome:
     expired: int = 0
 
 
+class HeldError(StoreError):
+    """Most rows of a measurement are refused for one reason, which is to be mended, not they."""
+
+
 class Delivery:
     """Delivers batches; remembers how much the server takes at once."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._most_lines: int | None = None
+        self._taken_whole = 0
+        """Requests of `_most_lines` that were taken since it was last changed."""
         self._takes_something = False
+        self._refused: Counter[tuple[str, str]] = Counter()
+        """Lines refused of the batch at hand, by measurement and reason."""
+        self._held_back: tuple[bytes, int] | None = None
 
-    def deliver(self, body: bytes, rows: int) -> Outcome:
+    def deliver(self, body: bytes, rows: int, *, holds: bool = False) -> Outcome:
         """Hand over a gzipped batch of `rows` lines; on return the server has acknowledged or
         refused each.
 
         Raises StoreError where the server is away, does not let us in, or refuses whatever it is
-        sent: then nothing is known to be wrong with the batch.
+        sent: then nothing is known to be wrong with the batch. With `holds`, HeldError as soon as
+        most rows of a measurement are refused for one reason.
         """
         outcome = Outcome()
         self._takes_something = False
+        self._refused.clear()
+        self._held_back = (body, rows) if holds else None
         if self._most_lines is None or rows <= self._most_lines:
             try:
                 self._send(body, True)
@@ -71,10 +92,21 @@ class Delivery:
                     raise
                 self._after_refusal(_lines(body, rows), error, outcome)
             return outcome
-        lines = _lines(body, rows)
-        for start in range(0, len(lines), self._most_lines):
-            self._piece(lines[start : start + self._most_lines], outcome)
+        lines, at_once = _lines(body, rows), self._most_lines
+        for start in range(0, len(lines), at_once):
+            self._piece(lines[start : start + at_once], outcome)
+        self._grow(at_once, len(lines) // at_once)
         return outcome
+
+    def _grow(self, at_once: int, taken: int) -> None:
+        """After `taken` more requests of so many lines: what made them too large may be mended."""
+        if self._most_lines != at_once:
+            return
+        self._taken_whole += taken
+        if self._taken_whole >= GROWS_AFTER:
+            self._taken_whole = 0
+            more = at_once + max(1, at_once // 4)
+            self._most_lines = more if more < CHUNK_LINES else None
 
     def _piece(self, lines: list[bytes], outcome: Outcome) -> None:
         try:
@@ -92,7 +124,7 @@ class Delivery:
             raise error
         if error.status == TOO_LARGE:
             if len(lines) > 1:
-                self._most_lines = len(lines) // 2
+                self._most_lines, self._taken_whole = len(lines) // 2, 0
             else:
                 self._must_take_something(error)
         elif _EXPIRED.search(told):
@@ -104,11 +136,35 @@ class Delivery:
             self._must_take_something(error)
         counted = _HOW_MANY.search(told)
         if len(lines) == 1 or (counted and int(counted[1]) == len(lines)):
-            outcome.rejected += [(line.decode("utf-8", "replace"), told) for line in lines]
+            refused = [line.decode("utf-8", "replace") for line in lines]
+            outcome.rejected += [(line, told) for line in refused]
+            self._hold_if_most(refused, told)
             return
         half = len(lines) // 2
         self._piece(lines[:half], outcome)
         self._piece(lines[half:], outcome)
+
+    def _hold_if_most(self, refused: list[str], told: str) -> None:
+        if self._held_back is None:
+            return
+        reason = _VARIES.sub("", told)
+        names = {measurement_of(line) for line in refused}
+        self._refused.update((measurement_of(line), reason) for line in refused)
+        for name in sorted(names):
+            count = self._refused[name, reason]
+            if count < LEAST_TOLD:
+                continue
+            body, rows = self._held_back
+            of = sum(
+                measurement_of(line) == name for line in split_lines(unpacked(body).decode(), rows)
+            )
+            if count > SHARE_TOLD * of:
+                raise HeldError(
+                    f"most rows of {name} in a batch are refused for one reason, so it waits: "
+                    f"{told}; where a field has another type on the server, `DROP MEASUREMENT "
+                    f"{name}` there or name another [store] bucket; `farola store quarantine "
+                    "--set-aside` sets what waits aside"
+                )
 
     def _must_take_something(self, refusal: RefusedError) -> None:
         """A proxy that is set up wrongly may call every request malformed, or too large: no line

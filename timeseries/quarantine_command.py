@@ -31,16 +31,28 @@ MOST_CHARACTERS = 200
     "--retry", is_flag=True, help="Send all of them again: what they were refused for is mended."
 )
 @click.option("--forget", is_flag=True, help="Delete all of them for good.")
+@click.option(
+    "--set-aside",
+    is_flag=True,
+    help="Of the rows that wait, have those refused put here, even where they are most of a batch.",
+)
+@click.option(
+    "--losses-known",
+    is_flag=True,
+    help="You know of the rows that were lost: status and doctor tell only of later ones.",
+)
 @json_option
-def quarantine(most: int, retry: bool, forget: bool, as_json: bool) -> None:
+def quarantine(most: int, as_json: bool, **does: bool) -> None:
     """List the rows that the InfluxDB server refused, each with its reason.
 
     With --retry they wait to be sent again, by the collector or the next command that writes.
     """
     from timeseries.opening import open_spool
+    from timeseries.sender import counted
 
-    if retry and forget:
-        raise InputError("--retry or --forget: not both")
+    if sum(does.values()) > 1:
+        raise InputError("--retry, --forget, --set-aside or --losses-known: not two of them")
+    retry, forget = does["retry"], does["forget"]
     settings = load_settings()
     spool = open_spool(settings)
     try:
@@ -50,6 +62,8 @@ def quarantine(most: int, retry: bool, forget: bool, as_json: bool) -> None:
             send_again(spool)
         elif forget:
             spool.forget_quarantined()
+        waiting = spool.set_aside() if does["set_aside"] else 0
+        losses = spool.acknowledge_losses() if does["losses_known"] else 0
     finally:
         spool.close()
     said = "wait to be sent again" if retry else "forgotten" if forget else "in quarantine"
@@ -59,9 +73,19 @@ def quarantine(most: int, retry: bool, forget: bool, as_json: bool) -> None:
                 "quarantined": 0 if retry or forget else count,
                 "retried": count if retry else 0,
                 "forgotten": count if forget else 0,
+                "set_aside_of": waiting,
+                "losses_known": losses,
                 "lines": [_as_json(one) for one in found],
             }
         )
+        return
+    if does["set_aside"] or does["losses_known"]:
+        said = (
+            "that waited: those the server refuses will be put here"
+            if does["set_aside"]
+            else "lost: told no more"
+        )
+        click.echo(f"{counted(waiting or losses)} {said}")
         return
     if found and not retry and not forget:
         rows = [

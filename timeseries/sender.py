@@ -146,7 +146,8 @@ class Sender:
                 # A full disk, perhaps, which must not keep what waits from leaving. The reserve is
                 # not given up before the server took something.
                 held.callback(self._mark, times)
-            outcome = self._delivery.deliver(body, batch.rows)
+            holds = batch.id > self._spool.set_aside_until()
+            outcome = self._delivery.deliver(body, batch.rows, holds=holds)
             self._spool.give_up_reserve()
         self._spool.acknowledged(batch, outcome.rejected, outcome.expired)
         self._tell_of(outcome)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from farola.errors import StoreError
 from timeseries.read_lines import measurement_of
 from timeseries.spool_file import (
     HAS_NO_ROOM,
@@ -33,10 +34,12 @@ BALLAST_BYTES = 16 * 2**20
 """Kept free for the moment when the disk is full: to delete what was sent takes room too, as much
 as the WAL had grown to."""
 MOST_QUARANTINED = 100_000
-"""Lines; beyond, the oldest go, counted."""
+"""Lines; of beyond, their batches wait."""
 SHRINK_BYTES = 64 * 2**20
 """An empty spool gives more unused room in its file back to the disk."""
 PAGE_BYTES = 4096
+LOST_SINCE, SET_ASIDE = "lost_since", "set_aside"
+"""What `state` keeps beside `fault`."""
 _WAITING = "SELECT id, made_ms, first_ms, last_ms, rows, bytes, quarters FROM batch WHERE sent = 0"
 
 
@@ -115,6 +118,8 @@ class Spool:
         """Forget a batch that the server has; keep its `rejected` lines with their reasons, and
         count those that are `expired`. The newest of each measurement stays, for a collector that
         restarts while the server is away.
+
+        Raises StoreError where quarantine is full: the batch waits then.
         """
         with self._freeing() as db:
             _forget(db, _done_with(db, batch))
@@ -125,7 +130,7 @@ class Spool:
                 ((now, measurement_of(line)[:60], line, why) for line, why in rejected),
             )
             if rejected:
-                self._bound_quarantine(db, now)
+                _check_quarantine(db)
             if expired:
                 gone = Dropped(expired, 0, 0, batch.first_ms, batch.last_ms)
                 _count(db, "older than the server keeps", gone, now)
@@ -139,10 +144,16 @@ class Spool:
                 "SELECT COALESCE(SUM(rows), 0), COUNT(*), COALESCE(SUM(bytes), 0), MIN(first_ms) "
                 "FROM batch WHERE sent = 0"
             )
-            [(dropped,)] = db.execute("SELECT COALESCE(SUM(rows), 0) FROM dropped")
+            [(dropped, last_ms)] = db.execute(
+                "SELECT COALESCE(SUM(rows), 0), MIN(at_ms) FROM dropped"
+            )
+            since = db.execute("SELECT value FROM state WHERE key = ?", (LOST_SINCE,)).fetchone()
             [(quarantined,)] = db.execute("SELECT COUNT(*) FROM quarantine")
             fault = db.execute("SELECT value FROM state WHERE key = 'fault'").fetchone()
-        return Backlog(rows, batches, size, oldest, dropped, quarantined, fault[0] if fault else "")
+        return Backlog(
+            rows, batches, size, oldest, dropped, quarantined, fault[0] if fault else "",
+            dropped_since_ms=int(since[0]) if since else last_ms,
+        )  # fmt: skip
 
     def set_fault(self, text: str) -> None:
         """Tell other processes what hinders the sender, until something is acknowledged."""
@@ -196,6 +207,35 @@ class Spool:
                 "DELETE FROM quarantine WHERE id = ?", [(one,) for one in ids]
             ).rowcount
 
+    def set_aside(self) -> int:
+        """Let what waits now go to quarantine, as far as the server refuses it, even if that is
+        most of it; how many rows wait.
+        """
+        rows = self.backlog().rows
+        if rows:
+            with self._writing() as db:
+                db.execute(
+                    "INSERT OR REPLACE INTO state SELECT ?, MAX(id) FROM batch", (SET_ASIDE,)
+                )
+        return rows
+
+    def set_aside_until(self) -> int:
+        """The last batch for which that was said."""
+        with self._reading() as db:
+            row = (
+                db and db.execute("SELECT value FROM state WHERE key = ?", (SET_ASIDE,)).fetchone()
+            )
+        return int(row[0]) if row else 0
+
+    def acknowledge_losses(self) -> int:
+        """People know of the rows that were dropped: count anew; how many they were."""
+        dropped = self.backlog().dropped_rows
+        if dropped:
+            with self._freeing() as db:
+                db.execute("DELETE FROM dropped")
+                db.execute("DELETE FROM state WHERE key = ?", (LOST_SINCE,))
+        return dropped
+
     def tidy(self) -> None:
         """To be called when nothing waits: gives room back to the disk, and keeps some in reserve
         for a disk that becomes full.
@@ -242,19 +282,6 @@ class Spool:
         )  # fmt: skip
         _count(db, "no room in the spool", dropped, now)
         return dropped
-
-    @staticmethod
-    def _bound_quarantine(db: sqlite3.Connection, now: int) -> None:
-        [(newest,)] = db.execute("SELECT MAX(id) FROM quarantine")
-        last = newest - MOST_QUARANTINED
-        [(rows, first_ms, last_ms)] = db.execute(
-            "SELECT COUNT(*), COALESCE(MIN(at_ms), 0), COALESCE(MAX(at_ms), 0) FROM quarantine "
-            "WHERE id <= ?",
-            (last,),
-        )
-        if rows:
-            db.execute("DELETE FROM quarantine WHERE id <= ?", (last,))
-            _count(db, "no room in quarantine", Dropped(rows, 0, 0, first_ms, last_ms), now)
 
     def _connection(self) -> sqlite3.Connection:
         if self._opened is None or not self.path.exists():
@@ -307,6 +334,16 @@ class Spool:
             yield self._connection() if self.exists() else None
 
 
+def _check_quarantine(db: sqlite3.Connection) -> None:
+    [(lines,)] = db.execute("SELECT COUNT(*) FROM quarantine")
+    if lines > MOST_QUARANTINED:
+        raise StoreError(
+            f"quarantine is full ({MOST_QUARANTINED:,} rows that the server refused): what is "
+            "refused now waits in the spool; `farola store quarantine` tells why: mend that and "
+            "--retry, or --forget them"
+        )
+
+
 def _waiting(row: tuple[int, int, int, int, int, int, str] | None) -> Waiting | None:
     return Waiting(*row[:6], tuple(json.loads(row[6]))) if row else None
 
@@ -338,6 +375,7 @@ def _forget(db: sqlite3.Connection, ids: Sequence[tuple[int]]) -> None:
 
 
 def _count(db: sqlite3.Connection, why: str, gone: Dropped, now: int) -> None:
+    db.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", (LOST_SINCE, str(now)))
     db.execute(
         "INSERT INTO dropped (why, rows, batches, bytes, first_ms, last_ms, at_ms) "
         "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (why) DO UPDATE SET rows = rows + excluded.rows, "

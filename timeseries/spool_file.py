@@ -83,7 +83,8 @@ class Dropped:
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """What waits for a server: rows, batches, bytes on disk and the oldest row's time; what was
-    dropped and what is quarantined, ever; and what hinders the sender (empty: nothing).
+    dropped since `dropped_since_ms`, when that began after people last acknowledged losses; what
+    is quarantined; and what hinders the sender (empty: nothing).
     """
 
     rows: int = 0
@@ -93,6 +94,7 @@ class Backlog:
     dropped_rows: int = 0
     quarantined: int = 0
     fault: str = ""
+    dropped_since_ms: int | None = None
 
 
 def connected(path: Path) -> sqlite3.Connection:

@@ -135,3 +135,23 @@ def test_rows_left_in_the_spool_of_a_store_that_is_no_longer_used(run: Any) -> N
     assert not check.ok
     assert "1 rows wait for the server" in check.detail
     assert "but [store] kind is sqlite: nobody sends them" in check.detail
+
+
+def test_rows_that_were_lost_are_told_since_when_until_people_know(run: Any, home: Path) -> None:
+    run("init", "--influx", "http://127.0.0.1:9")
+    configured(home, spool_gb="1e-9")
+    spool = open_spool(load_settings())
+    for at in (1, 2):
+        spool.add([pack([f"poll,collector=noc devices=1i {at}"], [("poll", at)])])
+    spool.close()
+    told = advice(spool_check).detail
+    assert f"1 rows were LOST since {NOW:%Y-%m-%d}" in told
+    assert "--losses-known" in told
+    assert "LOST" in run("status", code=1).stdout
+    run("store", "quarantine", "--losses-known", "--forget", code=1)
+    assert (
+        json.loads(run("store", "quarantine", "--losses-known", "--json").stdout)["losses_known"]
+        == 1
+    )
+    assert "LOST" not in advice(spool_check).detail
+    assert "1 row that wait" in run("store", "quarantine", "--set-aside").stdout

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -247,7 +249,7 @@ def test_lines_that_are_refused_again_while_they_are_retried_are_retried_once(
     store.write([poll(1000, 1, "ap-1", "ap-2")])
     monkeypatch.setattr(store.sender, "_tell", lambda *_: None)
 
-    def refuse(_body: bytes, _rows: int) -> Outcome:
+    def refuse(_body: bytes, _rows: int, **_: bool) -> Outcome:
         return Outcome([(f"device,device=ap-{i} clients=1i 1000", "refused") for i in (1, 2)])
 
     monkeypatch.setattr(store.sender._delivery, "deliver", refuse)
@@ -294,6 +296,123 @@ def test_a_disk_that_reserves_no_room_keeps_rows(
     assert store.backlog().rows == 1
     store.spool.tidy()
     assert not (tmp_path / "ballast").exists()
+
+
+CONFLICT = (
+    'partial write: field type conflict: input field "clients" on measurement "device" is type '
+    "integer, already exists as type string dropped={}"
+)
+
+
+def conflicting(*bad: str) -> Callable[[bytes, bool], None]:
+    """A server that refuses the rows of these devices, as InfluxDB does."""
+
+    def send(body: bytes, gzipped: bool) -> None:
+        text = (unpacked(body) if gzipped else body).decode()
+        dropped = [one for one in text.split("\n") if one[14:].split(" ")[0] in bad]
+        if dropped:
+            raise RefusedError(CONFLICT.format(len(dropped)), 400)
+
+    return send
+
+
+NAMES = [f"ap-{n}" for n in range(100)]
+
+
+def test_a_batch_that_is_refused_for_one_reason_waits_and_is_loud(tmp_path: Path) -> None:
+    told: list[str] = []
+    store, _ = spooled(tmp_path)
+    store.sender._tell = lambda kind, text: told.append(f"{kind}: {text}")
+    store.sender._delivery = Delivery(conflicting(*NAMES))
+    tags = {"device": NAMES * 2, "radio": ["0"] * 100 + ["1"] * 100, "band": ["5"] * 200}
+    radios = Batch("radio", [1000] * 200, tags, {"clients": [1] * 200})
+    store.write([poll(1000, 1, *NAMES), radios])
+    assert store.sender.turn() > 0
+    backlog = store.spool.backlog()
+    assert (backlog.rows, backlog.quarantined, backlog.dropped_rows) == (300, 0, 0)
+    assert "most rows of device" in backlog.fault
+    assert 'input field "clients"' in backlog.fault
+    assert "DROP MEASUREMENT device" in backlog.fault
+    assert [one[:11] for one in told] == ["store.away:"]
+    store.sender._delivery = Delivery(conflicting())
+    store.sender.turn()
+    assert (store.backlog().rows, store.backlog().fault) == (0, "")
+
+
+def test_few_refused_rows_or_those_that_people_set_aside_go_to_quarantine(tmp_path: Path) -> None:
+    store, _ = spooled(tmp_path)
+    store.sender._tell = lambda *_: None
+    store.sender._delivery = Delivery(conflicting(*NAMES[:50]))
+    store.write([poll(1000, 1, *NAMES)])
+    store.sender.turn()
+    assert (store.backlog().rows, store.backlog().quarantined) == (0, 50)
+    store.sender._delivery = Delivery(conflicting(*NAMES[:51]))
+    store.write([poll(2000, 1, *NAMES)])
+    store.sender.turn()
+    assert (store.backlog().rows, store.backlog().quarantined) == (100, 50)
+    assert store.spool.set_aside() == 100
+    store.write([poll(3000, 1, *NAMES)])
+    grow_old(store)
+    for _ in range(3):
+        store.sender.turn()
+    assert (store.backlog().rows, store.backlog().quarantined) == (100, 101)
+    assert "most rows of device" in store.backlog().fault, "the next batch was not meant"
+
+
+def test_a_full_quarantine_leaves_what_is_refused_in_the_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("timeseries.spool.MOST_QUARANTINED", 3)
+    store, _ = spooled(tmp_path)
+    store.sender._tell = lambda *_: None
+    store.sender._delivery = Delivery(conflicting("bad-1", "bad-2"))
+    for at_ms in (1000, 2000):
+        store.write([poll(at_ms, 1, "bad-1", "bad-2", "good")])
+    grow_old(store)
+    store.sender.turn()
+    store.sender.turn()
+    backlog = store.backlog()
+    assert (backlog.rows, backlog.quarantined, backlog.dropped_rows) == (3, 2, 0)
+    assert "quarantine is full" in backlog.fault
+    store.spool.forget_quarantined()
+    store.sender.turn()
+    assert (store.backlog().rows, store.backlog().quarantined, store.backlog().fault) == (0, 2, "")
+
+
+def test_losses_that_are_known_are_told_no_more(tmp_path: Path) -> None:
+    store, _ = spooled(tmp_path, 10)
+    for at_ms in range(1000, 4000, 1000):
+        store.write([poll(at_ms, 1)])
+    with store.spool._writing() as db:
+        db.execute("UPDATE dropped SET at_ms = at_ms + 5000")
+    backlog = store.backlog()
+    assert backlog.dropped_rows == 2
+    assert backlog.dropped_since_ms is not None
+    assert abs(backlog.dropped_since_ms - time.time() * 1000) < 60_000
+    assert store.spool.acknowledge_losses() == 2
+    assert (store.backlog().dropped_rows, store.backlog().dropped_since_ms) == (0, None)
+    assert store.spool.acknowledge_losses() == 0
+    store.write([poll(4000, 1)])
+    assert store.backlog().dropped_rows == 1
+
+
+def test_after_a_proxy_takes_more_again_larger_requests_are_tried_by_and_by() -> None:
+    server = Choosy(set(), 4, 400)
+    delivery = Delivery(server.send)
+    body = packed("\n".join(map(str, range(100))).encode())
+    delivery.deliver(body, 100)
+    assert delivery._most_lines is not None
+    assert delivery._most_lines <= 4
+    server.most = 10**6
+    sizes = []
+    while delivery._most_lines is not None:
+        sizes.append(delivery._most_lines)
+        delivery.deliver(body, 100)
+        assert len(sizes) < 3000
+        if delivery._most_lines is not None and delivery._most_lines >= 100:
+            break
+    assert sizes == sorted(sizes)
+    assert sizes.count(sizes[-1]) > 1, "slowly"
 
 
 def test_reading_makes_no_file(tmp_path: Path) -> None:
