@@ -225,6 +225,32 @@ def test_only_the_row_that_the_server_refuses_is_set_aside_and_can_be_sent_again
     assert json.loads(run("store", "quarantine", "--forget", "--json").stdout)["forgotten"] == 0
 
 
+def test_a_measurement_whose_field_has_another_type_on_the_server_waits_until_that_is_mended(
+    run: Any, home: Path, influxd: str
+) -> None:
+    run("init", "--influx", influxd, "--influx-api", "v1", "--influx-bucket", "other/autogen")
+    run("store", "prepare")
+    line = f'device,device=other clients="many" {START}000000'.encode()
+    urllib.request.urlopen(f"{influxd}/write?db=other", data=line, timeout=5).close()
+    store = spooled(home, influxd, "other/autogen")
+    names = [f"ap-{i}" for i in range(100)]
+    checks = Batch("check", [START] * 200, {"device": names * 2, "check": ["dns"] * 100 +
+                   ["dhcp"] * 100}, {"ok": [True] * 200})  # fmt: skip
+    store.write([poll(*names, clients=1), checks])
+    assert not store.flush(2)
+    store.close()
+    told = json.loads(run("status", "--json", code=1).stdout)["spool"]
+    assert (told["rows"], told["quarantined"], told["dropped_rows"]) == (300, 0, 0)
+    assert "field type conflict" in told["fault"]
+    assert "DROP MEASUREMENT device" in run("doctor", code=None).stdout.replace("\n", " ")
+    ask(influxd, "DROP MEASUREMENT device", "other")
+    store = spooled(home, influxd, "other/autogen")
+    assert store.flush(60), store.backlog()
+    assert len(store.latest("device", ("clients",))) == 100
+    assert store.backlog().quarantined == 0
+    store.close()
+
+
 def test_rows_older_than_the_server_keeps_are_counted_and_do_not_stop_the_others(
     tmp_path: Path, influxd: str
 ) -> None:
