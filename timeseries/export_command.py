@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
+import stat
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import click
 
@@ -19,6 +20,8 @@ from farola.files import written_whole
 from farola.output import json_option, note, print_json, progress
 from farola.settings import load_settings
 from farola.times import parse_instant, show_instant
+
+NEW_FILE_MODE = 0o644
 
 
 @click.command()
@@ -32,12 +35,16 @@ from farola.times import parse_instant, show_instant
     "--where", "conditions", multiple=True, metavar="TAG=VALUE", help="Rows with that tag alone."
 )
 @click.option("--field", "fields", multiple=True, help="This field alone; may be repeated.")
+@click.option("--overwrite", is_flag=True, help="FILE may be there already: replace what it holds.")
 @json_option
 def export(
     *, measurement: str, file: Path | None, start: str, end: str | None,
-    conditions: tuple[str, ...], fields: tuple[str, ...], as_json: bool,
+    conditions: tuple[str, ...], fields: tuple[str, ...], overwrite: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Write the rows of MEASUREMENT into FILE as CSV, or to the terminal.
+
+    A file is there whole or not at all; one that is there already is left alone, unless you say
+    --overwrite. A FIFO or a device is written to as the rows are read.
 
     Times are UTC, as 2026-11-01T08:30:00Z. A text that a spreadsheet would take for a formula gets
     an apostrophe before it.
@@ -67,16 +74,38 @@ def export(
             write_rows(sys.stdout, [header(shape, names)], rows)
             return
         try:
-            with written_whole(file, 0o644) as out:
+            with _to_write(file, overwrite=overwrite) as out:
                 text = TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
                 count = write_rows(text, [header(shape, names)], rows)
                 text.detach()
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise InputError(f"{file} cannot be written: {error.strerror}; mend that") from None
     if as_json:
         print_json({"measurement": measurement, "rows": count, "file": str(file)})
     else:
         note(f"{count:,} rows in {file}")
+
+
+@contextmanager
+def _to_write(file: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """`file`, or what it is a link to, to be written whole with the mode that it had; what is no
+    regular file is written to as it is. InputError where it is there and stays; raises OSError.
+    """
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG | NEW_FILE_MODE
+    else:
+        if not stat.S_ISREG(mode):
+            with file.open("wb") as out:
+                yield out
+            return
+        if not overwrite:
+            raise InputError(f"{file} is there already: name another file, or add --overwrite")
+    with written_whole(file.resolve(), stat.S_IMODE(mode)) as out:
+        yield out
 
 
 def write_rows(out: TextIO, first: Sequence[list[str]], rows: Iterable[list[str]]) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import stat
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,6 +101,53 @@ def test_a_file_has_the_rows_that_were_asked_for(run: Any, filled: Path, tmp_pat
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     one = run("store", "export", "device", "--from", "2024-05-17", "--where", "device=ap-3")
     assert [row.split(",")[1] for row in one.stdout.splitlines()] == ["device", "ap-3"]
+
+
+def _exported(run: Any, path: Path, *more: str, code: int = 0) -> Any:
+    words = "--from", "2024-05-17", "--to", "2024-05-18"
+    return run("store", "export", "device", path, *words, *more, code=code)
+
+
+def test_a_file_that_is_there_stays_unless_it_may_be_overwritten(
+    run: Any, filled: Path, tmp_path: Path
+) -> None:
+    path, link = tmp_path / "mine.csv", tmp_path / "link.csv"
+    path.write_text("precious")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    for name in (path, link):
+        assert "is there already" in _exported(run, name, code=1).stderr
+    assert path.read_text() == "precious"
+    _exported(run, link, "--overwrite")
+    assert link.is_symlink()
+    assert path.read_text().startswith("time,device,")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    (dangling := tmp_path / "new.csv").symlink_to(tmp_path / "target.csv")
+    _exported(run, dangling)
+    assert dangling.is_symlink()
+    assert (tmp_path / "target.csv").read_text() == path.read_text()
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+
+
+def test_what_is_no_file_is_written_to_and_stays_what_it_is(
+    run: Any, filled: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(fifo := tmp_path / "fifo")
+    read: list[str] = []
+    # Opened to read and write, so that neither side waits for the other.
+    descriptor = os.open(fifo, os.O_RDWR)
+    with os.fdopen(descriptor, "rb", buffering=0) as out:
+        reader = threading.Thread(target=lambda: read.append(out.read(65536).decode()), daemon=True)
+        reader.start()
+        _exported(run, fifo)
+        assert stat.S_ISFIFO(fifo.stat().st_mode)
+        reader.join()
+    assert read[0].startswith("time,device,")
+    (device := tmp_path / "null").symlink_to("/dev/null")
+    _exported(run, device)
+    assert device.is_symlink()
+    (full := tmp_path / "full").symlink_to("/dev/full")
+    assert "No space left" in _exported(run, full, code=1).stderr
 
 
 @pytest.mark.parametrize(
