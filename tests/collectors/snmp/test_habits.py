@@ -291,7 +291,7 @@ def change(agent, what, number, how):
             one.wide = False
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.lists(changes, max_size=2), max_size=12))
 @example(  # one interface goes while the device is walked, and another comes
     [
