@@ -5,8 +5,10 @@ its command runs, so `farola --help` answers at once.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -14,7 +16,7 @@ import click
 from farola import __version__
 from farola.errors import FarolaError
 from farola.options import refuse_empty, said_plainly
-from farola.output import plain
+from farola.output import flush_output, plain
 
 
 class LazyGroup(click.Group):
@@ -216,26 +218,55 @@ for _name, (_help, _commands) in GROUPS.items():
 
 
 def main() -> NoReturn:
-    """Run the command line; a user's mistake ends in one line on stderr and a code above 0."""
+    """Run the command line; a user's mistake ends in one line on stderr and a code above 0, and so
+    does output that nobody takes.
+    """
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+    if sys.stdout is None:
+        click.echo(
+            "farola: the output is closed: send it somewhere, such as to /dev/null", err=True
+        )
+        sys.exit(1)
+    try:
+        try:
+            code = _run()
+        except OSError as error:
+            if not (fault := flush_output(error)):
+                raise
+        else:
+            fault = flush_output()
+    except BrokenPipeError:
+        sys.exit(1)
+    if fault:
+        click.echo(f"farola: {fault}", err=True)
+        sys.exit(1)
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
+    """Run one command; its exit code."""
+    code: int | str | None
     try:
         code = farola.main(prog_name="farola", standalone_mode=False)
+    except SystemExit as end:
+        code = end.code
     except click.exceptions.Abort:
         click.echo("farola: stopped", err=True)
-        sys.exit(130)
+        code = 130
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except click.UsageError as error:
         words = error.ctx.command_path if error.ctx else "farola"
         click.echo(f"farola: {said_plainly(error)}; `{words} --help` lists what there is", err=True)
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except click.ClickException as error:
         click.echo(f"farola: {' '.join(error.format_message().split())}", err=True)
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except FarolaError as error:
         click.echo(f"farola: {plain(str(error))}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
+        code = 1
+    else:
+        code = code if isinstance(code, int) else 0
+    return code

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+LOST_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 def json_option(command: F) -> F:
@@ -68,6 +71,28 @@ def print_table(
     for row in rows:
         table.add_row(*(Text(plain(str(cell))) for cell in row))
     Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def flush_output(after: OSError | None = None) -> str:
+    """Write what is still to be printed on stdout. Why that cannot be, in a line; empty if it is
+    written. `after` is what stopped a command: empty where stdout had no part in it.
+
+    Raises BrokenPipeError where the reader went away, as `head` does.
+    """
+    try:
+        if after and after.filename is None and after.errno in LOST_OUTPUT:
+            # Some of Python's layers forget what they could not write: only another try tells.
+            sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # The interpreter flushes once more as it ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        if isinstance(error, BrokenPipeError):
+            raise
+        return f"the output cannot be written: {error.strerror}; send it elsewhere, or make room"
+    return ""
 
 
 @contextmanager

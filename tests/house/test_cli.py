@@ -125,3 +125,26 @@ def test_a_number_that_does_not_fit_is_told_without_jargon(words, said):
     with pytest.raises(click.UsageError) as error:
         farola.main(words.split(), standalone_mode=False)
     assert said in said_plainly(error.value)
+
+
+@pytest.mark.parametrize("words", ["--help", "store export device --from 2024-01-01", "status"])
+@pytest.mark.parametrize("where", ["> /dev/full", ">&-"])
+def test_output_that_nobody_takes_is_one_line(run, home, words, where):
+    run("init")
+    script = "from farola.cli import main; main()"
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -c "{script}" {words} {where}', sys.executable],
+        cwd=REPO, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("farola: the output ")
+
+
+def test_a_reader_that_goes_away_is_no_fault(home):
+    script = "from farola.cli import main; main()"
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -c "{script}" --help | true', sys.executable],
+        cwd=REPO, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
