@@ -35,7 +35,7 @@ from inventory.db import Inventory, open_inventory
 from inventory.events import record
 from timeseries.base import Store
 from timeseries.opening import open_store
-from timeseries.spooled import rows_left
+from timeseries.spooled import rows_left, signed_in_again
 
 Where = tuple[str, int]
 
@@ -133,6 +133,7 @@ class _Service:
         self._failure: FarolaError | None = None
         self._counts: TrapCounts | None = None
         self._started = False
+        self._store: Store | None = None
 
     def stop(self) -> None:
         """End after the poll under way."""
@@ -147,7 +148,10 @@ class _Service:
             note(f"farola: settings not reloaded: {error}")
             return
         if settings == self._settings:
-            note("settings read again: nothing in them changed")
+            if self._store is not None and signed_in_again(self._store):
+                note("settings read again: the store's credential is another one, it is used now")
+                return
+            note("settings read again: nothing in them changed, nor in the store's credential")
             return
         note("settings read again: they changed, starting over with them")
         self._settings = settings
@@ -161,6 +165,7 @@ class _Service:
                 _opened(self._settings) as (inventory, store),
                 rollups_kept(self._settings, self._gauges.job_failed),
             ):
+                self._store = store
                 keeper = LeaseKeeper(inventory, self._name, self._plan.interval_s)
                 try:
                     while not self._wake.is_set() and not self._done():

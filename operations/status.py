@@ -115,7 +115,7 @@ def read_status(settings: Settings) -> Status:
     names = {device.id: device.name for device in live}
     found = Standing()
     try:
-        store = open_store(settings)
+        store = open_store(settings, hasty=True)
     except FarolaError as error:
         health = {"ok": False, "kind": settings.store.kind, "detail": str(error)}
     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from farola.errors import InputError, StoreError
@@ -137,7 +138,7 @@ def _taken(batch: Batch, part: slice) -> Batch:
 
 
 def _deliver(store: InfluxStore, rows: Rows, kept: Kept) -> None:
-    delivery, left = Delivery(store.send), len(rows.times)
+    delivery, left = Delivery(partial(store.send, patient=True)), len(rows.times)
     for body in bodies([rows]):
         outcome = delivery.deliver(packed(body), min(left, CHUNK_LINES))
         left -= CHUNK_LINES

@@ -7,7 +7,7 @@ InfluxQL over `/query`: the one pair that all versions share.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -31,9 +31,18 @@ __all__ = ["InfluxStore", "prepare"]
 class InfluxStore:
     """The `Store` on an InfluxDB server. Nothing is connected before the first call."""
 
-    def __init__(self, settings: StoreSettings, token: str = "") -> None:
-        """`token` signs in; with `auth = "basic"` it is `user:password`."""
-        self._server = Server(settings, token)
+    def __init__(
+        self,
+        settings: StoreSettings,
+        token: str = "",
+        renew: Callable[[], str] | None = None,
+        *,
+        hasty: bool = False,
+    ) -> None:
+        """`token` signs in; with `auth = "basic"` it is `user:password`; `renew` reads it anew
+        where the server refuses it. With `hasty` a server that hangs is given up after seconds.
+        """
+        self._server = Server(settings, token, renew, hasty=hasty)
         self.database = self._server.database
 
     def write(self, batches: Sequence[Batch]) -> int:
@@ -44,12 +53,12 @@ class InfluxStore:
         """
         kept = [checked(batch) for batch in batches]
         for body in bodies(kept):
-            self.send(body)
+            self._server.write(body, self._bucket_of(body[:200]))
         return sum(len(rows.times) for rows in kept)
 
-    def send(self, body: bytes, gzipped: bool = False) -> None:
+    def send(self, body: bytes, gzipped: bool = False, *, patient: bool = False) -> None:
         """Send line protocol as `timeseries.lines.bodies` makes it, to the bucket of its rows; on
-        return the server has acknowledged it.
+        return the server has acknowledged it. Once, unless `patient`: the sender tries again.
 
         Raises
         ------
@@ -59,9 +68,11 @@ class InfluxStore:
             It did not answer.
         """
         start = zlib.decompressobj(GZIP).decompress(body, 200) if gzipped else body[:200]
-        shape = SCHEMA.get(measurement_of(start))
-        bucket = self._bucket(shape) if shape else self._server.bucket
-        self._server.write(body, bucket, gzipped)
+        self._server.write(body, self._bucket_of(start), gzipped, once=not patient)
+
+    def sign_in_again(self) -> bool:
+        """Read the credential anew; whether it is another one, which is used from now on."""
+        return self._server.sign_in_again()
 
     def latest(
         self,
@@ -129,6 +140,10 @@ class InfluxStore:
     def close(self) -> None:
         """Close the connections to the server."""
         self._server.close()
+
+    def _bucket_of(self, start: bytes) -> str:
+        shape = SCHEMA.get(measurement_of(start))
+        return self._bucket(shape) if shape else self._server.bucket
 
     def _bucket(self, shape: Measurement) -> str:
         return self._server.rollup_bucket if shape.is_rollup else self._server.bucket

@@ -8,16 +8,18 @@ import base64
 import json
 import re
 import ssl
+import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from farola.errors import StoreError
+from farola.errors import FarolaError, StoreError
 from farola.settings import StoreSettings
+from timeseries.influx_told import cut, refusal, told_in, unreachable
 
 CONNECT_MS, READ_MS = 5_000, 60_000
 FIGURES_MS = 600_000
@@ -28,6 +30,12 @@ RETRIES = 3
 """Times a request is sent again after 429, 5xx or a lost connection; rows keep their times, so
 sending them twice is harmless."""
 LONGEST_PAUSE_S = 5.0
+SHUT_OUT = {401, 403}
+RENEW_S = 30.0
+"""After a refused sign-in the credential is read anew, not oftener."""
+HASTY_MS, HASTY_QUERY_MS = 4_000, 20_000
+"""How long somebody who looks how the server is waits for a sign of life, then for an answer from
+one that lives; nothing is sent again."""
 CHUNK_ROWS = 10_000
 
 
@@ -42,8 +50,19 @@ class RefusedError(StoreError):
 class Server:
     """What the store needs of a server: write, query, version."""
 
-    def __init__(self, settings: StoreSettings, token: str) -> None:
-        """Check the settings; nothing is connected yet. StoreError if they name no server."""
+    def __init__(
+        self,
+        settings: StoreSettings,
+        token: str,
+        renew: Callable[[], str] | None = None,
+        *,
+        hasty: bool = False,
+    ) -> None:
+        """Check the settings; nothing is connected yet. StoreError if they name no server.
+
+        `renew` reads the credential anew where the server shuts us out; FarolaError keeps the old
+        one. With `hasty` a server that hangs is given up after HASTY_MS.
+        """
         try:
             where = urlsplit(settings.url)
             usable = where.scheme in {"http", "https"} and where.hostname and where.port != 0
@@ -76,15 +95,38 @@ class Server:
         """Whether bytes are dearer than CPU: then bodies and answers are gzipped."""
         self._settings = settings
         self._token = token
+        self._renew = renew
+        self._renewed_at = -RENEW_S
+        self._tries = 1 if hasty else RETRIES + 1
+        self._hasty = hasty
+
+    def sign_in_again(self) -> bool:
+        """Read the credential anew; whether it is another one, which is used from now on."""
+        if self._renew is None:
+            return False
+        self._renewed_at = time.monotonic()
+        try:
+            token = self._renew()
+        except FarolaError:
+            return False
+        if token == self._token:
+            return False
+        self._token = token
+        # Not closed: another thread may be in the middle of an answer.
+        self.__dict__.pop("_client", None)
+        return True
 
     def described(self) -> str:
         """Where rows go, for people."""
         return f"{self.bucket} at {self.url}"
 
-    def write(self, body: bytes, bucket: str = "", gzipped: bool = False) -> None:
+    def write(
+        self, body: bytes, bucket: str = "", gzipped: bool = False, *, once: bool = False
+    ) -> None:
         """Send line protocol with millisecond times; returns when the server acknowledged it.
 
         `gzipped` says that `body` is that already; else it is done here for a server far away.
+        With `once` it is not sent again after a fault.
         """
         bucket = bucket or self.bucket
         place = dict(zip(("db", "rp"), bucket.partition("/")[::2], strict=True))
@@ -98,7 +140,7 @@ class Server:
             squeezer = zlib.compressobj(1, zlib.DEFLATED, GZIP)
             body, gzipped = squeezer.compress(body) + squeezer.flush(), True
         headers = {"Content-Encoding": "gzip"} if gzipped else {}
-        self._call("POST", path, place, body, headers=headers)
+        self._call("POST", path, place, body, headers=headers, once=once)
 
     def try_write(self, bucket: str = "") -> None:
         """Write a comment: StoreError where path, sign-in or database is not right.
@@ -232,8 +274,36 @@ class Server:
         *,
         headers: Mapping[str, str] | None = None,
         wait_ms: int = READ_MS,
+        once: bool = False,
     ) -> Any:
-        with self.explained():
+        ask = partial(
+            self._called, method, path, query, body, headers=headers, wait_ms=wait_ms, once=once
+        )
+        try:
+            return ask()
+        except RefusedError as error:
+            due = time.monotonic() - self._renewed_at >= RENEW_S
+            if error.status not in SHUT_OUT or not due or not self.sign_in_again():
+                raise
+        return ask()
+
+    def _called(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: bytes | None,
+        *,
+        headers: Mapping[str, str] | None,
+        wait_ms: int,
+        once: bool,
+    ) -> Any:
+        again = {"retries": self._retries.new(read=0)} if wait_ms != READ_MS else {}
+        if once or self._tries == 1:
+            again = {"retries": self._retries.new(total=0)}
+        if self._hasty:
+            wait_ms = HASTY_QUERY_MS if path == "/query" else HASTY_MS
+        with self.explained(1 if once else self._tries):
             answer = self._client.api_client.call_api(
                 path,
                 method,
@@ -244,15 +314,17 @@ class Server:
                 _preload_content=False,
                 async_req=False,
                 _return_http_data_only=True,
-                _request_timeout=(CONNECT_MS, wait_ms),
-                urlopen_kw={} if wait_ms == READ_MS else {"retries": self._retries.new(read=0)},
+                _request_timeout=(min(CONNECT_MS, wait_ms), wait_ms),
+                urlopen_kw=again,
             )
             answer.data  # noqa: B018 - reads all, so that the connection can be used again
         return answer
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Turn the client's failures into one line: RefusedError, or StoreError without answer."""
+    def explained(self, tries: int = 1) -> Iterator[None]:
+        """Turn the client's failures into one line: RefusedError, or StoreError without answer.
+        `tries`: how often a request is sent before it counts as failed.
+        """
         from influxdb_client.client.exceptions import InfluxDBError
         from influxdb_client.rest import ApiException
         from urllib3.exceptions import HTTPError
@@ -262,7 +334,7 @@ class Server:
         except ApiException as error:
             if not error.status:  # how the client hands on a failed TLS handshake
                 raise StoreError(self._unreachable(error)) from None
-            told = self._explained(error.status, _cut(self._clean(_told(error.body))))
+            told = self._explained(error.status, cut(self._clean(told_in(error.body))), tries)
             raise RefusedError(told, error.status) from None
         except HTTPError as error:
             raise StoreError(self._unreachable(error)) from None
@@ -271,44 +343,11 @@ class Server:
             raise StoreError(self._clean(told)) from None
 
     def _unreachable(self, error: Exception) -> str:
-        reason = str(getattr(error, "reason", None) or error)
-        told = re.sub(r"^\w+Connection\(.*?\): |Failed to establish a new connection: ", "", reason)
-        remedy = "start InfluxDB or mend [store] url"
-        if "CERTIFICATE_VERIFY_FAILED" in told:
-            told = re.sub(r"^.*?certificate verify failed: | \(_ssl\.c:\d+\)'?\)*", "", told)
-            told = f"its certificate is not to be trusted: {told}"
-            remedy = (
-                "name the authority that signed it in [store] ca_file"
-                if "match" not in told and "not valid for" not in told and "expired" not in told
-                else "give it one for the name in [store] url that is in date"
-            )
-        return self._clean(f"{self.url} cannot be reached: {told}; {remedy}")
+        return self._clean(unreachable(self.url, error))
 
-    def _explained(self, status: int, told: str) -> str:
-        """One line: what the server said, and what to do about it. Status 0: a refused query."""
-        remedies = {
-            400: "these rows are not as the server wants them",
-            401: "check [store] auth and the credential that [store] credential names",
-            403: "check [store] auth and the credential that [store] credential names",
-            404: 'an InfluxDB older than 1.8 wants [store] api = "v1"; else check [store] url',
-            413: "raise max-body-size in [http], or client_max_body_size of the proxy",
-            422: "these rows are not as the server wants them",
-            429: f"sent {RETRIES + 1} times in vain; send the batch again later",
-        }
-        remedy = remedies.get(status, "see the server's log")
-        if status >= 500:
-            remedy = f"sent {RETRIES + 1} times in vain; see the server's log, send it again later"
-        if "partial write" in told:
-            remedy = "the other rows were kept"
-        if limit := re.search(r"(max-[a-z-]+) limit exceeded", told):
-            remedy = f"raise {limit[1]} in [data] of its settings: these rows wait until then"
-        if re.search(r"(database|bucket|retention policy).*not found", told):
-            remedy = (
-                "run `farola store prepare`, or on the server "
-                f"`influx -execute 'CREATE DATABASE \"{self.database}\"'`"
-            )
-        code = f"{status}: " if status else ""
-        return self._clean(f"{self.described()}: {code}{told or 'no reason given'}; {remedy}")
+    def _explained(self, status: int, told: str, tries: int = 1) -> str:
+        why = refusal(status, told, tries=tries, database=self.database)
+        return self._clean(f"{self.described()}: {why}")
 
     def _clean(self, text: str) -> str:
         """One line without the token, in case a server or a proxy repeats it."""
@@ -324,19 +363,3 @@ def _on_this_machine(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-def _told(body: object) -> str:
-    """What the server said: 1.x has `error`, 2.x and 3 `message`, a proxy a page of HTML."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
-    try:
-        data = json.loads(text)
-        text = str(data.get("error") or data.get("message") or text)
-    except (ValueError, AttributeError):
-        text = re.sub(r"<(head|style).*?</\1>|<[^>]+>", " ", text, flags=re.S)
-    return text
-
-
-def _cut(text: str) -> str:
-    """Not before it is clean: a piece of a secret is not known for one."""
-    return text if len(text) <= 300 else text[:299] + "…"

@@ -286,5 +286,5 @@ def open_keeper(settings: Settings) -> Keeper:
     else:
         from timeseries.influx import InfluxStore
 
-        store = InfluxStore(settings.store, stored_token(settings))
+        store = InfluxStore(settings.store, stored_token(settings), lambda: stored_token(settings))
     return Keeper(store, folder, settings.city.zone, members, retention)

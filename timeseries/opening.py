@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 GB = 10**9
 
 
-def open_store(settings: Settings, token: str = "") -> Store:
+def open_store(settings: Settings, token: str = "", *, hasty: bool = False) -> Store:
     """The store of one city: SQLite in the home, or InfluxDB behind a spool in the home.
 
     `token` signs in to InfluxDB (for `auth = "basic"`: `user:password`); without it the
-    credential that `[store] credential` names is read from the inventory and decrypted.
+    credential that `[store] credential` names is read from the inventory and decrypted,
+    and read again where the server refuses it. With `hasty`, for a look at how things are, a server
+    that does not answer is given up after seconds.
     Nothing is connected to or created before the first call.
 
     Raises
@@ -43,7 +45,12 @@ def open_store(settings: Settings, token: str = "") -> Store:
     from timeseries.spooled import SpooledStore
 
     return SpooledStore(
-        InfluxStore(settings.store, token or stored_token(settings)),
+        InfluxStore(
+            settings.store,
+            token or stored_token(settings),
+            None if token else lambda: stored_token(settings),
+            hasty=hasty,
+        ),
         spool_folder(settings),
         int(settings.store.spool_gb * GB),
         marking=marks.writing,

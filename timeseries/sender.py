@@ -46,9 +46,12 @@ class Sender:
         self._tell = tell
         self._told_at: dict[str, float] = {}
         self._failures = 0
+        self._fault_kind = ""
+        """Of the faults in a row: HTTP's status, or `no answer`."""
         self._holds: bool | None = None
         """Whether this process is the one that sends; None: not known yet."""
         self._awake = threading.Event()
+        self._mended = threading.Event()
         self._ending = threading.Event()
         self._idle = threading.Condition()
         self._starting = threading.Lock()
@@ -63,6 +66,11 @@ class Sender:
                 self._ending.clear()
                 self._thread = threading.Thread(target=self._run, name="store sender", daemon=True)
                 self._thread.start()
+
+    def try_again(self) -> None:
+        """Tell it that what hindered may be mended: it waits no longer."""
+        self._mended.set()
+        self._awake.set()
 
     def wake(self) -> None:
         """Tell it that something was spooled."""
@@ -89,6 +97,7 @@ class Sender:
     def stop(self, timeout_s: float) -> bool:
         """End after the request under way; False if that lasts longer than `timeout_s`."""
         self._ending.set()
+        self._mended.set()
         self._awake.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
@@ -106,7 +115,8 @@ class Sender:
     def _pause(self, seconds: float) -> None:
         # Through a fault's pause it sleeps whatever is spooled, else it would hammer the server.
         if self._failures:
-            self._ending.wait(seconds)
+            self._mended.wait(seconds)
+            self._mended.clear()
         elif seconds:
             self._awake.wait(seconds)
         self._awake.clear()
@@ -124,7 +134,7 @@ class Sender:
             self._send(batch)
             took_s = time.monotonic() - started
         except StoreError as error:
-            return self._failed(str(error))
+            return self._failed(str(error), getattr(error, "status", None))
         except Exception as error:  # whatever it is, the thread must go on trying
             return self._failed(f"the sender met {type(error).__name__}: {error}")
         self._works_again()
@@ -171,29 +181,31 @@ class Sender:
                 "did not take them; lengthen its retention policy",
             )
 
-    def _failed(self, text: str) -> float:
-        first = not self._failures
+    def _failed(self, text: str, status: int | None = None) -> float:
+        kind = str(status or "no answer")
         self._failures += 1
         if text != self.fault:
             self.fault = text
             with contextlib.suppress(StoreError):
                 self._spool.set_fault(text)
-        if first:
-            self.say("store.away", f"rows wait in the spool, nothing is lost: {text}")
+        if kind != self._fault_kind:
+            self._fault_kind = kind
+            waits = f"rows wait in the spool, nothing is lost: {text}"
+            self.say("store.away", waits, key=f"store.away {kind}")
         pause: float = min(FIRST_PAUSE_S * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_S)
         return pause * random.uniform(0.8, 1.2)  # noqa: S311 - only to fall out of step
 
     def _works_again(self) -> None:
         if not self._failures:
             return
-        self._failures, self.fault = 0, ""
+        self._failures, self.fault, self._fault_kind = 0, "", ""
         self.say("store.back", "the server takes rows again; what waited is being sent")
 
-    def say(self, kind: str, text: str) -> None:
-        """Tell people, but not of the same again and again."""
-        now = time.monotonic()
-        if now - self._told_at.get(kind, -SAY_AGAIN_S) >= SAY_AGAIN_S:
-            self._told_at[kind] = now
+    def say(self, kind: str, text: str, *, key: str = "") -> None:
+        """Tell people, but not of the same (`key`; else the kind) again and again."""
+        now, key = time.monotonic(), key or kind
+        if now - self._told_at.get(key, -SAY_AGAIN_S) >= SAY_AGAIN_S:
+            self._told_at[key] = now
             self._tell(kind, text)
 
 

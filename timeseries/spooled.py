@@ -37,6 +37,10 @@ class Server(Store, Protocol):
         """Hand over a body; on return the server has it. RefusedError, StoreError."""
         ...
 
+    def sign_in_again(self) -> bool:
+        """Read the credential anew; whether it is another one."""
+        ...
+
 
 class SpooledStore:
     """The `Store` on a server, behind a spool on disk."""
@@ -56,6 +60,7 @@ class SpooledStore:
         self.server = server
         self.spool = Spool(folder, most_bytes)
         self.sender = Sender(self.spool, server.send, marking, tell)
+        """It tries again by itself, so `server.send` should not."""
         self._asking: threading.Thread | None = None
 
     def write(self, batches: Sequence[Batch]) -> int:
@@ -131,6 +136,15 @@ class SpooledStore:
         """What waits for the server, what was lost, and what hinders."""
         found = self.spool.backlog()
         return replace(found, fault=self.sender.fault) if self.sender.fault else found
+
+    def sign_in_again(self) -> bool:
+        """Read the server's credential anew; whether it is another one. What waits is tried at once
+        then.
+        """
+        changed = self.server.sign_in_again()
+        if changed:
+            self.sender.try_again()
+        return changed
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all is sent, not longer than this; whether all is."""
@@ -222,6 +236,11 @@ def newest_known(
     if isinstance(store, SpooledStore):
         return store.newest(measurement, fields, since)
     return store.latest(measurement, fields, since)
+
+
+def signed_in_again(store: Store) -> bool:
+    """Read the credential of the store's server anew, if it has one; whether it is another one."""
+    return isinstance(store, SpooledStore) and store.sign_in_again()
 
 
 def rows_waiting(store: Store) -> int:
