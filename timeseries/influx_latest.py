@@ -75,6 +75,8 @@ def latest_rows(
     is_all = len(found) < 2 * most
     if not is_all:  # many polls, of which the last ones count
         found = within(start, None, most, "DESC")
+        if found:  # of the rows of the first time, some may be cut off
+            start = found[0][0] + 1
     by_tags = {row[1:last]: row for row in found}
     if is_all and start == since:
         return list(by_tags.values())
@@ -83,7 +85,7 @@ def latest_rows(
         before = max(start - RECENT_MS, since or 0)
         earlier = within(before, start, most, "DESC")
         by_tags = {row[1:last]: row for row in earlier} | by_tags
-        if is_all and before == since and len(earlier) < most:
+        if before == since and len(earlier) < most:
             return list(by_tags.values())
         requests = asked_for(by_tags)
     if len(requests) > MOST_REQUESTS:

@@ -96,7 +96,7 @@ def columns(
             if not 0 < place <= len(shape.tags):
                 found[place] += told[name]
             elif column is None:
-                found[place] += [beside[name] or ""] * len(one["values"])
+                found[place] += [beside.get(name) or ""] * len(one["values"])
             else:
                 found[place] += column if None not in column else [v or "" for v in column]
     return found

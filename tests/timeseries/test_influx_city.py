@@ -23,7 +23,7 @@ import pytest
 
 from farola.errors import StoreError
 from farola.settings import Settings, StoreSettings
-from timeseries import Batch, Table
+from timeseries import Batch, Table, influx_latest
 from timeseries.influx import InfluxStore, prepare
 from timeseries.influx_http import Server
 from timeseries.influx_latest import FEW
@@ -90,6 +90,39 @@ def test_the_newest_rows_of_many_series(new_influx: Any, now: int, gone: int) ->
                 for key, row in newest(polls).items()
                 if where.get("device", key[0]) == key[0] and where.get("radio", key[1]) == key[1]
             }
+
+
+@pytest.mark.service
+@pytest.mark.parametrize("ago", [0, 90 * DAY], ids=["now", "history"])
+def test_the_newest_rows_of_collectors_out_of_step(
+    new_influx: Any, monkeypatch: pytest.MonkeyPatch, ago: int
+) -> None:
+    now = NOW - ago
+    quick, slow, silent = ([f"{kind}-{i:03}" for i in range(FEW // 2)] for kind in "qsz")
+    polls = [
+        *(radio_rows(now - n * 10_000, quick, n) for n in range(30)),
+        *(radio_rows(now - n * 5 * MINUTE - 7, slow[n:], n) for n in range(1, 5)),
+        *(radio_rows(now - n * DAY, silent[: n * 50], n) for n in range(1, 6)),
+    ]
+    asked: list[str] = []
+    with new_influx() as store:
+        store.write(polls)
+        query = store._server.query
+        monkeypatch.setattr(
+            store._server, "query", lambda q, **at: asked.append(q) or query(q, **at)
+        )
+        ways: set[tuple[bool, bool, bool]] = set()
+        for most in (0, 3, 40):
+            monkeypatch.setattr(influx_latest, "MOST_REQUESTS", most)
+            for since in (0, MINUTE, 7 * MINUTE, 3 * DAY, 20 * DAY):
+                asked.clear()
+                start = datetime.fromtimestamp((now - since) / 1000, UTC) if since else None
+                found = answered(store.latest("radio", ["clients"], since=start))
+                assert found == newest(polls, now - since if since else 0), (most, since)
+                named = any(" OR " in one and "LIMIT 1" in one for one in asked[2:])
+                newest_first = any("DESC LIMIT 7" in one for one in asked)
+                ways.add((named, newest_first, "GROUP BY" in asked[-1] and not named))
+        assert ways >= {(True, True, False), (False, True, True)}
 
 
 @pytest.mark.service
