@@ -97,8 +97,10 @@ def test_days_beyond_the_size_go_oldest_first_and_never_the_newest(store: Sqlite
     assert len(store.latest("device")) == len(NAMES)
 
 
+GB = 10**9
 DAYS = st.lists(
-    st.builds(RawDay, st.integers(0, 40), st.integers(1, 10)), unique_by=lambda d: d.day
+    st.builds(RawDay, st.integers(0, 40), st.integers(1, 10).map(lambda gb: gb * GB)),
+    unique_by=lambda d: d.day,
 ).map(sorted)
 
 
@@ -112,7 +114,7 @@ DAYS = st.lists(
 def test_what_goes_is_old_or_beyond_the_size_and_is_never_needed(
     days: list[RawDay], today: int, raw_days: int, limit: int, wanted: set[int]
 ) -> None:
-    settings = StoreSettings(raw_days=raw_days, raw_gb=limit / 1e9)
+    settings = StoreSettings(raw_days=raw_days, raw_gb=limit)
     age = age_from([raw.day for raw in days], today)
     gone = [raw for raw, _ in leaving(days, today, settings, wanted, age)]
     oldest = -1 if age.today is None else age.today - raw_days
@@ -124,11 +126,13 @@ def test_what_goes_is_old_or_beyond_the_size_and_is_never_needed(
     free = [raw for raw in stay if raw.day not in {*wanted, today} and raw not in newest]
     free = [raw for raw in free if raw.day < today]
     assert not [raw for raw in free if raw.day < oldest]
-    if sum(raw.size for raw in stay) > limit:
+    if sum(raw.size for raw in stay) > limit * GB:
         assert not free, "something more could have gone"
     by_size = [raw for raw in gone if raw.day >= oldest]
     if by_size:
-        assert sum(raw.size for raw in stay) + by_size[-1].size > limit, "the last went in vain"
+        assert sum(raw.size for raw in stay) + by_size[-1].size > limit * GB, (
+            "the last went in vain"
+        )
         assert not [raw for raw in free if raw.day < by_size[-1].day], "an older one stayed"
 
 
