@@ -26,7 +26,7 @@ from farola.errors import InputError, SettingsError
 from farola.files import written_whole
 from farola.keys import Keyring, key_path
 from farola.settings import FILE_NAME, Settings
-from timeseries.sqlite_copy import copy_file, snapshot
+from timeseries.sqlite_copy import check_copy, copy_file, snapshot
 
 FORMAT, VERSION = "farola-backup", 1
 MANIFEST = "manifest.json"
@@ -107,8 +107,10 @@ def _fill(
     _inventory(tar, settings, stage, made)
     snapshot(home / SERIES, stage / SERIES, lambda _bytes: advance(1))
     for path in sorted((stage / SERIES).iterdir()):
+        check_copy(path, home / SERIES / path.name)
         _move(tar, path, f"{SERIES}/{path.name}", made)
     if copy_file(home / SPOOL, stage / "spool.db"):
+        check_copy(stage / "spool.db", home / SPOOL)
         _move(tar, stage / "spool.db", SPOOL, made)
     key = key_path(home)
     for name in (*FILES, *_below(home)):
@@ -141,7 +143,8 @@ def _inventory(tar: tarfile.TarFile, settings: Settings, stage: Path, made: Back
             "pg_dump does that part"
         )
         return
-    if copy_file(Path(url.database or ""), stage / INVENTORY):
+    if copy_file(path := Path(url.database or ""), stage / INVENTORY):
+        check_copy(stage / INVENTORY, path)
         _move(tar, stage / INVENTORY, INVENTORY, made)
     else:
         made.notes.append("there is no inventory yet")

@@ -35,6 +35,7 @@ from operations.backup import (
 DRAFT, LOCK = ".restoring", ".restoring.lock"
 MOST_MANIFEST_BYTES = 2**28
 CHUNK = 2**20
+NO_BACKUP = "{} is no backup of Farola, or not whole: name a file that `farola backup` wrote"
 Advance = Callable[[int], None]
 
 
@@ -112,13 +113,13 @@ def _check_empty(home: Path) -> None:
 def _told(file: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, zlib.error, UnicodeError) as error:
-        raise InputError(f"{file} is no backup of Farola, or not whole: {error}") from None
+    except (tarfile.TarError, EOFError, zlib.error, UnicodeError):
+        raise InputError(NO_BACKUP.format(file)) from None
     except OSError as error:
         if error.filename is not None and Path(error.filename) == file:
             raise InputError(f"{file}: cannot be read: {error.strerror}") from None
         if error.errno is None:  # what gzip says of a damaged file
-            raise InputError(f"{file} is no backup of Farola, or not whole: {error}") from None
+            raise InputError(NO_BACKUP.format(file)) from None
         raise
 
 

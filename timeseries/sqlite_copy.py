@@ -14,9 +14,11 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from farola.errors import StoreError
 from timeseries.sqlite_files import (
+    DAMAGED,
     LATEST,
     ROLLUPS,
     days_in,
@@ -91,6 +93,17 @@ def copy_file(source: Path, target: Path) -> bool:
     finally:
         draft.unlink(missing_ok=True)
     return True
+
+
+def check_copy(copy: Path, source: Path) -> None:
+    """SQLite's quick check of a copy; StoreError, naming its `source`, where that is damaged."""
+    with (
+        named_faults(source),
+        closing(sqlite3.connect(f"file:{quote(str(copy))}?mode=ro", uri=True)) as connection,
+    ):
+        (told,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if told != "ok":
+        raise StoreError(f"{source}: {' '.join(told.split())}; {DAMAGED}")
 
 
 def _sync(path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from farola.cli import farola
-from farola.errors import InputError
+from farola.errors import InputError, StoreError
 from farola.keys import Keyring
 from farola.settings import Settings, load_settings
 from inventory.db import open_inventory
@@ -276,6 +276,38 @@ def test_a_file_cut_short_or_spoilt_anywhere_is_refused(file: Path, tmp_path: Pa
     with pytest.raises(InputError, match="cannot be read: No such file"):
         restore(tmp_path / "none.tar", home)
     assert not home.exists()
+
+
+@pytest.mark.parametrize("name", ["inventory.db", "series/raw-2024-05-17.db", "series/rollups.db"])
+def test_a_damaged_database_is_named_and_no_backup_is_made(
+    fresh: Path, tmp_path: Path, name: str
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(fresh / "home", home)
+    with closing(SqliteStore(home / "series")) as store:
+        n = len(NAMES)
+        hour = Batch("device_hour", [NOW] * n, {"device": NAMES}, {"polls": [1] * n})
+        store.write([*(one for k in range(9) for one in poll(NOW + k)), hour])
+    settings = load_settings(home)
+    back_up(settings, tmp_path / "well.tar")
+    path = home / name
+    with path.open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(b"\xff" * (path.stat().st_size - 2 * 4096))
+    with pytest.raises(StoreError, match=rf"{path}: .*restore it from a backup") as error:
+        back_up(settings, tmp_path / "bad.tar")
+    assert "\n" not in str(error.value)
+    assert [p.name for p in tmp_path.iterdir() if p.name not in ("home", "well.tar")] == []
+
+
+@pytest.mark.parametrize("data", [b"", b"just a text\n", b"\x1f\x8b\x08rubbish"])
+def test_what_is_no_tar_is_one_plain_line(data: bytes, tmp_path: Path) -> None:
+    (path := tmp_path / "notes.txt").write_bytes(data)
+    with pytest.raises(InputError) as error:
+        restore(path, tmp_path / "home")
+    assert str(error.value) == (
+        f"{path} is no backup of Farola, or not whole: name a file that `farola backup` wrote"
+    )
 
 
 def test_only_an_empty_home_is_restored_into(cli: Any, city: Settings, file: Path) -> None:
