@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from farola.errors import InputError, StoreError
 from farola.output import json_option, note, print_json, print_table, progress
 from farola.settings import load_settings
 
 if TYPE_CHECKING:
-    from timeseries.copying import Report
+    from timeseries.copy_places import Place
+    from timeseries.copying import Report, Tally
 
 SERIES = "Where the rows {}: city (the store of farola.toml), sqlite (the home's own files), "
 SERIES += "sqlite:FOLDER, or influx."
@@ -57,6 +59,8 @@ def copy(
     from timeseries.copy_places import place
     from timeseries.copying import Copy
     from timeseries.opening import open_spool
+    from timeseries.sqlite import SqliteStore
+    from timeseries.sqlite_files import nearest_folder
 
     settings = load_settings()
     chosen = [measurement_named(name).name for name in dict.fromkeys(only)] or list(SCHEMA)
@@ -65,9 +69,13 @@ def copy(
         raise click.UsageError("--influx… options are for `--to influx` or `--from influx`")
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
     with ExitStack() as held:
+        _check_names(source, destination)
         ends = place(source, settings, given), place(destination, settings, given)
         for end in ends:
             held.enter_context(closing(end.store))
+            if isinstance(end.store, SqliteStore):
+                nearest_folder(end.store.folder)
+        _check_source(ends[0])
         bar = lambda days: held.enter_context(progress("Copying days", days))  # noqa: E731
         report = Copy(*ends, settings.city.zone, now_ms).run(chosen, bar)
     # What waits is on no server yet.
@@ -81,6 +89,25 @@ def copy(
             f"{waiting:,} rows wait in the spool for the city's server: copy again when it has them"
         )
     context.exit(0 if report.ok else 1)
+
+
+def _check_names(*names: str) -> None:
+    if any(name.strip() == "sqlite:" for name in names):
+        raise InputError("'sqlite:' names no folder: write sqlite:FOLDER, or sqlite for the home's")
+
+
+def _check_source(source: Place) -> None:
+    """StoreError where there is nothing to copy from."""
+    from timeseries.sqlite import SqliteStore
+    from timeseries.sqlite_files import ROLLUPS
+
+    if not isinstance(source.store, SqliteStore):
+        return
+    folder = source.store.folder
+    if not folder.exists():
+        raise StoreError(f"{folder} does not exist: name the folder that the series are in")
+    if not source.store.days() and not (folder / ROLLUPS).exists():
+        raise StoreError(f"{folder} holds no series: name the folder that they are in")
 
 
 def _data(report: Report, source: str, to: str) -> dict[str, Any]:
@@ -102,6 +129,12 @@ def _data(report: Report, source: str, to: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _verdict(one: Tally) -> str:
+    if one.equal:
+        return "equal"
+    return "too old" if one.lacking == one.expired > 0 else "DIFFERS"
+
+
 def _show(report: Report, source: str, to: str) -> None:
     print_table(
         f"{source} → {to}",
@@ -109,7 +142,7 @@ def _show(report: Report, source: str, to: str) -> None:
         [
             (
                 name, f"{one.source.rows:,}", f"{one.written:,}", f"{one.there.rows:,}",
-                one.source.shown[:12], one.there.shown[:12], "equal" if one.equal else "DIFFERS",
+                one.source.shown[:12], one.there.shown[:12], _verdict(one),
                 f"{one.extra:,}" if one.extra else "",
             )
             for name, one in report.measurements.items()

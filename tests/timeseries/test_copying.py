@@ -26,9 +26,10 @@ from farola.errors import InputError, StoreError
 from farola.settings import Settings, StoreSettings
 from inventory.membership import Membership
 from timeseries import SCHEMA, Batch, Table
+from timeseries.copy_command import _verdict
 from timeseries.copy_places import Place, place, state_path
 from timeseries.copy_rows import Sum, batch_of, compared, sum_of
-from timeseries.copying import Copy, Report
+from timeseries.copying import Copy, Report, Tally
 from timeseries.influx import prepare
 from timeseries.keeper import Keeper
 from timeseries.marks import Marks
@@ -437,3 +438,33 @@ def test_comparing_is_as_plain_python_has_it(
     halves = [dict(list(source.items())[i::2]) for i in (0, 1)]
     parts = [sum_of(shape, as_table(half, order)) for half in halves]
     assert parts[0] + parts[1] + Sum() == found.source
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ("--from sqlite:{0}/typo --to sqlite:{0}/new", "typo does not exist"),
+        ("--from sqlite:{0}/empty --to sqlite:{0}/new", "empty holds no series"),
+        ("--from sqlite:{0}/file --to sqlite:{0}/new", "file is a file, not a folder"),
+        ("--from sqlite: --to sqlite:{0}/new", "names no folder"),
+        ("--to sqlite:", "names no folder"),
+        ("--to sqlite:{0}/file", "file is a file, not a folder"),
+        ("--to sqlite:{0}/new", "series does not exist"),
+    ],
+)
+def test_an_end_that_is_none_is_one_line(run: Any, tmp_path: Path, ends: str, said: str) -> None:
+    run("init")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    done = run("store", "copy", *ends.format(tmp_path).split(), code=1)
+    assert said in done.stderr
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert not (tmp_path / "new").exists()
+
+
+def test_rows_that_are_only_too_old_are_called_so() -> None:
+    some, all_of_them = Sum(2, 5), Sum(3, 9)
+    assert _verdict(Tally(some, some)) == "equal"
+    assert _verdict(Tally(all_of_them, some, lacking=1, expired=1)) == "too old"
+    assert _verdict(Tally(all_of_them, some, lacking=1)) == "DIFFERS"
+    assert _verdict(Tally(all_of_them, some, lacking=2, expired=1)) == "DIFFERS"
