@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from farola.errors import StoreError
 from timeseries.base import COUNT, SUM, Aggregate, Store
 from timeseries.rollups import CITY
 from timeseries.windows import Window
@@ -61,25 +62,36 @@ def rollups_agree(
     advance: Callable[[int], None] = lambda _hours: None,
 ) -> list[Finding]:
     """Whether the rollups of `hours` count what the raw rows hold. Those marked to be made again,
-    as `waiting` tells, may differ. Raises StoreError.
+    as `waiting` tells, may differ. What hinders telling so is a finding too.
     """
     odd, agreed, unmade = [], 0, 0
+    faults: dict[str, int] = {}
     for hour in hours:
-        found = counts_of(store, hour)
-        # Asked after the counts: rows that came meanwhile have marked their hour by now.
-        if found.agree:
-            agreed += found.raw > 0
-        elif hour in waiting():
-            unmade += 1
-        else:
-            odd.append(found)
+        try:
+            found = counts_of(store, hour)
+            # Asked after the counts: rows that came meanwhile have marked their hour by now.
+            if found.agree:
+                agreed += found.raw > 0
+            elif hour in waiting():
+                unmade += 1
+            else:
+                odd.append(found)
+        except StoreError as error:
+            faults[str(error)] = faults.get(str(error), 0) + 1
         advance(1)
-    findings = [Finding("rollups", False, text) for text in _told(odd)]
+    findings = [
+        Finding("rollups", False, f"{count} of the last {len(hours)} hours cannot be told: {text}")
+        for text, count in faults.items()
+    ]
+    findings += [Finding("rollups", False, text) for text in _told(odd)]
     to_come = f", {unmade} marked and to come" if unmade else ""
-    findings.append(
-        Finding("rollups", True, f"{agreed} of the last {len(hours)} hours agree{to_come}")
-    )
-    return findings
+    if agreed or unmade:
+        told = f"{agreed} of the last {len(hours)} hours agree{to_come}"
+    elif findings:
+        return findings
+    else:
+        told = f"nothing was polled in the last {len(hours)} hours" if hours else "not compared"
+    return [*findings, Finding("rollups", True, told)]
 
 
 def _told(odd: Sequence[HourCounts]) -> list[str]:

@@ -125,10 +125,11 @@ class SqliteStore:
         shape, names, tags = checked_query(measurement, fields, where)
         between = to_ms(start), to_ms(end)
         found = _empty(shape, names, tags)
-        for connection, present in self._files(shape, *between):
+        for path, connection, present in self._files(shape, *between):
             if present.intersection(names):
                 query, values = tables.series(shape, names, present, tags, between)
-                _fetch(connection.execute(query, values), found)
+                with named_faults(path):
+                    _fetch(connection.execute(query, values), found)
         return tables.to_table(shape, names, tags, found)
 
     def aggregates(
@@ -153,8 +154,8 @@ class SqliteStore:
         )
         files = self._files(question.shape, question.start, question.end)
         parts = (
-            _figures(connection, question, present)
-            for connection, present in files
+            _figures(path, connection, question, present)
+            for path, connection, present in files
             if present.intersection(question.fields)
         )
         return sqlite_aggregates.to_table(question, sqlite_aggregates.joined(question, parts))
@@ -197,8 +198,10 @@ class SqliteStore:
 
     def _files(
         self, shape: Measurement, first: int, after: int
-    ) -> Iterator[tuple[sqlite3.Connection, frozenset[str]]]:
-        """The files that hold rows of that time, oldest first, open to read, and their columns."""
+    ) -> Iterator[tuple[Path, sqlite3.Connection, frozenset[str]]]:
+        """The files that hold rows of that time, oldest first, open to read, and their columns. Who
+        reads on names the faults of the file: they do not come by here.
+        """
         with named_faults(self.folder / LATEST):
             nearest_folder(self.folder)
         if shape.is_rollup:
@@ -213,7 +216,7 @@ class SqliteStore:
             with reading(path) as connection:
                 if connection:
                     connection.execute(f"PRAGMA cache_size=-{SORTED_KB}").close()
-                    yield connection, tables.columns(connection, shape)
+                    yield path, connection, tables.columns(connection, shape)
 
     def _newer(self, shape: Measurement, tags: Mapping[str, str], first: int) -> Table:
         """The rows of the newest raw file from the time `first` on: there are some where a kill
@@ -289,9 +292,16 @@ def _put(connection: sqlite3.Connection, rows: Rows, latest: bool) -> None:
 
 
 def _figures(
+    path: Path, connection: sqlite3.Connection, question: Question, present: Collection[str]
+) -> list[Row]:
+    """What one file has of `question`: figures, then (time, value) of each `last`. StoreError."""
+    with named_faults(path):
+        return _figures_of(connection, question, present)
+
+
+def _figures_of(
     connection: sqlite3.Connection, question: Question, present: Collection[str]
 ) -> list[Row]:
-    """What one file has of `question`: figures, then (time, value) of each `last`."""
     statement = sqlite_aggregates.figures(question, present)
     try:
         rows = connection.execute(statement.text, statement.values).fetchall()

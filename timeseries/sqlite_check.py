@@ -57,13 +57,21 @@ def strays(store: SqliteStore) -> list[Finding]:
 
 def latest_agrees(store: SqliteStore) -> Iterator[Finding]:
     """Whether `latest.db` has, for each raw measurement, the rows of the newest time in the raw
-    files, and none that are newer. Raises StoreError.
+    files, and none that are newer; each fault that hinders telling so, once.
     """
+    told = set()
     for shape in SCHEMA.values():
-        if not shape.is_rollup:
+        if shape.is_rollup:
+            continue
+        try:
             finding = _latest_agrees(store, shape)
-            if finding:
-                yield finding
+        except StoreError as error:
+            finding = None
+            if str(error) not in told:
+                yield Finding(f"latest {shape.name}", False, f"cannot be compared: {error}")
+            told.add(str(error))
+        if finding:
+            yield finding
 
 
 def _latest_agrees(store: SqliteStore, shape: Measurement) -> Finding | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from farola.errors import StoreError
 from farola.settings import StoreSettings
 from timeseries import Batch, sqlite_files
+from timeseries.base import Aggregate
 from timeseries.findings import rollups_agree
 from timeseries.keeper import Keeper
 from timeseries.marks import Marks
@@ -355,7 +357,7 @@ def test_check_finds_rollups_that_do_not_count_what_raw_rows_hold(store: SqliteS
     keeper.run_due(NOW)
     assert [one.ok for one in rollups_agree(store, hours, marks.open)] == [True]
     store.days()[0][1].unlink()
-    lost, _ = rollups_agree(store, hours, marks.open)
+    (lost,) = rollups_agree(store, hours, marks.open)
     assert "raw rows are missing: restore" in lost.detail
     keeper.close()
     marks.close()
@@ -410,6 +412,61 @@ def test_check_finds_what_is_wrong_with_files(
     assert "\n" not in told
 
 
+def spoil_inside(path: Path) -> None:
+    """Damage all pages but the first two: the file opens, its rows cannot be read."""
+    with path.open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(b"\xff" * (path.stat().st_size - 2 * 4096))
+
+
+@pytest.mark.parametrize("ask", ["series", "aggregates", "latest"])
+@pytest.mark.parametrize("name", ["raw-2024-05-17.db", "rollups.db", "latest.db"])
+def test_a_file_damaged_inside_is_named_whatever_is_asked(
+    store: SqliteStore, name: str, ask: str
+) -> None:
+    store.write([one for k in range(60) for one in (*poll(T + k), hour_rows(T + k * HOUR_MS))])
+    store.write([Batch("device", [T] * 900, {"device": [f"x{i}" for i in range(900)]},
+                       {"answered": [True] * 900})])  # fmt: skip
+    store.close()
+    spoil_inside(store.folder / name)
+    if (ask == "latest") == (name.startswith("raw")) or (ask != "latest" and name == "latest.db"):
+        return  # not read from there
+    measurement = "device_hour" if name == "rollups.db" else "device"
+    field = "polls" if name == "rollups.db" else "answered"
+    asked: dict[str, Callable[[], object]] = {
+        "series": lambda: store.series(measurement, {}, START, END),
+        "latest": lambda: store.latest(measurement),
+        "aggregates": lambda: store.aggregates(
+            measurement, {"n": Aggregate(field)}, START, END, by=["device"]
+        ),
+    }
+    with pytest.raises(StoreError, match=rf"{name}: .*restore it from a backup"):
+        asked[ask]()
+
+
+def test_the_check_goes_on_after_a_damaged_file(run: Any, home: Path) -> None:
+    run("init")
+    at = int((datetime.now(UTC) - timedelta(hours=2)).timestamp() * 1000)
+    with closing(SqliteStore(home / "series")) as store:
+        store.write(
+            [one for k in range(60) for one in (*poll(at + k), hour_rows(at + k * HOUR_MS))]
+        )
+        (raw,) = [path for _, path in store.days()]
+    spoil_inside(home / "series" / "rollups.db")
+    found = json.loads(run("store", "check", "--json", code=1).stdout)["findings"]
+    faults = [one for one in found if not one["ok"]]
+    assert [one["what"] for one in faults] == ["rollups.db", "rollups"]
+    assert all("rollups.db: " in one["detail"] for one in faults)
+    assert {"what": "latest device", "ok": True} in [
+        {"what": one["what"], "ok": one["ok"]} for one in found
+    ]
+    spoil_inside(raw)
+    told = run("store", "check", code=1)
+    assert told.stderr == ""
+    assert told.stdout.count("FAULT") == 4  # two files, the newest rows, the rollups
+    assert "ok    latest.db: " in told.stdout
+
+
 def test_the_command_looks_at_a_home(tmp_path: Path) -> None:
     home = tmp_path / "home"
     key = {"FAROLA_KEY_FILE": str(tmp_path / "key"), "FAROLA_HOME": str(home)}
@@ -421,7 +478,9 @@ def test_the_command_looks_at_a_home(tmp_path: Path) -> None:
         )  # fmt: skip
 
     assert farola("init").returncode == 0
-    assert farola("store", "check").stdout == "ok    rollups: 0 of the last 24 hours agree\n"
+    assert farola("store", "check").stdout == (
+        "ok    rollups: nothing was polled in the last 24 hours\n"
+    )
     with closing(SqliteStore(home / "series")) as store:
         at = int((datetime.now(UTC) - timedelta(hours=2)).timestamp() * 1000)
         store.write(poll(at))
