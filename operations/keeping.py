@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 
 from farola.errors import StoreError
 from operations.examinations import Check
-from timeseries.marks import Marks
+from timeseries.marks import FILE_NAME, Marks
+from timeseries.sqlite_check import whole
+from timeseries.sqlite_files import ROLLUPS, nearest_folder, size_of
 
 if TYPE_CHECKING:
     from farola.settings import Settings
 
+MOST_CHECKED = 200 * 10**6
+"""Bytes of rollups that `farola doctor` reads through: larger ones are for `farola store check`."""
 OVERDUE = timedelta(hours=1)
 """A collector makes an hour two minutes after it is over; after an outage it takes a while."""
 
@@ -34,8 +38,12 @@ class Rollups:
 
 def rollups_of(settings: Settings, now: datetime) -> Rollups:
     """What the marks say at `now`; nothing is made."""
-    marks = Marks(settings.home / "series", settings.city.zone)
+    folder = settings.home / "series"
+    marks = Marks(folder, settings.city.zone)
     try:
+        nearest_folder(folder)
+        if not (found := whole(folder / FILE_NAME)).ok:
+            return Rollups(error=found.detail)
         hours = marks.open()
     except StoreError as error:
         return Rollups(error=str(error))
@@ -59,8 +67,15 @@ def rollups_line(found: Rollups, settings: Settings) -> str:
 
 
 def rollups_check(settings: Settings) -> Check:
-    """Whether hours and days are made of what was measured."""
+    """Whether hours and days are made of what was measured. Without marks no poll is kept: damaged
+    ones must be mended.
+    """
     found = rollups_of(settings, datetime.now(UTC))
+    if found.error:
+        return Check("rollups", False, found.error, "until then no poll is kept")
+    path = settings.home / "series" / ROLLUPS
+    if size_of(path) <= MOST_CHECKED and not (file := whole(path)).ok:
+        return Check("rollups", False, file.detail, "until then no hours are made", required=False)
     told = rollups_line(found, settings)
     return Check(
         "rollups", not told, told or "made of every hour that is over",

@@ -76,8 +76,8 @@ class Status:
 def status(as_json: bool) -> int:
     """Show what is known of the city now.
 
-    A store that cannot be read leaves devices unknown and is told; the rest is still shown, and
-    the exit code is 1.
+    A store that cannot be read leaves devices unknown and is told, and so are damaged marks; the
+    rest is still shown, and the exit code is 1.
     """
     settings = load_settings()
     found = read_status(settings)
@@ -85,7 +85,7 @@ def status(as_json: bool) -> int:
         print_json(as_plain(found))
     else:
         _print(found, settings)
-    return 0 if found.store["ok"] else 1
+    return 0 if found.store["ok"] and not found.rollups.error else 1
 
 
 def read_status(settings: Settings) -> Status:

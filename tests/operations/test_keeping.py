@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from farola.settings import Settings, load_settings
 from inventory.db import open_inventory
 from inventory.models import Device
@@ -17,6 +19,7 @@ from operations.waiting import spool_check, spool_of
 from timeseries import Batch, open_store
 from timeseries.opening import open_spool
 from timeseries.spooled import pack
+from timeseries.sqlite import SqliteStore
 
 NOW = datetime.now(UTC)
 
@@ -90,11 +93,41 @@ def test_marks_that_cannot_be_read_are_one_line(run: Any, home: Path) -> None:
     run("init")
     (home / "series").mkdir(exist_ok=True)
     (home / "series" / "marks.db").write_text("these are no marks" * 100)
-    check = advice(rollups_check)
-    assert not check.ok
+    check = rollups_check(load_settings())
+    assert (check.ok, check.required) == (False, True)  # polls are refused
     assert "marks.db" in check.detail
-    checks = {one["name"]: one for one in json.loads(run("doctor", "--json").stdout)["checks"]}
+    doctor = json.loads(run("doctor", "--json", code=1).stdout)
+    checks = {one["name"]: one for one in doctor["checks"]}
     assert (checks["rollups"]["ok"], checks["room"]["ok"]) == (False, True)
+
+
+@pytest.mark.parametrize("name", ["marks.db", "rollups.db"])
+def test_a_file_damaged_inside_is_told(run: Any, home: Path, name: str) -> None:
+    run("init")
+    hours = [NOW - timedelta(hours=3 + k) for k in range(400)]
+    polled(*hours[:2])
+    store = SqliteStore(home / "series")
+    times = [int(at.timestamp() * 1000) for at in hours]
+    store.write([Batch("device_hour", times, {"device": ["a"] * 400}, {"polls": [60] * 400})])
+    store.close()
+    path = home / "series" / name
+    with path.open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(b"\xff" * (path.stat().st_size - 2 * 4096))
+    check = rollups_check(load_settings())
+    assert (check.ok, check.required) == (False, name == "marks.db")
+    assert name in check.detail
+    if name == "marks.db":
+        told = json.loads(run("status", "--json", code=1).stdout)["rollups"]
+        assert "marks.db" in told["error"]
+
+
+def test_a_file_in_the_place_of_the_series_is_told(run: Any, home: Path) -> None:
+    run("init")
+    (home / "series").write_text("")
+    check = rollups_check(load_settings())
+    assert not check.ok
+    assert "is a file, not a folder" in check.detail
 
 
 def test_looking_makes_nothing(run: Any, home: Path) -> None:
