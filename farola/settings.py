@@ -19,8 +19,10 @@ from farola.files import written_whole
 
 _T = TypeVar("_T")
 FILE_NAME = "farola.toml"
-MOST_KEPT = 1e12
-"""Days, or gigabytes: more than there will ever be, and few enough to reckon with."""
+MOST_KEPT = {"raw_days": 1e6, "raw_gb": 1e12, "hour_days": 1e6, "spool_gb": 1e12}
+"""Days, or gigabytes: more than there will ever be, and few enough to reckon with (in SQLite's
+milliseconds too).
+"""
 
 
 @dataclass(frozen=True)
@@ -163,11 +165,11 @@ def load_settings(home: Path | None = None) -> Settings:
         raise SettingsError(
             f"{path}: [store] kind is {settings.store.kind!r}; use 'sqlite' or 'influx'"
         )
-    for key in ("raw_days", "raw_gb", "hour_days", "spool_gb"):
+    for key, most in MOST_KEPT.items():
         value = getattr(settings.store, key)
-        if not 0 < value <= MOST_KEPT:  # nor is `nan`
+        if not 0 < value <= most:  # nor is `nan`
             raise SettingsError(
-                f"{path}: [store] {key} is {value}; use a number above 0, at most {MOST_KEPT:g}"
+                f"{path}: [store] {key} is {value}; use a number above 0, at most {int(most):,}"
             )
     return settings
 
@@ -225,7 +227,8 @@ def _section(path: Path, data: dict[str, Any], name: str, kind: type[_T]) -> _T:
         number = isinstance(default, int | float)
         wanted = type(default) if isinstance(default, int | str) else (int, float)
         if isinstance(value, bool) or not isinstance(value, wanted):
-            is_what = "a number" if number else "text in quotes"
+            whole = type(default) is int
+            is_what = ("a whole number" if whole else "a number") if number else "text in quotes"
             raise SettingsError(f"{path}: [{name}] {key} must be {is_what}")
     return kind(**values)
 

@@ -75,6 +75,18 @@ def test_what_may_be_kept_is_more_than_nothing(home, key, value):
         load_settings(home)
 
 
+@pytest.mark.parametrize("key", ["raw_days", "hour_days"])
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("nan", "a whole number"), ("1e9", "a whole number"), ("1_000_000_000_000", "above 0")],
+)
+def test_days_are_a_whole_number_that_can_be_reckoned_with(home, key, value, told):
+    home.mkdir()
+    (home / "farola.toml").write_text(f"[store]\n{key} = {value}\n")
+    with pytest.raises(SettingsError, match=rf"\[store\] {key} .*{told}"):
+        load_settings(home)
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_room_is_a_number_that_can_be_reckoned_with(home, value):
     home.mkdir()
