@@ -36,10 +36,14 @@ def refusal(status: int, told: str, *, tries: int, database: str) -> str:
     `tries`: how often it was asked.
     """
     in_vain = f"sent {tries} times in vain; " if tries > 1 else ""
+    sign_in = (
+        "check [store] auth (basic for a user and password) and the credential that "
+        "[store] credential names"
+    )
     remedies = {
         400: "these rows are not as the server wants them",
-        401: "check [store] auth and the credential that [store] credential names",
-        403: "check [store] auth and the credential that [store] credential names",
+        401: sign_in,
+        403: sign_in,
         404: 'an InfluxDB older than 1.8 wants [store] api = "v1"; else check [store] url',
         413: "raise max-body-size in [http], or client_max_body_size of the proxy",
         422: "these rows are not as the server wants them",

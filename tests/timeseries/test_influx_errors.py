@@ -73,7 +73,7 @@ def test_plain_http_where_tls_is_expected(influxd: str) -> None:
     [("basic", f"{USER}:wrong"), ("token", "wrong"), ("bearer", "wrong"), ("token", "")],
 )
 def test_a_wrong_credential(influxd_with_users: str, auth: str, token: str) -> None:
-    refused(store_at(influxd_with_users, token, auth=auth), "401", "[store] credential")
+    refused(store_at(influxd_with_users, token, auth=auth), "401", "basic", "[store] credential")
     assert "401" in store_at(influxd_with_users, token, auth=auth).health().detail
 
 
