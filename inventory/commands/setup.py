@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 import stat
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,8 +15,6 @@ from farola.errors import SettingsError
 from farola.output import json_option, plain, print_json
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Engine
 
     from farola.settings import StoreSettings
@@ -32,6 +32,7 @@ SSID_BYTES = 32
 @click.option("--ssid", help="The open network that residents see.")
 @click.option("--country", help="ISO 3166 code of the regulatory domain, such as MX.")
 @click.option("--influx", "url", metavar="URL", help="Keep time series in this InfluxDB server.")
+@click.option("--sqlite", is_flag=True, help="Keep time series in SQLite files in the home again.")
 @click.option("--influx-api", "api", type=click.Choice(["v1", "v2"]), help="v2 unless ≤ 1.6.")
 @click.option(
     "--influx-bucket", "bucket", help="Bucket, or database/retention policy; farola/raw if new."
@@ -49,17 +50,19 @@ SSID_BYTES = 32
     help="How to sign in; Token by default.",
 )
 @click.option("--influx-credential", "credential", help="Stored credential to sign in with.")
+@click.option("--influx-no-credential", "no_credential", is_flag=True, help="Sign in with none.")
 @click.option(
     "--influx-ca-file",
     "ca_file",
-    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
     help="Certificates (PEM) that sign the server's, beside the machine's own.",
 )
+@click.option("--influx-no-ca-file", "no_ca_file", is_flag=True, help="The machine's own alone.")
 @json_option
 def init(
     *, name: str | None, timezone: str | None, ssid: str | None, country: str | None,
     url: str | None, api: str | None, bucket: str | None, rollup_bucket: str | None,
-    org: str | None, auth: str | None, credential: str | None, ca_file: str | None, as_json: bool,
+    org: str | None, auth: str | None, credential: str | None, ca_file: str | None,
+    no_credential: bool, no_ca_file: bool, sqlite: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Make a home for a city in FAROLA_HOME; run again, it upgrades and keeps every setting."""
     from farola.keys import create_key
@@ -92,12 +95,22 @@ def init(
         )
     store = {
         "api": api, "bucket": bucket, "rollup_bucket": rollup_bucket, "org": org, "auth": auth,
-        "credential": credential, "ca_file": ca_file,
+        "credential": "" if no_credential else credential,
+        "ca_file": "" if no_ca_file else ca_file,
     }  # fmt: skip
+    if (credential and no_credential) or (ca_file and no_ca_file):
+        raise SettingsError("--influx-no-… and what it drops: give one of them")
+    if fresh and credential:
+        raise SettingsError(
+            f"--influx-credential {credential}: a new home has no credentials; run `farola init`, "
+            f"then `farola device credential {credential}`, then this again"
+        )
     settings = replace(
         settings,
         city=replace(settings.city, **{k: v for k, v in city.items() if v is not None}),
-        store=_store(settings.store, url, {k: v for k, v in store.items() if v is not None}),
+        store=_store(
+            settings.store, url, {k: v for k, v in store.items() if v is not None}, sqlite=sqlite
+        ),
     )
     try:
         _make_private(home)
@@ -106,6 +119,8 @@ def init(
             guard_file(engine)
             upgrade(engine)
             _check_key(engine, home)
+            if credential:
+                _check_credential(engine, credential)
         finally:
             engine.dispose()
         key = create_key(home)
@@ -130,8 +145,21 @@ def init(
         click.echo("next:     farola store prepare makes the buckets there, and tries them")
 
 
-def _store(now: StoreSettings, url: str | None, given: dict[str, str]) -> StoreSettings:
-    """The settings of the store with what was `given` for InfluxDB."""
+def _store(
+    now: StoreSettings, url: str | None, given: dict[str, str], *, sqlite: bool
+) -> StoreSettings:
+    """The settings of the store with what was `given` for InfluxDB, or of SQLite again."""
+    if sqlite:
+        if url or given:
+            raise SettingsError("--sqlite goes without --influx and --influx-… options")
+        return replace(now, kind="sqlite")
+    for option, key in (("--influx-bucket", "bucket"), ("--influx-rollup-bucket", "rollup_bucket")):
+        if given.get(key, "").count("/") > 1:
+            raise SettingsError(
+                f"{option} {given[key]}: use DATABASE/POLICY with one slash, or a bucket's name"
+            )
+    if given.get("ca_file"):
+        given = {**given, "ca_file": _certificates(given["ca_file"])}
     if not url:
         if given and now.kind != "influx":
             raise SettingsError("--influx-… options need --influx URL")
@@ -149,6 +177,38 @@ def _make_private(home: Path) -> None:
         home.chmod(0o700)
 
 
+def _certificates(name: str) -> str:
+    """The absolute path of a file of certificates; SettingsError if it holds none."""
+    path = Path(name).resolve()
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        raise SettingsError(
+            f"--influx-ca-file {path} holds no certificate: it must be PEM, as "
+            "-----BEGIN CERTIFICATE-----"
+        ) from None
+    except OSError as error:
+        raise SettingsError(
+            f"--influx-ca-file {path} cannot be read: {error.strerror}; name another"
+        ) from None
+    return str(path)
+
+
+def _check_credential(engine: Engine, name: str) -> None:
+    """Refuse to name a credential that is not stored."""
+    from sqlalchemy import select
+    from sqlalchemy.orm import Session
+
+    from inventory.models import Credential
+
+    with Session(engine) as session:
+        if session.scalar(select(Credential.name).where(Credential.name == name)) is None:
+            raise SettingsError(
+                f"--influx-credential {name}: no such credential is stored; store it first with "
+                f"`farola device credential {name}`"
+            )
+
+
 def check_influx_url(url: str) -> None:
     """SettingsError unless `url` is an HTTP address without user and password."""
     try:
@@ -159,8 +219,9 @@ def check_influx_url(url: str) -> None:
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise SettingsError(
             "--influx: the address holds a user and password, which must not be written down: "
-            "store them with `farola device credential influx --username USER --field token` and "
-            "give --influx http://HOST:8086 --influx-credential influx"
+            "store them with `farola device credential influx --username USER`, which asks for the "
+            "password, and give --influx http://HOST:8086 --influx-credential influx "
+            "--influx-auth basic"
         )
     if parts.query or parts.fragment:
         raise SettingsError(

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from sqlalchemy import text
 
 from farola.keys import Keyring
@@ -23,6 +31,7 @@ def test_init_makes_a_home_and_again_keeps_every_setting(cli, home) -> None:
     assert again["created"] is False
     assert load_settings(home) == settings
     assert settings.city.country == "MX"
+    cli("device", "credential", "influx", stdin="secret\n")
     cli("init", "--influx", "http://127.0.0.1:8086/", "--influx-credential", "influx",
         "--influx-api", "v1", "--influx-bucket", "farola", "--influx-auth", "basic")  # fmt: skip
     cli("init", "--ssid", "Other")
@@ -41,12 +50,52 @@ def test_a_new_influxdb_keeps_rollups_apart_from_raw_rows(cli, home, tmp_path) -
     store = load_settings(home).store
     assert (store.bucket, store.rollup_bucket) == ("farola/raw", "farola/rollups")
     authority = tmp_path / "ca.pem"
-    authority.touch()
+    authority.write_text(certificate())
     cli("init", "--influx-rollup-bucket", "other/long", "--influx-ca-file", authority)
     cli("init", "--influx", "https://other.example")
     store = load_settings(home).store
     assert (store.url, store.bucket) == ("https://other.example", "farola/raw")
     assert (store.rollup_bucket, store.ca_file) == ("other/long", str(authority))
+    cli("init", "--influx-no-ca-file", "--influx-no-credential")
+    assert load_settings(home).store == replace(store, ca_file="")
+    assert "SQLite" in cli("init", "--sqlite").out
+    assert load_settings(home).store == replace(store, ca_file="", kind="sqlite")
+
+
+def certificate() -> str:
+    """A certificate in PEM, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Farola test")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    return made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--influx-ca-file", "rubbish.pem"), "holds no certificate"),
+        (("--influx-ca-file", "absent.pem"), "cannot be read: No such file"),
+        (("--influx-bucket", "a/b/c"), "with one slash"),
+        (("--influx-rollup-bucket", "a/b/c"), "with one slash"),
+        (("--influx-credential", "nobody"), "farola device credential nobody"),
+    ],
+)
+def test_what_a_store_could_not_use_is_refused_at_once(
+    cli, home, tmp_path, monkeypatch, options, part
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rubbish.pem").write_text("no certificate\n")
+    cli("init", "--influx", "https://influx.example")
+    before = load_settings(home)
+    told = cli("init", *options, code=1).err
+    assert options[0] in told
+    assert part in told
+    assert load_settings(home) == before
+
+
+def test_a_way_back_to_sqlite_goes_alone(cli) -> None:
+    assert "--sqlite" in cli("init", "--sqlite", "--influx", "http://x", code=1).err
 
 
 def test_home_and_key_are_the_owners_alone(cli, home, tmp_path) -> None:
@@ -64,6 +113,8 @@ def test_home_and_key_are_the_owners_alone(cli, home, tmp_path) -> None:
         (("--influx", "http://127.0.0.1:8086?token=hunter2"), "--influx-bucket"),
         (("--influx", "127.0.0.1:8086"), "http://127.0.0.1:8086"),
         (("--influx", "http://127.0.0.1:port"), "http://127.0.0.1:8086"),
+        (("--influx", "http://me:hunter2@127.0.0.1:8086"), "--influx-auth basic"),
+        (("--influx", "http://x", "--influx-credential", "influx"), "a new home has no"),
         (("--influx-bucket", "b"), "--influx URL"),
         (("--timezone", "Mars/Olympus"), "America/Mexico_City"),
         (("--country", "Mexico"), "two letters"),
