@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from farola.files import locked_if_free
 from farola.settings import Settings
 from inventory.membership import BOROUGH, NEIGHBOURHOOD, PROGRAMME, SITE, Membership
-from timeseries.base import SCHEMA, Batch, Store, Table, Value
+from timeseries.base import SCHEMA, Aggregate, Batch, Store, Table, Value
 from timeseries.group_book import GroupBook
 from timeseries.marks import Marks
 from timeseries.rollups import (
@@ -38,6 +38,7 @@ from timeseries.windows import Window, hour_of, instant
 GRACE_MS = 120_000
 """A poll is written some time after the instant that it bears: its hour is left alone so long."""
 LOCK = "rollups.lock"
+HALF_HOUR_S = 1800
 MOST_MOVED = 300
 """Devices moved within one hour whose rows are told apart by the time of the move; of more, each
 counts where it was at the end of the hour."""
@@ -114,11 +115,15 @@ class Keeper:
             return self._run(now, advance) if is_ours else None
 
     def mark_again(self, start: datetime, end: datetime) -> int:
-        """Have the hours from `start` until before `end` in which the city was polled made again
-        by the next run; how many they are.
+        """Have the hours from `start` until before `end` in which the city was polled, or a device
+        has rows, made again by the next run; how many they are.
         """
         polls = self._store.series("poll", {}, start, end, ("devices",))
-        return len(self._marks.mark(polls.times))
+        # Windows of half an hour of hours that may begin at any minute: each lies in one hour.
+        first = instant(hour_of(_ms(start), self._zone).start)
+        rows = {"rows": Aggregate("answered")}
+        found = self._store.aggregates("device", rows, first, end, every_s=HALF_HOUR_S)
+        return len(self._marks.mark([*polls.times, *found.times]))
 
     def _run(self, now: datetime, advance: Advance) -> Kept:
         kept = Kept()

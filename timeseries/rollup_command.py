@@ -15,7 +15,7 @@ from farola.times import parse_instant, show_instant
 @click.command()
 @click.option(
     "--from", "start", metavar="TIME",
-    help="Make all hours again in which the city was polled since then, in the city's time.",
+    help="Make all hours again that have rows of devices since then, in the city's time.",
 )  # fmt: skip
 @click.option("--to", "end", metavar="TIME", help="Until then.  [default: now]")
 @json_option
@@ -59,6 +59,9 @@ def rollup(start: str | None, end: str | None, as_json: bool) -> None:
         )
     if kept.forgot:
         note(kept.forgot)
+    if start and not marked:
+        shown = show_instant(since, zone), show_instant(until, zone)
+        note(f"no device has a row from {shown[0]} to {shown[1]}: there is nothing to make")
     if as_json:
         print_json({"marked": marked, **vars(kept)})
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -367,6 +368,22 @@ def test_rows_from_before_there_were_marks_are_rolled_up_too(tmp_path: Path) -> 
     home.poll(0, 5)
     home.keeper.run_due(END)
     assert home.sums("city") == {"city": 5}
+    home.keeper.close()
+    home.marks.close()
+
+
+def test_hours_that_nobody_polled_are_made_where_they_are_asked_for(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.keeper.run_due(END)  # all that was there is known
+    times = [int(START.timestamp() * 1000) + minutes * 60_000 for minutes in (0, 10, 65, 130)]
+    with closing(SqliteStore(home.folder)) as made_up:  # it marks nothing, and there is no `poll`
+        fields: dict[str, Any] = {"answered": [True] * 4, "clients": [1] * 4}
+        made_up.write([Batch("device", times, {"device": ["a"] * 4}, fields)])
+    assert home.keeper.mark_again(START, START + timedelta(minutes=100)) == 2
+    kept = home.keeper.run_due(END)
+    assert kept is not None
+    assert (kept.hours, home.sums("city")) == (2, {"city": 3})
+    assert home.keeper.mark_again(START - timedelta(days=9), START - timedelta(days=8)) == 0
     home.keeper.close()
     home.marks.close()
 
