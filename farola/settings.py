@@ -19,7 +19,7 @@ from farola.files import written_whole
 
 _T = TypeVar("_T")
 FILE_NAME = "farola.toml"
-MOST_KEPT = {"raw_days": 1e6, "raw_gb": 1e12, "hour_days": 1e6, "spool_gb": 1e12}
+MOST_KEPT = {"raw_days": 1e10, "raw_gb": 1e12, "hour_days": 1e10, "spool_gb": 1e12}
 """Days, or gigabytes: more than there will ever be, and few enough to reckon with (in SQLite's
 milliseconds too).
 """
