@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,9 @@ def copy(
         print_json(_data(report, ends[0].name, ends[1].name) | {"waiting": waiting})
     else:
         _show(report, ends[0].name, ends[1].name)
+        if report.marked_hours:
+            is_city = ends[1].identity == place("city", settings, {}).identity
+            note(_to_roll_up(report.marked_hours, ends[1], is_city=is_city))
     if waiting:
         note(
             f"{waiting:,} rows wait in the spool for the city's server: copy again when it has them"
@@ -129,6 +133,17 @@ def _data(report: Report, source: str, to: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _to_roll_up(hours: int, to: Place, *, is_city: bool) -> str:
+    """What is still to be done there, as a command that does it there."""
+    told = f"{hours:,} hours are to be rolled up there: "
+    kind, _, folder = to.name.partition(":")
+    if is_city:
+        return told + "farola store rollup"
+    if kind == "sqlite":
+        return f"{told}farola store rollup --in {shlex.quote(folder)}"
+    return f"{told}farola store rollup, once farola.toml names that store"
+
+
 def _verdict(one: Tally) -> str:
     if one.equal:
         return "equal"
@@ -161,7 +176,5 @@ def _show(report: Report, source: str, to: str) -> None:
         note(f"written to meanwhile, and copied again: {', '.join(report.changed)}")
     if report.resumed:
         note(f"{report.resumed:,} days of them were copied by the run before, which was cut off")
-    if report.marked_hours:
-        note(f"{report.marked_hours:,} hours are to be rolled up there: farola store rollup")
     until = datetime.fromtimestamp(report.until_ms / 1000, UTC)
     click.echo(f"copied until {until:%Y-%m-%d %H:%M:%S} UTC; rows after that come with another run")

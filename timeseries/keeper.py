@@ -265,8 +265,10 @@ def _count(value: Value) -> int:
     return value if isinstance(value, int) else 0
 
 
-def open_keeper(settings: Settings) -> Keeper:
-    """The keeper of one city, with connections of its own. Raises as `open_store` does."""
+def open_keeper(settings: Settings, elsewhere: Path | None = None) -> Keeper:
+    """The keeper of one city, with connections of its own; or of a copy of its series in the folder
+    `elsewhere`, of which nothing is forgotten. Raises as `open_store` does.
+    """
     from inventory.db import open_inventory
     from inventory.membership import membership
     from timeseries.opening import stored_token
@@ -279,10 +281,14 @@ def open_keeper(settings: Settings) -> Keeper:
         finally:
             inventory.close()
 
-    folder = settings.home / "series"
+    folder = elsewhere or settings.home / "series"
     store: Store
     retention: Retention | None = None
-    if settings.store.kind == "sqlite":
+    if elsewhere:
+        from timeseries.sqlite import SqliteStore
+
+        store = SqliteStore(folder)
+    elif settings.store.kind == "sqlite":
         from timeseries.sqlite import SqliteStore
         from timeseries.sqlite_retention import SqliteRetention
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -18,8 +19,12 @@ from farola.times import parse_instant, show_instant
     help="Make all hours again that have rows of devices since then, in the city's time.",
 )  # fmt: skip
 @click.option("--to", "end", metavar="TIME", help="Until then.  [default: now]")
+@click.option(
+    "--in", "elsewhere", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Of a copy of the series in this folder, instead of the city's store.",
+)  # fmt: skip
 @json_option
-def rollup(start: str | None, end: str | None, as_json: bool) -> None:
+def rollup(start: str | None, end: str | None, elsewhere: Path | None, as_json: bool) -> None:
     """Make the rollups that are due: hours that are over, and their days.
 
     A running collector does this by itself. What was forgotten of the raw rows keeps the rollups
@@ -37,7 +42,7 @@ def rollup(start: str | None, end: str | None, as_json: bool) -> None:
         raise InputError(
             f"the time from {show_instant(since, zone)} to {show_instant(until, zone)} is empty"
         )
-    keeper = open_keeper(settings)
+    keeper = open_keeper(settings, elsewhere)
     try:
         marked = keeper.mark_again(since, until) if start else 0
         with progress("Making rollups", 100) as bar:
@@ -60,8 +65,8 @@ def rollup(start: str | None, end: str | None, as_json: bool) -> None:
     if kept.forgot:
         note(kept.forgot)
     if start and not marked:
-        shown = show_instant(since, zone), show_instant(until, zone)
-        note(f"no device has a row from {shown[0]} to {shown[1]}: there is nothing to make")
+        between = f"from {show_instant(since, zone)} to {show_instant(until, zone)}"
+        note(f"no device has a row {between}: there is nothing to make")
     if as_json:
         print_json({"marked": marked, **vars(kept)})
         return

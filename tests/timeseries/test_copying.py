@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -82,6 +83,15 @@ def everything(store: Any) -> dict[str, Table]:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
+
+
+@pytest.fixture
+def inited(run: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home that `farola init` made, with its key beside it."""
+    monkeypatch.setenv("FAROLA_HOME", str(home))
+    monkeypatch.setenv("FAROLA_KEY_FILE", str(home.parent / "key"))
+    run("init")
+    return home
 
 
 @pytest.fixture
@@ -452,8 +462,8 @@ def test_comparing_is_as_plain_python_has_it(
         ("--to sqlite:{0}/new", "series does not exist"),
     ],
 )
+@pytest.mark.usefixtures("inited")
 def test_an_end_that_is_none_is_one_line(run: Any, tmp_path: Path, ends: str, said: str) -> None:
-    run("init")
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     done = run("store", "copy", *ends.format(tmp_path).split(), code=1)
@@ -468,3 +478,18 @@ def test_rows_that_are_only_too_old_are_called_so() -> None:
     assert _verdict(Tally(all_of_them, some, lacking=1, expired=1)) == "too old"
     assert _verdict(Tally(all_of_them, some, lacking=1)) == "DIFFERS"
     assert _verdict(Tally(all_of_them, some, lacking=2, expired=1)) == "DIFFERS"
+
+
+def test_the_advice_after_a_copy_makes_rollups_in_the_copy(
+    run: Any, inited: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "my copy"
+    with closing(SqliteStore(inited / "series")) as store:
+        store.write([batch for batch in city(3) if batch.measurement in ("device", "poll")])
+    told = run("store", "copy", "--to", f"sqlite:{other}").stderr.splitlines()
+    (advice,) = (line for line in told if "are to be rolled up there" in line)
+    _, *words = shlex.split(advice.partition("there: ")[2])
+    assert words == ["store", "rollup", "--in", str(other)]
+    run(*words)
+    assert not (inited / "series" / "rollups.db").exists()
+    assert len(SqliteStore(other).latest("group_hour")) > 0
