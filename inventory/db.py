@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ NO_TABLES = frozenset({"42P01", "42703"})
 STATE_CLASSES = ("08", "25", "53", "57")
 """Classes of its codes that tell of the server and not of the statement: connection, transaction
 state (a server that is read-only since a failover), resources, intervention (it shuts down)."""
+LEAST_FREE = 100_000
+"""Bytes on its disk that SQLite needs for its side files."""
 READ_ONLY, NO_RIGHT = "25006", "42501"
 
 
@@ -183,11 +186,26 @@ def _told(engine: Engine, error: DBAPIError) -> InventoryError:
         advice = "restore it from your backup, or move it away and run `farola init`"
     elif getattr(error.orig, "sqlstate", None) == READ_ONLY:
         advice = "is it a standby? let [inventory] database_url name the server that writes"
+    elif _is_disk_full(engine, said):
+        advice = "free space on that disk"
     elif "locked" in said:
         advice = "another process holds it: try again, or stop that one"
     else:
         advice = "check that it is there, and [inventory] database_url in farola.toml"
     return InventoryError(f"inventory {_named(engine)}: {said}; {advice}")
+
+
+def _is_disk_full(engine: Engine, said: str) -> bool:
+    """SQLite on a full disk may also say that a file cannot be opened, or that I/O failed."""
+    name = engine.url.database
+    if "disk is full" in said:
+        return True
+    if engine.dialect.name != "sqlite" or not name:
+        return False
+    try:
+        return shutil.disk_usage(Path(name).parent).free < LEAST_FREE
+    except OSError:
+        return False
 
 
 def _named(engine: Engine) -> str:

@@ -37,7 +37,10 @@ packet (`collectors.snmp.sweep.pacing`)."""
 TRAP_PORT = 162
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 FREE_BYTES = 2 * 10**9
+LEAST_FREE = 10**6
+"""With less than this nothing is written any more."""
 MOST_NAMED = 5
+GB = 10**9
 
 
 @dataclass(frozen=True)
@@ -262,6 +265,12 @@ def store(settings: Settings) -> Check:
         health = opened.health()
     finally:
         opened.close()
+    free = shutil.disk_usage(settings.home).free
+    if health.ok and free < LEAST_FREE:
+        return Check(
+            "store", False, f"{sized(free)} free at {settings.home}: nothing can be written",
+            "free space on that disk",
+        )  # fmt: skip
     return Check("store", health.ok, health.detail)
 
 
@@ -292,7 +301,7 @@ def disk(settings: Settings) -> Check:
     """Room for what will be measured."""
     free = shutil.disk_usage(settings.home).free
     return Check(
-        "disk", free >= FREE_BYTES, f"{free / 1e9:,.1f} GB free at {settings.home}",
+        "disk", free >= FREE_BYTES, f"{sized(free)} free at {settings.home}",
         "make room: series and inventory grow here", required=False,
     )  # fmt: skip
 
@@ -308,6 +317,11 @@ def profiles(settings: Settings) -> Check:
             "profiles", False, book.faults[0] + more, "mend or remove it: see docs/profiles.md"
         )
     return Check("profiles", True, ", ".join(book.own) or "Farola's own alone")
+
+
+def sized(size: float) -> str:
+    """Bytes for people: in MB where gigabytes would say little."""
+    return f"{size / 1e9:,.1f} GB" if size >= GB else f"{size / 1e6:,.1f} MB"
 
 
 def _folder(package: str) -> Path | None:

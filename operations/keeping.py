@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from farola.errors import StoreError
-from operations.examinations import Check
+from operations.examinations import Check, sized
 from timeseries.marks import FILE_NAME, Marks
 from timeseries.sqlite_check import whole
 from timeseries.sqlite_files import ROLLUPS, nearest_folder, size_of
@@ -88,7 +88,7 @@ def room_check(settings: Settings) -> Check:
     free = shutil.disk_usage(settings.home).free
     wanted, told = _to_come(settings)
     return Check(
-        "room", wanted <= free, f"{told}; {free / 1e9:,.1f} GB are free",
+        "room", wanted <= free, f"{told}; {sized(free)} are free",
         "make room, or allow less in farola.toml: docs/timeseries.md, Room on the disk",
         required=False,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from farola.errors import FarolaError
+from farola.errors import FarolaError, InventoryError
 from farola.output import json_option, named, note, print_json, print_table
 from farola.settings import Settings, load_settings
 from operations.keeping import Rollups, rollups_line, rollups_of
@@ -77,10 +77,15 @@ def status(as_json: bool) -> int:
     """Show what is known of the city now.
 
     A store that cannot be read leaves devices unknown and is told, and so are damaged marks; the
-    rest is still shown, and the exit code is 1.
+    rest is still shown, and the exit code is 1. So is the store where the inventory cannot be read.
     """
     settings = load_settings()
-    found = read_status(settings)
+    try:
+        found = read_status(settings)
+    except InventoryError:
+        if not as_json:
+            _print_rest(settings)
+        raise
     if as_json:
         print_json(as_plain(found))
     else:
@@ -216,6 +221,28 @@ def _print(found: Status, settings: Settings) -> None:
     if found.simulated:
         note("This city is simulated: its access points and residents are made up.")
     print_table(found.city, ("", ""), rows)
+
+
+def _print_rest(settings: Settings) -> None:
+    """What is known without the inventory."""
+    from timeseries import open_store
+
+    rows = []
+    try:
+        store = open_store(settings, hasty=True)
+        try:
+            health = store.health()
+        finally:
+            store.close()
+        rows.append(("store", ("" if health.ok else "NOT WORKING: ") + health.detail))
+    except FarolaError as error:
+        rows.append(("store", f"cannot be looked at: {error}"))
+    now = datetime.now(UTC)
+    if waiting := spool_line(spool_of(settings), now):
+        rows.append(("spool", waiting))
+    if unmade := rollups_line(rollups_of(settings, now), settings):
+        rows.append(("rollups", unmade))
+    print_table(settings.city.name, ("", ""), rows)
 
 
 def _standing_rows(found: Status, local: Callable[[datetime], str]) -> list[tuple[str, str]]:
