@@ -186,7 +186,7 @@ class SqliteStore:
             True,
             "sqlite",
             f"SQLite {sqlite3.sqlite_version}, {days} day{'' if days == 1 else 's'}, "
-            f"{size / 1e6:,.1f} MB in {self.folder}, {free / 1e9:,.1f} GB free",
+            f"{size / 1e6:,.1f} MB in {self.folder}, {_room(free)} free",
         )
 
     def close(self) -> None:
@@ -354,3 +354,8 @@ def _fetch(rows: sqlite3.Cursor, columns: Sequence[list[Any]]) -> None:
     while part := rows.fetchmany():
         for column, values in zip(columns, zip(*part, strict=True), strict=True):
             column.extend(values)
+
+
+def _room(size: float) -> str:
+    """Bytes for people: in MB where gigabytes would say little."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
