@@ -92,6 +92,8 @@ class Profile:
     lasting: Lasting = field(repr=False)
     absent: Mapping[str, Callable[[Context], bool]] = field(repr=False)
     """Tables that some devices of the family need not be asked, and what tells so."""
+    replaced: frozenset[str] = frozenset()
+    """Those of them for which another table stands."""
     without: frozenset[str] = USUAL
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _variants: dict[frozenset[str], Profile] = field(default_factory=dict, repr=False)
@@ -106,20 +108,44 @@ class Profile:
             )
         return self._variants[without]
 
-    def learned(self, reply: Reply) -> Profile:
+    def learned(self, reply: Reply, reading_of: Callable[[Profile, Reply], object]) -> Profile:
         """The variant that fits the device that gave `reply` to this profile's question: itself if
-        nothing speaks against it. A reply with an error teaches nothing.
+        nothing speaks against it. A reply with an error teaches nothing. A table that another one
+        stands for is asked on where `reading_of` says something else without it.
         """
         if reply.error:
             return self
         context = self.opened(reply)
-        without = self.without | {name for name, told in self.absent.items() if told(context)}
+        absent = {name for name, told in self.absent.items() if told(context)}
+        if absent & self.replaced:
+            less = self.variant(self.without | (absent & self.replaced))
+            its = _part(self.question, reply, less.question)
+            if reading_of(less, its) != reading_of(self, reply):
+                absent -= self.replaced
+        without = self.without | absent
         place = self.interfaces.place
         rows = None if place is None else context.tables[place]
         if rows:
             have = {name: len(rows[column]) for name, column in self.interfaces.columns.items()}
             without = _without(without, have, len(rows_of(rows)))
         return self.variant(frozenset(without))
+
+
+def _part(question: Question, reply: Reply, of: Question) -> Reply:
+    """What `reply` to `question` says to one that asks no more than it."""
+    scalars = dict(zip(question.scalars, reply.scalars, strict=False))
+    columns = {
+        oid: cells
+        for oids, table in zip(question.tables, reply.tables, strict=False)
+        for oid, cells in zip(oids, table or (), strict=False)
+    }
+    return Reply(
+        [scalars.get(oid) for oid in of.scalars],
+        [
+            [columns[oid] for oid in oids] if columns.keys() >= set(oids) else None
+            for oids in of.tables
+        ],
+    )
 
 
 def _without(without: frozenset[str], have: Mapping[str, int], rows: int) -> frozenset[str]:
@@ -183,6 +209,7 @@ def compile_profile(
         interfaces=interfaces,
         lasting=lasting_of(layout, interfaces),
         absent=absent,
+        replaced=frozenset(one for one in absent if isinstance(layout.specs[one].unless, tuple)),
         without=without,
         data=data,
         _variants={} if variants is None else variants,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 from collectors.snmp.book import ProfileBook, packaged
@@ -127,7 +127,7 @@ class Reader:
         if known.polls:
             known.polls += 1
         else:
-            profile, reply = yield from _learn(known, reply)
+            profile, reply = yield from _learn(target, known, reply)
         if not is_new and not _says(reply):
             return None
         reading = decode(target, profile, reply, known.address_index)
@@ -266,12 +266,22 @@ def _and(*texts: str) -> str:
     return "; ".join(text for text in texts if text)
 
 
-def _learn(known: _Known, reply: Reply) -> Generator[Question, Reply, tuple[Profile, Reply]]:
+def _in_use(reading: DeviceReading) -> tuple[DeviceReading, list[object]]:
+    """What is kept of a reading: of an access point that is down that it is there."""
+    aps = [one if one.up is not False else (one.key, one.name) for one in reading.access_points]
+    return replace(reading, access_points=()), list(aps)
+
+
+def _learn(
+    target: Target, known: _Known, reply: Reply
+) -> Generator[Question, Reply, tuple[Profile, Reply]]:
     """Find out which tables and columns the device has. Where it needs some that were not asked
     (32-bit counters, ifDescr), ask again; a profile and the reply to its question.
     """
     usual = known.profile
-    known.profile = usual.learned(reply)
+    known.profile = usual.learned(
+        reply, lambda profile, told: _in_use(decode(target, profile, told, known.address_index))
+    )
     known.polls = 0 if reply.error else 1 + known.early
     known.early = 0 if known.polls else known.early
     if usual.without <= known.profile.without:

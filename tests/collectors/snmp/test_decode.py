@@ -332,7 +332,7 @@ def test_no_answer_raises_or_leaves_the_limits(name, usual, data):
          for c in question.tables],
     )  # fmt: skip
     reading = decode(Target("ap", "192.0.2.7"), profile, reply, data.draw(st.none() | st.just(1)))
-    profile.learned(reply)
+    profile.learned(reply, lambda one, told: decode(Target("ap", "192.0.2.7"), one, told))
     aps = reading.access_points
     radios = [*reading.radios, *(radio for one in aps for radio in one.radios)]
     ssids = [*reading.ssids, *(ssid for one in aps for ssid in one.ssids)]
