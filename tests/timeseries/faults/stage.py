@@ -138,8 +138,9 @@ class Stage:
             self.influxd.start(most=most)
 
     def finish(self) -> None:
-        """Stop the writer, one way or the other, and send what waits. On a busy machine none may have
-        lived until its first poll: the last one does, so that there is something to judge.
+        """Stop the writer, one way or the other, and send what waits.
+
+        On a busy machine none may have lived until its first poll: the last one does.
         """
         self.until(lambda account: bool(account.acknowledged), 30)
         if self.chance.random() < 0.5:
