@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from farola.settings import Settings, StoreSettings
+from tests.timeseries.nginx_config import AS_INFLUXDB_2, IN_ITS_FOLDER
 from timeseries import Store
 from timeseries.influx import InfluxStore, prepare
 from timeseries.sqlite import SqliteStore
@@ -43,28 +44,13 @@ bind-address = "127.0.0.1:{rpc}"
   store-enabled = false
 """
 
-NGINX = """\
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{}}
-http {{
+NGINX = (
+    IN_ITS_FOLDER
+    + AS_INFLUXDB_2
+    + """\
   log_format requests '$request_method $request_uri $status';
   access_log {folder}/access.log requests;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  map $arg_bucket $database {{ "~*^(?<db>.+?)(?:%2F|/)" $db; default $arg_bucket; }}
-  map $arg_bucket $policy {{ "~*(?:%2F|/)(?<rp>.+)$" $rp; default ""; }}
   map $arg_precision $short {{ ns n; us u; default $arg_precision; }}
-  map $http_authorization $sign_in {{
-    "Token {token}" "Basic {basic}";
-    default $http_authorization;
-  }}
-  proxy_set_header Authorization $sign_in;
   server {{
     listen 127.0.0.1:{port};
     client_max_body_size 25m;
@@ -84,6 +70,7 @@ http {{
   }}
 }}
 """
+)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shlex
 import signal
 import sqlite3
 import subprocess
@@ -17,81 +16,39 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from farola.errors import InputError, StoreError
 from farola.settings import Settings, StoreSettings
 from inventory.membership import Membership
+from tests.timeseries.copies import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    START,
+    ZONE,
+    city,
+    everything,
+    quiet,
+    run_copy,
+)
 from timeseries import SCHEMA, Batch, Table
-from timeseries.copy_command import _verdict
 from timeseries.copy_places import Place, place, state_path
-from timeseries.copy_rows import Sum, batch_of, compared, sum_of
-from timeseries.copying import Copy, Report, Tally
+from timeseries.copy_rows import batch_of
+from timeseries.copying import Copy
 from timeseries.influx import prepare
 from timeseries.keeper import Keeper
 from timeseries.marks import Marks
 from timeseries.sqlite import SqliteStore
 
 ROOT = Path(__file__).resolve().parents[2]
-ZONE = ZoneInfo("America/Mexico_City")
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-START = int(datetime(2024, 5, 15, 22, 50, tzinfo=UTC).timestamp() * 1000)
-NOW = START + 2 * DAY
-ODD = ["up", 'a "quoted" \\ one', "two\nlines, = and spaces", "", "ñ 東京 🛜", None]
-
-
-def city(seed: int, polls: int = 40, names: int = 12) -> list[Batch]:
-    """Polls over two days with odd texts, gaps, extreme numbers and empty tags."""
-    r = random.Random(seed)
-    ids = [f"ap {i}, =é" for i in range(names)]
-    batches = []
-    for number in range(polls):
-        at, n = START + number * 70 * MINUTE + r.choice([0, 7]), len(ids)
-        fields: dict[str, list[Any]] = {
-            "answered": [r.choice([True, False, None]) for _ in ids],
-            "state": [r.choice(ODD) for _ in ids],
-            "rtt_ms": [r.choice([-0.0, 0.1 + 0.2, 1e300, None]) for _ in ids],
-            "reboots": [r.choice([-(2**63), 2**63 - 1, 0]) for _ in ids],
-        }
-        radio = {"device": ids * 2, "radio": ["0"] * n + ["1"] * n, "band": ["2.4"] * n + [""] * n}
-        batches += [
-            Batch("device", [at] * n, {"device": ids}, fields),
-            Batch("radio", [at] * 2 * n, radio, {"clients": [r.randrange(99) for _ in ids * 2]}),
-            Batch("poll", [at], {"collector": ["c"]}, {"devices": [n]}),
-            Batch("device_hour", [at // HOUR * HOUR] * n, {"device": ids}, {"polls": [60] * n}),
-        ]
-    return batches
-
-
-def quiet(_days: int) -> Callable[[int], None]:
-    return lambda _n: None
-
-
-def run_copy(source: Place, to: Place, now: int = NOW) -> Report:
-    return Copy(source, to, ZONE, now).run(SCHEMA, quiet)
-
-
-def everything(store: Any) -> dict[str, Table]:
-    first, last = (datetime.fromtimestamp(t / 1000, UTC) for t in (START - DAY, NOW + DAY))
-    return {name: store.series(name, {}, first, last) for name in SCHEMA}
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
-
-
-@pytest.fixture
-def inited(run: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home that `farola init` made, with its key beside it."""
-    monkeypatch.setenv("FAROLA_HOME", str(home))
-    monkeypatch.setenv("FAROLA_KEY_FILE", str(home.parent / "key"))
-    run("init")
-    return home
 
 
 @pytest.fixture
@@ -406,90 +363,3 @@ def test_places_that_are_none_are_one_line(at: Any, home: Path) -> None:
         at("influx")
     with pytest.raises(StoreError, match="where the rows are already"):
         run_copy(at("city"), at(f"sqlite:{home / 'series'}"))
-
-
-ROWS = st.dictionaries(
-    st.tuples(st.integers(0, 5), st.sampled_from(["a", "b", ""])),
-    st.fixed_dictionaries({
-        "state": st.none() | st.sampled_from(["up", "", "down"]),
-        "rtt_ms": st.none() | st.sampled_from([0.0, -0.0, 1.5, 2.0]),
-        "clients": st.none() | st.integers(0, 2),
-    }).filter(lambda row: any(v is not None for v in row.values())),
-)  # fmt: skip
-
-
-def as_table(rows: dict[tuple[int, str], dict[str, Any]], order: random.Random) -> Table:
-    keys = list(rows)
-    order.shuffle(keys)
-    fields = SCHEMA["device"].fields
-    return Table(
-        [at for at, _ in keys],
-        {"device": [name for _, name in keys]},
-        {name: [rows[key].get(name) for key in keys] for name in fields},
-    )
-
-
-@given(source=ROWS, there=ROWS, order=st.randoms(use_true_random=False))
-def test_comparing_is_as_plain_python_has_it(
-    source: dict[Any, Any], there: dict[Any, Any], order: random.Random
-) -> None:
-    shape, left, right = SCHEMA["device"], as_table(source, order), as_table(there, order)
-    found = compared(shape, left, right)
-    lacking = {
-        key
-        for key, row in source.items()
-        if any(v is not None and there.get(key, {}).get(name) != v for name, v in row.items())
-    }
-    keys = list(zip(left.times, left.tags["device"], strict=True))
-    assert {keys[i] for i in found.missing} == lacking
-    assert (found.source == found.there) == (not lacking)
-    assert sorted(found.extra) == sorted(at for at, _ in there.keys() - source.keys())
-    assert found.source == sum_of(shape, as_table(source, order))
-    halves = [dict(list(source.items())[i::2]) for i in (0, 1)]
-    parts = [sum_of(shape, as_table(half, order)) for half in halves]
-    assert parts[0] + parts[1] + Sum() == found.source
-
-
-@pytest.mark.parametrize(
-    ("ends", "said"),
-    [
-        ("--from sqlite:{0}/typo --to sqlite:{0}/new", "typo does not exist"),
-        ("--from sqlite:{0}/empty --to sqlite:{0}/new", "empty holds no series"),
-        ("--from sqlite:{0}/file --to sqlite:{0}/new", "file is a file, not a folder"),
-        ("--from sqlite: --to sqlite:{0}/new", "names no folder"),
-        ("--to sqlite:", "names no folder"),
-        ("--to sqlite:{0}/file", "file is a file, not a folder"),
-        ("--to sqlite:{0}/new", "series does not exist"),
-    ],
-)
-@pytest.mark.usefixtures("inited")
-def test_an_end_that_is_none_is_one_line(run: Any, tmp_path: Path, ends: str, said: str) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file").touch()
-    done = run("store", "copy", *ends.format(tmp_path).split(), code=1)
-    assert said in done.stderr
-    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
-    assert not (tmp_path / "new").exists()
-
-
-def test_rows_that_are_only_too_old_are_called_so() -> None:
-    some, all_of_them = Sum(2, 5), Sum(3, 9)
-    assert _verdict(Tally(some, some)) == "equal"
-    assert _verdict(Tally(all_of_them, some, lacking=1, expired=1)) == "too old"
-    assert _verdict(Tally(all_of_them, some, lacking=1)) == "DIFFERS"
-    assert _verdict(Tally(all_of_them, some, lacking=2, expired=1)) == "DIFFERS"
-
-
-def test_the_advice_after_a_copy_makes_rollups_in_the_copy(
-    run: Any, inited: Path, tmp_path: Path
-) -> None:
-    other = tmp_path / "my copy"
-    with closing(SqliteStore(inited / "series")) as store:
-        store.write([batch for batch in city(3) if batch.measurement in ("device", "poll")])
-    told = run("store", "copy", "--to", f"sqlite:{other}").stderr.splitlines()
-    (advice,) = (line for line in told if "are to be rolled up there" in line)
-    _, *words = shlex.split(advice.partition("there: ")[2])
-    assert words == ["store", "rollup", "--in", str(other)]
-    run(*words)
-    assert not (inited / "series" / "rollups.db").exists()
-    assert len(SqliteStore(other).latest("group_hour")) > 0

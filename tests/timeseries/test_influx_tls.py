@@ -23,27 +23,20 @@ from cryptography.x509.oid import NameOID
 
 from farola.errors import StoreError
 from farola.settings import StoreSettings
+from tests.timeseries.nginx_config import IN_ITS_FOLDER
 from timeseries import Batch
 from timeseries.influx import InfluxStore
 
 pytestmark = pytest.mark.service
 POLL = [Batch("device", [1_700_000_000_000], {"device": ["ap-1"]}, {"clients": [3]})]
-NGINX = """\
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{}}
-http {{
+NGINX = (
+    IN_ITS_FOLDER
+    + """\
   access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
 {servers}
 }}
 """
+)
 SERVER = """\
   server {{
     listen 127.0.0.1:{port} ssl;

@@ -1,4 +1,4 @@
-"""Our line protocol against that of the client's own Point, and its bounded requests."""
+"""Our line protocol against that of the client's own Point, read back, in bounded requests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from influxdb_client import Point, WritePrecision
 from timeseries import SCHEMA, Batch
 from timeseries.checking import checked
 from timeseries.lines import CHUNK_LINES, bodies, lines
+from timeseries.read_lines import read_rows, split_lines
 from timeseries.tags import fault_of_tag
 
 TAG = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30).filter(
@@ -55,6 +56,36 @@ def test_a_request_has_a_bounded_number_of_lines() -> None:
     small = Batch("poll", [1], {"collector": ["main"]}, {"devices": [n]})
     sizes = [body.count(b"\n") + 1 for body in bodies([checked(batch), checked(small)])]
     assert sizes == [CHUNK_LINES, CHUNK_LINES, 2]
+
+
+text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            text.filter(lambda tag: not tag.endswith("\\")),
+            st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=8)),
+            st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)),
+            st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)),
+        ),
+        min_size=1, max_size=5,
+    )
+)  # fmt: skip
+def test_lines_are_read_back_as_they_were_written(made: list[tuple[Any, ...]]) -> None:
+    rows = checked(
+        Batch(
+            "device", list(range(len(made))), {"device": [one[0] for one in made]},
+            {
+                "state": [one[1] for one in made], "clients": [one[2] for one in made],
+                "rtt_ms": [one[3] for one in made], "answered": [True] * len(made),
+            },
+        )
+    )  # fmt: skip
+    body = "\n".join(lines(rows))
+    found = list(read_rows(split_lines(body, len(made)), "device"))
+    names = ("state", "clients", "rtt_ms")
+    assert [(row.tags[0], *map(row.fields.get, names)) for row in found] == made
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, list[Any]]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.timeseries.faults.polls import MEASUREMENTS, Point
+from tests.timeseries.nginx_config import AS_INFLUXDB_2, IN_ITS_FOLDER
 from timeseries import SCHEMA
 
 ADMIN, ADMIN_PASSWORD = "admin", "only the test knows"
@@ -47,26 +48,11 @@ bind-address = "{address}:8088"
 [monitor]
   store-enabled = false
 """
-NGINX = """\
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{}}
-http {{
+NGINX = (
+    IN_ITS_FOLDER
+    + AS_INFLUXDB_2
+    + """\
   access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  map $arg_bucket $database {{ "~*^(?<db>.+?)(?:%2F|/)" $db; default $arg_bucket; }}
-  map $arg_bucket $policy {{ "~*(?:%2F|/)(?<rp>.+)$" $rp; default ""; }}
-  map $http_authorization $sign_in {{
-    "Token {token}" "Basic {basic}";
-    default $http_authorization;
-  }}
-  proxy_set_header Authorization $sign_in;
   proxy_read_timeout 400ms;
   server {{
     listen {address}:8080;
@@ -78,6 +64,7 @@ http {{
   }}
 }}
 """
+)
 
 
 def own_address() -> str:
