@@ -1,5 +1,6 @@
 """Runs every benchmark here that has a `measure()`, prints the figures beside the targets and
-writes benchmarks/results.json. Name some (`run.py beacons`) to run those alone.
+writes benchmarks/results.json. Name some (`run.py beacons`) to run those alone: their jobs' rows
+replace those that stand there.
 
 `measure()` returns rows with the keys job, metric, ours, peer, peer_value, ratio, target, met and
 stretch. Exit code 1 where a target was missed or a benchmark failed.
@@ -43,7 +44,11 @@ def main(names: list[str]) -> int:
         except Exception:  # one that fails must not hide the others' figures
             traceback.print_exc()
             failed.append(name)
-    if not names:
+    if names and RESULTS.exists():
+        jobs = {row["job"] for row in rows}
+        before = json.loads(RESULTS.read_text(encoding="utf-8"))["results"]
+        write([row for row in before if row["job"] not in jobs] + rows)
+    else:
         write(rows)
     print_table(
         "Benchmarks", COLUMNS, [[shown(row.get(c)) for c in COLUMNS] for row in rows], (2, 4, 5, 6)
