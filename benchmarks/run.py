@@ -1,6 +1,7 @@
 """Runs every benchmark here that has a `measure()`, prints the figures beside the targets and
 writes benchmarks/results.json. Name some (`run.py beacons`) to run those alone: their jobs' rows
-replace those that stand there.
+replace those that stand there. Each runs in a process of its own, as what it measures would: what
+another imported and left on the heap costs it nothing.
 
 `measure()` returns rows with the keys job, metric, ours, peer, peer_value, ratio, target, met and
 stretch. Exit code 1 where a target was missed or a benchmark failed.
@@ -11,10 +12,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +38,15 @@ def main(names: list[str]) -> int:
             return 2
     rows, failed = [], []
     for name in names or known:
-        measure = load(known[name])
-        if measure is None:
+        if not re.search(r"^def measure\(", known[name].read_text("utf-8"), re.MULTILINE):
             continue
         note(f"{name} …")
-        try:
-            rows += measure()
-        except Exception:  # one that fails must not hide the others' figures
-            traceback.print_exc()
-            failed.append(name)
+        with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+            try:
+                rows += apart.submit(measured, known[name]).result()
+            except (Exception, SystemExit):  # one that fails must not hide the others' figures
+                traceback.print_exc()
+                failed.append(name)
     if names and RESULTS.exists():
         jobs = {row["job"] for row in rows}
         before = json.loads(RESULTS.read_text(encoding="utf-8"))["results"]
@@ -60,15 +63,16 @@ def main(names: list[str]) -> int:
     return 1 if failed or missed else 0
 
 
-def load(path: Path) -> Callable[[], list[dict[str, Any]]] | None:
-    """The `measure` of the benchmark at `path`, if it has one."""
+def measured(path: Path) -> list[dict[str, Any]]:
+    """The rows of the benchmark at `path`."""
     spec = importlib.util.spec_from_file_location(f"benchmark_{path.stem}", path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
-    return getattr(module, "measure", None)
+    rows: list[dict[str, Any]] = module.measure()
+    return rows
 
 
 def write(rows: list[dict[str, Any]]) -> None:

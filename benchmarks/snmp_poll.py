@@ -245,7 +245,7 @@ def measure() -> list[dict[str, Any]]:
         command = [snmpd, "-f", "-Lo", "-C", "-c", str(folder / "snmpd.conf"), "-I", "-smux"]
         with running(command, folder / "snmpd.log", SNMP_PERSISTENT_DIR=name):
             time.sleep(1)
-            mine = float(apart("ours", port)) * 1000
+            mine = ours(port) * 1000
             program = shutil.which("prometheus-snmp-exporter", path=SYSTEM_PATH)
             if program:
                 theirs = exporter(port, folder, program) / EXPORTER_POLLS * 1000
@@ -254,17 +254,9 @@ def measure() -> list[dict[str, Any]]:
             if program:
                 theirs = collectd(port, folder, program) * 1000
                 rows.append(row(mine, "collectd snmp plugin", theirs, COLLECTD_TARGET))
-            theirs = float(apart("hlapi", port)) / HLAPI_POLLS * 1000
+            theirs = hlapi(port) / HLAPI_POLLS * 1000
             rows.append(row(mine, "pysnmp hlapi v3arch", theirs, HLAPI_TARGET))
     return rows
-
-
-def apart(what: str, port: int) -> str:
-    """What `ours` or `hlapi` returns, each in a process of its own, as a collector is: what other
-    benchmarks imported and left on the heap costs neither.
-    """
-    command = [sys.executable, __file__, what, str(port)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def row(
@@ -325,7 +317,4 @@ def free_port(kind: int) -> int:
 if __name__ == "__main__":
     import json
 
-    if len(sys.argv) == 3:
-        print({"ours": ours, "hlapi": hlapi}[sys.argv[1]](int(sys.argv[2])))
-    else:
-        json.dump(measure(), sys.stdout, indent=2)
+    json.dump(measure(), sys.stdout, indent=2)

@@ -37,12 +37,9 @@ def locked(path: Path) -> Iterator[None]:
     """Wait until no other process holds `path`, a file that is made for it, and hold it. A process
     that dies lets go. Raises OSError.
     """
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
+    with _lock_file(path) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -50,24 +47,28 @@ def locked_by_many(path: Path) -> Iterator[None]:
     """Hold `path` beside others that hold it in this way, when none holds it as `locked` does.
     Raises OSError.
     """
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
+    with _lock_file(path) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
 def locked_if_free(path: Path) -> Iterator[bool]:
     """Hold `path` as `locked` does, unless another process holds it: yields whether it is held."""
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
+    with _lock_file(path) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
             yield True
+
+
+@contextmanager
+def _lock_file(path: Path) -> Iterator[int]:
+    """Open `path`, made if it is not there; what is held of it is let go at the end."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)

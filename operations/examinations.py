@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from farola.keys import Keyring
+    from timeseries.sizing import Growth
 
 PACKAGES = (
     "alembic", "ansible_runner", "argon2", "cryptography", "dns", "flask", "gufo",
@@ -274,21 +275,26 @@ def store(settings: Settings) -> Check:
     return Check("store", health.ok, health.detail)
 
 
-def store_size(settings: Settings) -> Check:
-    """Whether the embedded store is right for so many devices."""
+def city_growth(settings: Settings) -> Growth:
+    """How the city's SQLite files grow, by the devices of its inventory."""
     from inventory import queries
     from inventory.db import open_inventory
     from timeseries.sizing import growth
 
-    if settings.store.kind != "sqlite":
-        return Check("store size", True, "InfluxDB is made for any size", required=False)
     opened = open_inventory(settings)
     try:
         with opened.session() as session:
             devices = queries.counts(session)["devices"]
     finally:
         opened.close()
-    grows = growth(settings.home / "series", devices, settings.store, datetime.now(UTC))
+    return growth(settings.home / "series", devices, settings.store, datetime.now(UTC))
+
+
+def store_size(settings: Settings) -> Check:
+    """Whether the embedded store is right for so many devices."""
+    if settings.store.kind != "sqlite":
+        return Check("store size", True, "InfluxDB is made for any size", required=False)
+    grows = city_growth(settings)
     return Check(
         "store size", grows.fits, str(grows),
         f"from some {grows.limit:,} on InfluxDB is the better store (farola init --influx URL), "

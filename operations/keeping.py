@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from farola.errors import StoreError
-from operations.examinations import Check, sized
+from operations.examinations import Check, city_growth, sized
 from timeseries.marks import FILE_NAME, Marks
 from timeseries.sqlite_check import whole
 from timeseries.sqlite_files import ROLLUPS, nearest_folder, size_of
@@ -102,19 +102,10 @@ def _to_come(settings: Settings) -> tuple[float, str]:
 
         left = max(0.0, store.spool_gb * 1e9 - read_backlog(settings).bytes)
         return left, f"the spool may take {left / 1e9:,.1f} GB more (spool_gb)"
-    from inventory import queries
-    from inventory.db import open_inventory
-    from timeseries.sizing import growth
     from timeseries.sqlite_retention import raw_days
 
     folder = settings.home / "series"
-    opened = open_inventory(settings)
-    try:
-        with opened.session() as session:
-            devices = queries.counts(session)["devices"]
-    finally:
-        opened.close()
-    grows = growth(folder, devices, store, datetime.now(UTC))
+    grows = city_growth(settings)
     raw = grows.raw_a_day * grows.days_kept
     held = sum(one.size for one in raw_days(folder)) if folder.exists() else 0
     rollups = folder / "rollups.db"

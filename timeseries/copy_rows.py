@@ -73,11 +73,6 @@ def compared(shape: Measurement, source: Table, there: Table) -> Compared:
     return Compared(told, _sum(again), missing, [key[0] for key in by_key])
 
 
-def sum_of(shape: Measurement, table: Table) -> Sum:
-    """The sum of a table that has all fields."""
-    return _sum(list(_rows(shape, table)))
-
-
 def batch_of(measurement: str, table: Table, keep: Sequence[int]) -> Batch:
     """The rows with those indices, as a batch."""
     if len(keep) == len(table):

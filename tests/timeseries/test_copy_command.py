@@ -17,7 +17,7 @@ from tests.timeseries.copies import (
 )
 from timeseries import SCHEMA, Table
 from timeseries.copy_command import _verdict
-from timeseries.copy_rows import Sum, compared, sum_of
+from timeseries.copy_rows import Sum, compared
 from timeseries.copying import Tally
 from timeseries.sqlite import SqliteStore
 
@@ -67,9 +67,9 @@ def test_comparing_is_as_plain_python_has_it(
     assert {keys[i] for i in found.missing} == lacking
     assert (found.source == found.there) == (not lacking)
     assert sorted(found.extra) == sorted(at for at, _ in there.keys() - source.keys())
-    assert found.source == sum_of(shape, as_table(source, order))
     halves = [dict(list(source.items())[i::2]) for i in (0, 1)]
-    parts = [sum_of(shape, as_table(half, order)) for half in halves]
+    assert found.source == compared(shape, as_table(source, order), right).source
+    parts = [compared(shape, as_table(half, order), right).source for half in halves]
     assert parts[0] + parts[1] + Sum() == found.source
 
 
