@@ -101,8 +101,42 @@ class ChecksSettings:
     """Their interface to ask an address on."""
 
 
+@dataclass(frozen=True)
+class ProvisioningSettings:
+    """How changes are rolled out (docs/provisioning.md)."""
+
+    require_approval: bool = False
+    """Whether a person other than the author must approve each change before it is pushed."""
+    waves: str = "1, 5, 25, 125, 625"
+    """Devices of each wave, the canary first; the last number holds for all that follow."""
+    site_share: float = 0.5
+    """Share of a site's devices that one wave may touch; one device always may."""
+    stop_count: int = 2
+    """A rollout halts when so many devices of its waves have failed, or …"""
+    stop_share: float = 0.02
+    """… such a share of those tried, once `stop_sample` were tried. One failure in a wave of fewer
+    than `stop_sample` devices always halts it.
+    """
+    stop_sample: int = 20
+    confirm_s: int = 120
+    """Seconds in which a device that was not confirmed goes back to what it ran."""
+    bake_s: int = 120
+    """Seconds that a wave is watched before it is judged and the next begins; listening for
+    radar comes on top.
+    """
+    windows: str = ""
+    """When a push may run, on the city's clock: `Mon-Fri 01:00-05:00; Sat 01:00-07:00`. Empty is
+    any time.
+    """
+    queue_days: int = 7
+    """Days that a device that was offline when its turn came still gets the change."""
+    nightly: str = "03:30"
+    """When all configs are fetched and audited, on the city's clock; empty is never."""
+
+
 SECTIONS = {
     "city": City, "store": StoreSettings, "inventory": InventorySettings, "checks": ChecksSettings,
+    "provisioning": ProvisioningSettings,
 }  # fmt: skip
 
 
@@ -114,6 +148,7 @@ class Settings:
     city: City = field(default_factory=City)
     store: StoreSettings = field(default_factory=StoreSettings)
     checks: ChecksSettings = field(default_factory=ChecksSettings)
+    provisioning: ProvisioningSettings = field(default_factory=ProvisioningSettings)
     database_url: str = field(default="", repr=False)
     """May hold a password, so it is never shown."""
 
@@ -158,6 +193,7 @@ def load_settings(home: Path | None = None) -> Settings:
         city=_section(path, data, "city", City),
         store=_section(path, data, "store", StoreSettings),
         checks=_section(path, data, "checks", ChecksSettings),
+        provisioning=_section(path, data, "provisioning", ProvisioningSettings),
         database_url=_section(path, data, "inventory", InventorySettings).database_url,
     )
     check_timezone(settings.city.timezone)
@@ -192,6 +228,8 @@ def write_settings(settings: Settings) -> Path:
     sections: list[tuple[str, object]] = [("city", settings.city), ("store", settings.store)]
     if settings.checks != ChecksSettings():
         sections.append(("checks", settings.checks))
+    if settings.provisioning != ProvisioningSettings():
+        sections.append(("provisioning", settings.provisioning))
     for name, section in sections:
         lines.append(f"[{name}]")
         lines += [f"{key} = {_toml(value)}" for key, value in vars(section).items()]
@@ -204,6 +242,8 @@ def write_settings(settings: Settings) -> Path:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(value) if isinstance(value, int | float) else _toml_string(str(value))
 
 
@@ -224,6 +264,10 @@ def _section(path: Path, data: dict[str, Any], name: str, kind: type[_T]) -> _T:
         )
     for key, value in values.items():
         default = getattr(kind, key)
+        if isinstance(default, bool):
+            if not isinstance(value, bool):
+                raise SettingsError(f"{path}: [{name}] {key} must be true or false")
+            continue
         number = isinstance(default, int | float)
         wanted = type(default) if isinstance(default, int | str) else (int, float)
         if isinstance(value, bool) or not isinstance(value, wanted):

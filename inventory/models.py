@@ -113,6 +113,10 @@ class Device(Base):
     """The SSH host key enrolled for it, as `ssh-ed25519 AAAA…`."""
     status: Mapped[str] = mapped_column(default="live", index=True)
     """`planned`, `live` or `retired`."""
+    model: Mapped[str] = mapped_column(default="")
+    """As the device tells it: `TP-Link EAP225-Outdoor v1`."""
+    firmware: Mapped[str] = mapped_column(default="")
+    """The version that it told last."""
     source: Mapped[str] = mapped_column(default="imported")
     placements: Mapped[list[Placement]] = relationship(cascade="all, delete-orphan")
     radios: Mapped[list[Radio]] = relationship(cascade="all, delete-orphan")
@@ -150,6 +154,14 @@ class Bssid(Base):
     """Lower case, with colons."""
     radio_id: Mapped[int] = mapped_column(ForeignKey("radio.id"), index=True)
     ssid: Mapped[str | None]
+
+
+class DeviceGroup(Base):
+    """A group that a device is in, for variables and for choosing: "plazas", "canary", …"""
+
+    __tablename__ = "device_group"
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("device.id"), primary_key=True)
 
 
 class Uplink(Base):
@@ -304,38 +316,6 @@ class SurveyReading(Base):
     lat: Mapped[float | None]
     lon: Mapped[float | None]
     accuracy_m: Mapped[float | None]
-
-
-class Change(Base):
-    """A frozen set of config diffs to push (a *plan* is a set of sites: another thing)."""
-
-    __tablename__ = "change"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(default=utcnow)
-    author: Mapped[str] = mapped_column(default="")
-    reason: Mapped[str] = mapped_column(default="")
-    status: Mapped[str] = mapped_column(default="prepared")
-    """`prepared`, `pushing`, `pushed`, `failed` (some device failed)."""
-    pushed_at: Mapped[datetime | None]
-    devices: Mapped[list[ChangeDevice]] = relationship(
-        cascade="all, delete-orphan", order_by="ChangeDevice.device_id"
-    )
-
-
-class ChangeDevice(Base):
-    """One device of a change: encrypted candidate, diff, base, and what became of it."""
-
-    __tablename__ = "change_device"
-    change_id: Mapped[int] = mapped_column(ForeignKey("change.id"), primary_key=True)
-    device_id: Mapped[str] = mapped_column(ForeignKey("device.id"), primary_key=True)
-    candidate: Mapped[bytes]
-    diff: Mapped[str] = mapped_column(default="")
-    """Unified diff with secrets masked."""
-    base_hash: Mapped[str] = mapped_column(default="")
-    status: Mapped[str] = mapped_column(default="pending")
-    """`pending`, `unchanged`, `unreachable`, `pushed`, `failed`, `drifted`."""
-    message: Mapped[str] = mapped_column(default="")
-    at: Mapped[datetime] = mapped_column(default=utcnow)
 
 
 class PlanRecord(Base):

@@ -171,7 +171,7 @@ def _holder(session: Session) -> LeaseHolder | None:
 def _last_change(session: Session) -> LastChange | None:
     from sqlalchemy import func, select
 
-    from inventory.models import Change, ChangeDevice
+    from inventory.change_models import Change, ChangeDevice
 
     row = session.scalars(select(Change).order_by(Change.id.desc()).limit(1)).first()
     if row is None:

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from farola.errors import ProvisioningError
 from farola.keys import Keyring
 from inventory import events
-from inventory.models import Change, ChangeDevice, utcnow
+from inventory.change_models import Change, ChangeDevice
+from inventory.models import utcnow
 
 OPEN = frozenset({"pending", "failed", "drifted"})
 """Statuses of a device that a push still tries."""

@@ -13,7 +13,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from farola.errors import DeviceError, FarolaError, SettingsError
-from inventory.models import Change, ChangeDevice
+from inventory.change_models import Change, ChangeDevice
 from inventory.records import DeviceRecord, Secrets
 from napalm_openwrt.uci_merge import diff, merge
 from napalm_openwrt.uci_text import Config, parse

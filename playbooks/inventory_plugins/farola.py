@@ -13,8 +13,8 @@ from sqlalchemy import select
 from farola.errors import FarolaError, ProvisioningError
 from farola.settings import default_home, load_settings
 from inventory import queries
+from inventory.change_models import ChangeDevice
 from inventory.db import open_inventory
-from inventory.models import ChangeDevice
 
 DOCUMENTATION = """
 name: farola

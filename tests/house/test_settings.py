@@ -38,7 +38,7 @@ def test_settings_survive_writing_and_reading(tmp_path_factory, name, ssid, buck
         ("[inventory]\ndatabase_url = 5\n", "database_url"),
         ('[inventory]\ndatabse_url = "x"\n', "did you mean 'database_url'"),
         ('[cty]\nname = "x"\n', "did you mean 'city'"),
-        ('name = "x"\n', "There are checks, city, inventory, store"),
+        ('name = "x"\n', "There are checks, city, inventory, provisioning, store"),
         ('[city]\ntimezone = "America"\n', "America/Mexico_City"),
         (f"[city]\nname = {'9' * 5000}\n", "not valid TOML"),
         (f"city = {'[' * 5000}\n", "nested too deep"),

@@ -17,7 +17,10 @@ from sqlalchemy import text
 
 from farola.keys import Keyring
 from farola.settings import load_settings
-from inventory import queries
+from inventory import (
+    change_models,  # noqa: F401 - its tables are in Base.metadata
+    queries,
+)
 from inventory.db import open_engine, upgrade
 from inventory.models import Base
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from farola.settings import load_settings, write_settings
+from inventory.change_models import Change, ChangeDevice
 from inventory.db import open_inventory
-from inventory.models import Change, ChangeDevice, Device
+from inventory.models import Device
 from inventory.queries import set_fact
 from operations.last_poll import poll_line
 from operations.standing import (

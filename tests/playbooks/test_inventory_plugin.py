@@ -14,8 +14,9 @@ import pytest
 from farola.keys import Keyring, create_key
 from farola.settings import Settings, write_settings
 from inventory import queries
+from inventory.change_models import Change, ChangeDevice
 from inventory.db import open_inventory, upgrade
-from inventory.models import Change, ChangeDevice, Device
+from inventory.models import Device
 
 PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
 BIN = Path(sys.executable).parent

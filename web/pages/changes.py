@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from flask import Blueprint, abort, render_template
 from sqlalchemy import func, select
 
-from inventory.models import Change, ChangeDevice, Device
+from inventory.change_models import Change, ChangeDevice
+from inventory.models import Device
 from web.context import console
 
 pages = Blueprint("changes", __name__)

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from farola.errors import FarolaError
 from inventory import queries
-from inventory.models import Change, ChangeDevice, Event, Placement, Radio, Site
+from inventory.change_models import Change, ChangeDevice
+from inventory.models import Event, Placement, Radio, Site
 from timeseries.base import Table
 from web import day
 from web.context import console
