@@ -1,4 +1,4 @@
-"""Opens NAPALM drivers for devices of the inventory, and does a thing with many of them at once."""
+"""Chooses devices of the inventory with their credentials, and does a thing with many at once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from farola.errors import DeviceError, FarolaError, InventoryError
+from farola.errors import FarolaError, InventoryError
 from farola.keys import Keyring
 from inventory import queries
 from inventory.records import DeviceRecord, Secrets
+from provisioning.platforms import open_driver
 
 T = TypeVar("T")
 AT_ONCE = 24
 """Devices worked on together: signing in waits mostly for the other end."""
-TIMEOUT_S = 30
 
 
 def choose(
@@ -62,40 +62,8 @@ def credentials(
     return found
 
 
-def driver_for(
-    device: DeviceRecord, secrets: Secrets | None, *, host_key: str | None = None
-) -> Any:
-    """Return a closed NAPALM driver for `device`; its host key must be known.
-
-    Raises
-    ------
-    DeviceError
-        The inventory lacks what is needed to reach it safely.
-    """
-    from napalm import get_network_driver
-
-    platform = device.platform or "openwrt"
-    if not device.management_address:
-        raise DeviceError(f"{device.id} has no management address: import it with one")
-    if secrets is None:
-        raise DeviceError(
-            f"{device.id} has no credential: store one with `farola device credential NAME`, then "
-            f"`farola device adopt {device.id} --credential NAME` with --known-hosts FILE"
-        )
-    key = host_key or device.host_key
-    if not key:
-        raise DeviceError(f"{device.id} is not adopted: run `farola device adopt {device.id}`")
-    if platform != "openwrt":
-        raise DeviceError(f"{device.id}: platform {platform!r} cannot be provisioned yet")
-    return get_network_driver(platform)(
-        device.management_address, secrets.username or "root", secrets.values.get("password", ""),
-        timeout=TIMEOUT_S,
-        optional_args={
-            "port": device.ssh_port, "host_key": key, "mask_secrets": True,
-            "private_key": secrets.values.get("private_key"),
-            "passphrase": secrets.values.get("passphrase"),
-        },
-    )  # fmt: skip
+driver_for = open_driver
+"""The name that it had before."""
 
 
 def why(error: Exception) -> str:
