@@ -12,31 +12,17 @@ from collectors.checks.model import (
     DHCP,
     DNS,
     PORTAL,
-    REDIRECTS,
     SILENT,
     CheckPlan,
     CheckResult,
     judge_http,
 )
+from napalm_openwrt.fetching import NOT_FOUND, fetch_command, read_answer
 from napalm_openwrt.session import Access, Output, Session
 
-NOT_FOUND, KILLED = 127, 128 + 15  # exit statuses of ash
 SSH_S = 15.0
 _CLOCK = "read now _ < /proc/uptime; echo $now"
 _LEASE = re.compile(r"lease of \S+ obtained(?: from (?P<server>[0-9.]+))?")
-_STATUS = re.compile(r"^\s*HTTP/1\.[01] (?P<status>\d{3})", re.MULTILINE)
-_LOCATION = re.compile(r"^\s*location:\s*(?P<location>\S+)", re.MULTILINE | re.IGNORECASE)
-_REDIRECTED = re.compile(r"^(?:Failed to redirect|Redirected) to (\S*) on (?P<host>\S+)", re.M)
-_HTTP_ERROR = re.compile(r"HTTP error (?P<status>\d{3})")
-_BYTES = re.compile(r"Download completed \((?P<bytes>\d+) bytes\)")
-_FETCH_FAULTS = (
-    (re.compile(r"bad address|unknown host|Name or service not known|resolve", re.I),
-     "its name is not found"),
-    (re.compile(r"timed out|timeout", re.I), SILENT),
-    (re.compile(r"refused|reset|Connection failed|unreachable|error getting response", re.I),
-     "connection refused or broken off"),
-    (re.compile(r"Connecting to"), "not HTTP"),
-)  # fmt: skip
 _RCODE = re.compile(r"NXDOMAIN|SERVFAIL|REFUSED")
 
 
@@ -121,41 +107,18 @@ def read_nslookup(status: int, text: str, ms: float | None) -> CheckResult:
 
 
 def _portal(session: Session, plan: CheckPlan) -> CheckResult:
-    seconds, url = max(1, round(plan.timeout_s)), shlex.quote(plan.portal_url)
-    # Ended from outside: neither program has a time-out for all of it.
-    ran = _run(
-        session,
-        "( if command -v uclient-fetch >/dev/null; "
-        f"then exec uclient-fetch -T {seconds} -O /dev/null {url}; "
-        f"else exec wget -S -O /dev/null {url}; fi ) & p=$!; "
-        f"( sleep {seconds}; kill $p ) >/dev/null 2>&1 </dev/null & k=$!; "
-        "wait $p; s=$?; kill $k 2>/dev/null; exit $s",
-        2 * seconds + SSH_S,
-    )
+    seconds = max(1, round(plan.timeout_s))
+    ran = _run(session, fetch_command(plan.portal_url, seconds), 2 * seconds + SSH_S)
     return read_fetch(ran.status, ran.text, plan.expect, ran.ms)
 
 
 def read_fetch(status: int, text: str, expect: str, ms: float | None) -> CheckResult:
     """What uclient-fetch said, or busybox's wget with its -S."""
-    http, location = 0, ""
-    first, redirected = _STATUS.search(text), _REDIRECTED.search(text)
-    if first:
-        http, told = int(first["status"]), _LOCATION.search(text)
-        location = told["location"] if told else ""
-    elif redirected:
-        http, location = min(REDIRECTS), f"http://{redirected['host']}"
-    elif error := _HTTP_ERROR.search(text):
-        http = int(error["status"])
-    elif done := _BYTES.search(text):
-        # uclient-fetch tells no status of what worked: 204 is what has no body.
-        http = 200 if int(done["bytes"]) else 204
-    if http:
-        return judge_http(http, location, expect, ms)
-    if status == KILLED:
-        return CheckResult(PORTAL, False, SILENT)
-    for words, reason in _FETCH_FAULTS:
-        if words.search(text):
-            return CheckResult(PORTAL, False, reason)
+    http, said = read_answer(status, text)
+    if http > 0:
+        return judge_http(http, said, expect, ms)
+    if http == 0:
+        return CheckResult(PORTAL, False, said)
     return _unknown(PORTAL, "uclient-fetch or wget", status, text)
 
 
