@@ -128,12 +128,16 @@ class Inventory:
         """
         _connect(self.engine)
         try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            with self._open() as session, session.begin():
                 yield session
         except DBAPIError as error:
             if _is_state(error):
                 raise _told(self.engine, error) from None
             raise
+
+    def _open(self) -> Session:
+        """The home goes with it: the audit log's seal stands there."""
+        return Session(self.engine, expire_on_commit=False, info={"home": self.settings.home})
 
     def close(self) -> None:
         """Release the database's connections."""
