@@ -77,3 +77,8 @@ class Keyring:
         """Keyed pseudonym of `text` (16 hex digits): tells equal from unequal, reveals nothing."""
         message = f"{purpose}\0{text}".encode()
         return hmac.new(self._digest_key, message, hashlib.sha256).hexdigest()[:16]
+
+    def seal(self, text: str, purpose: str) -> str:
+        """Keyed hash of `text` (64 hex digits): who has no key cannot make it for another text."""
+        message = f"{purpose}\0{text}".encode("utf-8", "surrogatepass")
+        return hmac.new(self._digest_key, message, hashlib.sha256).hexdigest()

@@ -43,6 +43,8 @@ class Change(Base):
     bake_until: Mapped[datetime | None]
     """Until when the wave is watched before it is judged."""
     halted_because: Mapped[str] = mapped_column(default="")
+    held: Mapped[bool] = mapped_column(default=False)
+    """Whether its unconfirmed devices wait for a person (`push --hold`)."""
     devices: Mapped[list[ChangeDevice]] = relationship(
         cascade="all, delete-orphan", order_by="ChangeDevice.device_id"
     )
@@ -78,6 +80,14 @@ class ChangeDevice(Base):
     """The device's own id of our commit; known before the device is touched."""
     reverts_at: Mapped[datetime | None]
     """When an `unconfirmed` device reverts by itself, by our clock."""
+    seal: Mapped[str] = mapped_column(default="")
+    """Keyed hash over this device's frozen part; the change's seal is over all of them."""
+    settle_s: Mapped[int] = mapped_column(default=0)
+    """Seconds for which its radios listen for radar once it has the change."""
+    queued_at: Mapped[datetime | None]
+    """Since when it waits for the device to be back."""
+    actor: Mapped[str] = mapped_column(default="")
+    """Who pushed, or rolled back, last."""
     checks: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Post-checks after its push: name → {"ok", "detail"}; ok None is "cannot be told"."""
 

@@ -131,6 +131,9 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("halted_because", sa.String(), nullable=False, server_default="")
         )
+        batch_op.add_column(
+            sa.Column("held", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
 
     with op.batch_alter_table("change_device") as batch_op:
         batch_op.add_column(sa.Column("goal_hash", sa.String(), nullable=False, server_default=""))
@@ -140,6 +143,10 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("wave", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("commit_id", sa.String(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("reverts_at", sa.DateTime(), nullable=True))
+        batch_op.add_column(sa.Column("seal", sa.String(), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column("settle_s", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("queued_at", sa.DateTime(), nullable=True))
+        batch_op.add_column(sa.Column("actor", sa.String(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("checks", sa.JSON(), nullable=False, server_default="{}"))
 
     with op.batch_alter_table("device") as batch_op:
