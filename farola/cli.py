@@ -97,6 +97,7 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "status": ("provisioning.commands:status", "Account for every device of a change."),
             "fetch": ("provisioning.history_commands:fetch", "Keep what devices run now."),
             "history": ("provisioning.history_commands:history", "Show what a device ran."),
+            "log": ("provisioning.log_command:log", "Show who did what, and verify the log."),
         },
     ),
     "collect": (

@@ -17,6 +17,7 @@ import click
 
 from farola.errors import DeviceError, FarolaError, InputError
 from farola.output import json_option, note, print_json, print_table, progress
+from farola.people import person
 from farola.settings import load_settings
 from inventory.records import DeviceRecord, Secrets
 from provisioning.host_keys import fingerprint, hosts_name, read_known_hosts, shown_key
@@ -251,14 +252,18 @@ def normal_mac(mac: str) -> str:
 
 
 def store(session: Any, result: Adopted, *, trusted: bool) -> None:
-    """Keep what adoption learned, and an event."""
-    from inventory import events
+    """Keep what adoption learned, an event, and who did it."""
+    from inventory import audit_log, events
     from inventory.models import Device
 
     if result.seen is None:
         events.record(
             session, "device.adoption-refused", f"{result.device_id} not adopted: {result.why}",
             device_id=result.device_id,
+        )  # fmt: skip
+        audit_log.record(
+            session, person(), "device.adoption-refused", device_id=result.device_id,
+            result=result.why,
         )  # fmt: skip
         return
     row = session.get(Device, result.device_id)
@@ -273,4 +278,9 @@ def store(session: Any, result: Adopted, *, trusted: bool) -> None:
     events.record(
         session, "device.adopted", f"{result.device_id} adopted, {how}", device_id=result.device_id,
         detail={"model": seen.model, "version": seen.version, "trust_on_first_use": trusted},
+    )  # fmt: skip
+    audit_log.record(
+        session, person(), "device.adopted", device_id=result.device_id, result=how,
+        detail={"host_key": fingerprint(seen.host_key), "serial": row.serial,
+                "credential": result.credential},
     )  # fmt: skip

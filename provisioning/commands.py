@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farola.output import json_option, note, print_json, print_table, progress
+from farola.people import person
 from farola.settings import load_settings
 
 if TYPE_CHECKING:
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
 IDS_SHOWN = 4
 NUMBER = click.IntRange(1, 2**63 - 1)
 """What a change's number can be: the inventory holds 64 bits."""
-
-
-def person() -> str:
-    """Who runs the command, for the record."""
-    try:
-        return os.environ.get("FAROLA_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        return "farola"
 
 
 @click.command()

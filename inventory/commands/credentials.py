@@ -8,6 +8,7 @@ import click
 
 from farola.errors import InputError
 from farola.output import json_option, print_json
+from farola.people import person
 from farola.snmp import AUTH_PROTOCOLS, MAX_USER, MIN_PASSWORD, PRIV_PROTOCOLS
 
 FIELDS = (
@@ -41,7 +42,7 @@ def credential(name: str, username: str | None, field: str, as_json: bool) -> No
     """
     from farola.keys import Keyring
     from farola.settings import load_settings
-    from inventory import events, queries
+    from inventory import audit_log, events, queries
     from inventory.db import open_inventory
     from inventory.models import Credential
 
@@ -60,6 +61,10 @@ def credential(name: str, username: str | None, field: str, as_json: bool) -> No
         values[field] = secret
         queries.store_secrets(session, name, username or "", values, keyring)
         events.record(session, "credential.stored", f"{field} of credential {name}")
+        audit_log.record(
+            session, person(), "credential.stored", result=f"{field} of credential {name}",
+            detail={"credential": name, "field": field},
+        )  # fmt: skip
     inventory.close()
     held = sorted(values)
     if as_json:

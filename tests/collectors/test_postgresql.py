@@ -36,6 +36,7 @@ from inventory.models import Base, Device, Lease
 from tests.collectors.snmp.test_active_standby import Collecting, polled_by, until
 from tests.collectors.test_metrics import scraped
 from tests.conftest import require
+from tests.inventory.test_audit_log import many_writers
 
 pytestmark = pytest.mark.service
 OPTIONS = "-c listen_addresses='' -c fsync=off -c shared_buffers=16MB -c max_connections=30"
@@ -132,6 +133,11 @@ def test_a_city_is_made_on_it_and_its_tables_are_the_models(city: Inventory) -> 
     with city.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_many_forked_writers_make_one_audit_log(city: Inventory, home: Path) -> None:
+    city.close()
+    many_writers(home)
 
 
 def run_out(inventory: Inventory) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
-import os
 
 import pytest
 from sqlalchemy import delete, select, text, update
@@ -73,9 +71,14 @@ def test_odd_text_keeps_its_hash(log):
 
 def test_what_is_rolled_back_leaves_neither_row_nor_seal(log):
     write(log, "change.prepared")
-    with pytest.raises(ZeroDivisionError), log.session() as session:
-        audit_log.record(session, "ana", "change.approved")
-        _ = 1 // 0
+
+    def fail():
+        with log.session() as session:
+            audit_log.record(session, "ana", "change.approved")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     result = verified(log)
     assert (result.whole, result.entries, result.sealed) == (True, 1, 1)
 
@@ -92,7 +95,7 @@ TAMPERINGS = {
                         1, "missing or moved"),
     "cut at the end": (lambda ids: delete(AuditEntry).where(AuditEntry.id >= ids[3]),
                        4, "are missing"),
-    "emptied": (lambda ids: delete(AuditEntry), 4, "are missing"),
+    "emptied": (lambda _: delete(AuditEntry), 4, "are missing"),
 }  # fmt: skip
 
 
@@ -148,7 +151,7 @@ def test_a_cut_end_stays_told_when_the_log_goes_on(log):
 def test_a_seal_that_is_missing_or_forged_is_told(log, home):
     write(log, "change.prepared", "change.approved")
     seal = home / audit_log.SEAL
-    number, digest, mac = seal.read_text().split()
+    _, digest, mac = seal.read_text().split()
     seal.write_text(f"1 {digest} {mac}\n")
     assert "not written by this home's key" in verified(log).why
     write(log, "change.more")
@@ -157,7 +160,6 @@ def test_a_seal_that_is_missing_or_forged_is_told(log, home):
     assert "cannot be read" in verified(log).why
     seal.unlink()
     assert "is missing" in verified(log).why
-    assert oct((log.settings.home / "inventory.db").stat().st_mode)
 
 
 def test_a_person_can_vouch_anew_for_an_inventory_that_was_restored(log):
