@@ -90,7 +90,7 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "provision": (
         "Prepare, review and push configuration.",
         {
-            "render": ("provisioning.commands:render", "Show the config meant for a device."),
+            "render": ("provisioning.render_command:render", "Show the config meant for a device."),
             "prepare": ("provisioning.commands:prepare", "Freeze a change and show its diffs."),
             "show": ("provisioning.commands:show", "Show a frozen change."),
             "push": ("provisioning.commands:push", "Apply a frozen change."),

@@ -1,4 +1,4 @@
-"""`farola provision …`: render, prepare, show, push, status."""
+"""`farola provision …`: prepare, show, push, status."""
 
 from __future__ import annotations
 
@@ -13,53 +13,11 @@ from farola.people import person
 from farola.settings import load_settings
 
 if TYPE_CHECKING:
-    from inventory.db import Inventory
     from provisioning.changes import ChangeRecord
 
 IDS_SHOWN = 4
 NUMBER = click.IntRange(1, 2**63 - 1)
 """What a change's number can be: the inventory holds 64 bits."""
-
-
-@click.command()
-@click.argument("device")
-@json_option
-def render(device: str, as_json: bool) -> None:
-    """Show the config meant for DEVICE and where each value comes from; secrets as •••.
-
-    The device is not asked: its radios are shown as radio0 (2.4 GHz) and radio1 (5 GHz).
-    """
-    from farola.keys import Keyring
-    from inventory.db import open_inventory
-    from napalm_openwrt.uci_merge import mask_config
-    from napalm_openwrt.uci_text import format_config
-    from provisioning.devices import choose
-    from provisioning.intent import gather, is_secret
-    from provisioning.prepare import read_context, rendered_for
-    from provisioning.render import default_radios, fit
-
-    settings = load_settings()
-    inventory = open_inventory(settings)
-    with inventory.session() as session:
-        found = choose(session, [device], None, False)
-    _tell_slips(inventory)
-    context = read_context(inventory, found, Keyring(settings.home))
-    site, secrets = context.of(found[0])
-    intent = gather(
-        settings, found[0], site, levels=context.levels, secrets=secrets.values if secrets else None
-    )
-    rendered = rendered_for(context, found[0])
-    text = format_config(mask_config(fit(rendered, default_radios(rendered))))
-    values = {
-        name: {"value": "•••" if is_secret(name) else found.value, "from": found.source}
-        for name, found in sorted(intent.items())
-    }
-    if as_json:
-        print_json({"device": device, "variables": values, "candidate": text})
-        return
-    rows = [(name, one["value"], one["from"]) for name, one in values.items()]
-    print_table(f"Variables of {device}", ("variable", "value", "from"), rows)
-    click.echo(text, nl=False)
 
 
 @click.command()
@@ -76,13 +34,14 @@ def prepare(
     Exits 1 if a device could not be asked; the change is frozen for the others all the same.
     """
     from inventory.db import open_inventory
+    from provisioning.context import tell_slips
     from provisioning.devices import choose
     from provisioning.prepare import prepare_change
 
     inventory = open_inventory(load_settings())
     with inventory.session() as session:
         chosen = choose(session, devices, site, everything)
-    _tell_slips(inventory)
+    tell_slips(inventory)
     with progress("Asking devices", len(chosen)) as done:
         change = prepare_change(inventory, chosen, author=person(), reason=reason, done=done)
     if as_json:
@@ -158,16 +117,6 @@ def status(change: int | None, as_json: bool) -> None:
     rows = [(d.device_id, d.status, d.message, local(d.at)) for d in found.devices]
     print_table(f"Change {found.id}: {found.status}", ("device", "status", "why", "at"), rows)
     click.echo(_counts(found))
-
-
-def _tell_slips(inventory: Inventory) -> None:
-    from provisioning.prepare import unknown_variables
-
-    if unknown := unknown_variables(inventory):
-        note(
-            f"WARNING: variables.yaml names what is not in the inventory: {_some(unknown)}: "
-            "correct the name, or take it out"
-        )
 
 
 def _load(change: int | None) -> ChangeRecord:
