@@ -152,9 +152,10 @@ class Voucher(Base):
     """Allows one device to be enrolled once, without a person reading its host key."""
 
     __tablename__ = "voucher"
-    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """Keyed; the code itself is shown once and kept nowhere."""
-    device_id: Mapped[str] = mapped_column(ForeignKey("device.id"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("device.id"), index=True)
+    code: Mapped[bytes]
+    """Encrypted; it is shown once."""
     author: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     expires_at: Mapped[datetime]
@@ -170,8 +171,12 @@ class Rotation(Base):
     started_at: Mapped[datetime] = mapped_column(default=utcnow)
     ended_at: Mapped[datetime | None]
     author: Mapped[str] = mapped_column(default="")
-    new_secrets: Mapped[bytes]
-    """Encrypted as a credential's; the credential keeps the old ones until all devices are done."""
+    new_name: Mapped[str] = mapped_column(String(100))
+    """The credential that holds the new secret meanwhile; a device is moved to it once it let us in
+    with that, and all come back to the first name at the end.
+    """
+    field: Mapped[str] = mapped_column(default="password")
+    """`password` or `private_key`."""
     devices: Mapped[list[RotationDevice]] = relationship(cascade="all, delete-orphan")
 
 
@@ -182,8 +187,8 @@ class RotationDevice(Base):
     rotation_id: Mapped[int] = mapped_column(ForeignKey("rotation.id"), primary_key=True)
     device_id: Mapped[str] = mapped_column(ForeignKey("device.id"), primary_key=True)
     stage: Mapped[str] = mapped_column(default="old")
-    """`old`, `adding` (some process is at it), `both`, `proved` (the new one signed in), `done`
-    (the old one is refused) or `failed`.
+    """`old`, `adding` (some process is at it, or was: both secrets are tried), `proved` (the new one
+    let us in), `done` (the old one is refused too) or `failed` (it has the old one).
     """
     message: Mapped[str] = mapped_column(default="")
     at: Mapped[datetime] = mapped_column(default=utcnow)

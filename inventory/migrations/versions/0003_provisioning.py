@@ -53,7 +53,8 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(), nullable=False),
         sa.Column("ended_at", sa.DateTime(), nullable=True),
         sa.Column("author", sa.String(), nullable=False),
-        sa.Column("new_secrets", sa.LargeBinary(), nullable=False),
+        sa.Column("new_name", sa.String(length=100), nullable=False),
+        sa.Column("field", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rotation")),
     )
     with op.batch_alter_table("rotation") as batch_op:
@@ -104,8 +105,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "voucher",
-        sa.Column("code_hash", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("device_id", sa.String(length=200), nullable=False),
+        sa.Column("code", sa.LargeBinary(), nullable=False),
         sa.Column("author", sa.String(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("expires_at", sa.DateTime(), nullable=False),
@@ -113,8 +115,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["device_id"], ["device.id"], name=op.f("fk_voucher_device_id_device")
         ),
-        sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_voucher")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_voucher")),
     )
+    with op.batch_alter_table("voucher") as batch_op:
+        batch_op.create_index(batch_op.f("ix_voucher_device_id"), ["device_id"], unique=False)
+
     with op.batch_alter_table("change") as batch_op:
         batch_op.add_column(sa.Column("kind", sa.String(), nullable=False, server_default="config"))
         batch_op.add_column(sa.Column("seal", sa.String(), nullable=False, server_default=""))
