@@ -22,8 +22,10 @@ from napalm.base.exceptions import (
     ReplaceConfigException,
 )
 
-from napalm_openwrt import facts, transaction
-from napalm_openwrt.session import Access, Session
+from napalm_openwrt import transaction
+from napalm_openwrt.beyond import beyond_napalm
+from napalm_openwrt.getters import Getters
+from napalm_openwrt.session import Access, NotConnected, Session
 from napalm_openwrt.uci_merge import MergeConflict, diff, mask_config, merge
 from napalm_openwrt.uci_text import Config, UciSyntaxError, format_config, parse
 
@@ -31,13 +33,15 @@ RELOADS = 3
 """How often services are told to reload while that cuts us off."""
 
 
-class OpenWrtDriver(NetworkDriver):  # type: ignore[misc]  # napalm publishes no types
+class OpenWrtDriver(Getters, NetworkDriver):  # type: ignore[misc]  # napalm publishes no types
     """Drives one access point over SSH.
 
     `optional_args`: `port` (22), `known_hosts` (path; default the user's own), `host_key` (the
     key itself, `ssh-ed25519 AAAA…`), `key_file`, `private_key` (a key's text), `passphrase`,
     `ssh_strict` (True: refuse unknown host keys), `mask_secrets` (False: diffs show secrets).
     """
+
+    platform = "openwrt"
 
     def __init__(
         self,
@@ -84,10 +88,8 @@ class OpenWrtDriver(NetworkDriver):  # type: ignore[misc]  # napalm publishes no
 
     @property
     def session(self) -> Session:
-        """The open session; ConnectionClosedException before `open`."""
-        if self._session is None:
-            raise ConnectionClosedException(f"{self.access.name}: not connected; call open() first")
-        return self._session
+        """The session; before `open` whatever is run on it raises ConnectionClosedException."""
+        return self._session or NotConnected(self.access)
 
     # Configuration
 
@@ -166,6 +168,7 @@ class OpenWrtDriver(NetworkDriver):  # type: ignore[misc]  # napalm publishes no
             self._reload(changed)
         self.discard_config()
 
+    @beyond_napalm
     def reload(self, packages: Iterable[str]) -> None:
         """Reload the services of `packages` as they stand in /etc/config.
 
@@ -260,15 +263,7 @@ class OpenWrtDriver(NetworkDriver):  # type: ignore[misc]  # napalm publishes no
             config["candidate"] = format_config(show(self._candidate))
         return config
 
-    # Facts
-
-    def get_facts(self) -> dict[str, Any]:
-        """NAPALM's facts; what the device does not tell is empty, its uptime then -1."""
-        return facts.get_facts(self.session)
-
-    def get_interfaces(self) -> dict[str, dict[str, Any]]:
-        """NAPALM's interfaces, from the kernel."""
-        return facts.get_interfaces(self.session)
+    # Commands
 
     def cli(self, commands: list[str], encoding: str = "text") -> dict[str, str]:
         """Output of each command (both streams); CommandErrorException where one is unknown."""

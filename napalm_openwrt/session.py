@@ -227,6 +227,24 @@ class Session:
         return bytes(out), bytes(err)
 
 
+class NotConnected(Session):
+    """Stands for a session before `open`: whatever is asked of it is refused."""
+
+    def __init__(self, access: Access) -> None:
+        """Keep the address, for the message; nothing is sent."""
+        self.access = access
+
+    @property
+    def alive(self) -> bool:
+        """Never."""
+        return False
+
+    def run(self, command: str, stdin: str = "", timeout: float | None = None) -> Output:
+        """Raise ConnectionClosedException."""
+        del command, stdin, timeout
+        raise ConnectionClosedException(f"{self.access.name}: not connected; call open() first")
+
+
 def _private_key(access: Access) -> paramiko.PKey | None:
     if not access.private_key:
         return None
