@@ -55,6 +55,7 @@ def open_store(settings: Settings, token: str = "", *, hasty: bool = False) -> S
         int(settings.store.spool_gb * GB),
         marking=marks.writing,
         tell=lambda kind, text: _tell(settings, kind, text),
+        identity=f"{settings.store.url} {settings.store.bucket} {settings.store.org}",
     )
 
 

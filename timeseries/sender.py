@@ -31,6 +31,10 @@ SAY_AGAIN_S = 600.0
 
 Tell = Callable[[str, str], None]
 """Tells people of an event: its kind and one line."""
+Taken = Callable[[bytes, int, bool], None]
+"""Told, before it leaves the spool, of a body of so many rows that the server has, and whether it
+took them all. Must not raise.
+"""
 Marking = Callable[[Iterable[int]], AbstractContextManager[None]]
 """Held around writing raw rows of these times."""
 
@@ -38,12 +42,20 @@ Marking = Callable[[Iterable[int]], AbstractContextManager[None]]
 class Sender:
     """One thread that sends while no other process of the home does."""
 
-    def __init__(self, spool: Spool, send: Send, marking: Marking, tell: Tell) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        send: Send,
+        marking: Marking,
+        tell: Tell,
+        taken: Taken = lambda _body, _rows, _whole: None,
+    ) -> None:
         """`send` must not try again by itself for long: the sender does."""
         self._spool = spool
         self._delivery = Delivery(send)
         self._marking = marking
         self._tell = tell
+        self._taken = taken
         self._told_at: dict[str, float] = {}
         self._failures = 0
         self._fault_kind = ""
@@ -159,6 +171,7 @@ class Sender:
             holds = batch.id > self._spool.set_aside_until()
             outcome = self._delivery.deliver(body, batch.rows, holds=holds)
             self._spool.give_up_reserve()
+        self._taken(body, batch.rows, not (outcome.rejected or outcome.expired))
         self._spool.acknowledged(batch, outcome.rejected, outcome.expired)
         self._tell_of(outcome)
 

@@ -106,6 +106,13 @@ class Spool:
             newest_before = max(newest_before, row[3])
         return _waiting(chosen)
 
+    def waits(self, measurement: str, made_before_ms: int) -> bool:
+        """Whether rows of `measurement` wait that were spooled before then."""
+        query = f"{_WAITING} AND made_ms < ? AND ' ' || measurements || ' ' LIKE ?"
+        with self._reading() as db:
+            values = made_before_ms, f"% {measurement} %"
+            return db is not None and db.execute(query, values).fetchone() is not None
+
     def body(self, batch_id: int) -> bytes | None:
         """The gzipped lines of a batch; None if it had to go meanwhile."""
         with self._reading() as db:

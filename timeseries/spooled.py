@@ -19,6 +19,7 @@ from timeseries.checking import Rows, checked, checked_query, to_ms
 from timeseries.delivery import packed, unpacked
 from timeseries.lines import CHUNK_LINES, lines
 from timeseries.marks import ROLLED_UP
+from timeseries.newest import Newest, kept_of
 from timeseries.read_lines import Row, read_rows, split_lines
 from timeseries.sender import Marking, Sender, Tell, counted
 from timeseries.spool import Spool
@@ -53,13 +54,18 @@ class SpooledStore:
         *,
         marking: Marking = lambda _times: nullcontext(),
         tell: Tell = lambda _kind, _text: None,
+        identity: str = "",
     ) -> None:
         """`folder` is the spool's. `marking` is held around sending raw rows of these times; `tell`
-        is told what people should know. Nothing is made or connected before the first call.
+        is told what people should know. With `identity`, which tells one server and its database
+        from others, newest rows are kept on disk. Nothing is made or connected before the first
+        call.
         """
         self.server = server
         self.spool = Spool(folder, most_bytes)
-        self.sender = Sender(self.spool, server.send, marking, tell)
+        self._newest = Newest(server, identity, self.spool) if identity else None
+        taken = [self._newest.handed_over] if self._newest else []
+        self.sender = Sender(self.spool, server.send, marking, tell, *taken)
         """It tries again by itself, so `server.send` should not."""
         self._asking: threading.Thread | None = None
 
@@ -74,10 +80,16 @@ class SpooledStore:
         if rollups:
             self.server.write(rollups)
         if raw:
-            dropped = self.spool.add(list(_packed(raw)))
+            packed_up = list(_packed(raw))
+            if self._newest:
+                for one, rows in zip(packed_up, kept_of(raw, CHUNK_LINES), strict=True):
+                    self._newest.spooled(one.body, rows)
+            dropped = self.spool.add(packed_up)
             self.sender.start()
             self.sender.wake()
             if dropped.rows:
+                if self._newest:
+                    self._newest.forget()
                 self.sender.say(
                     "store.dropped",
                     f"the spool is full: the {dropped.rows:,} oldest rows that waited for the "
@@ -92,7 +104,11 @@ class SpooledStore:
         since: datetime | None = None,
         where: Mapping[str, str] | None = None,
     ) -> Table:
-        """What the server has; see `Store`."""
+        """What the server has; see `Store`. Of all devices that costs it little where the newest
+        rows are kept on disk: see `timeseries.newest`.
+        """
+        if self._newest:
+            return self._newest.latest(measurement, fields, since, where)
         return self.server.latest(measurement, fields, since, where)
 
     def series(
