@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from napalm.base.exceptions import (
     ConnectTimeoutError,
 )
 from netmiko.linux.linux_ssh import LinuxSSH
+from paramiko.auth_strategy import AuthStrategy, NoneAuth
+from paramiko.config import SSHConfig
 from paramiko.hostkeys import HostKeyEntry
 
 CHUNK = 32768
@@ -72,6 +75,7 @@ class _Exec(LinuxSSH):
 
     host_key: str | None = None
     hosts_name: str = ""
+    secret_given: bool = True
 
     def establish_connection(self, width: int = 511, height: int = 1000) -> None:
         """Sign in and stop there; paramiko's own exceptions tell a bad key from a dead host."""
@@ -85,10 +89,23 @@ class _Exec(LinuxSSH):
         if self.key_policy.__class__ is paramiko.RejectPolicy:
             client.set_missing_host_key_policy(_Refuse())
         self.remote_conn_pre = client
-        client.connect(**self._connect_params_dict())
+        strategy = None if self.secret_given else _Without(self.username)
+        client.connect(**self._connect_params_dict(), auth_strategy=strategy)
 
     def session_preparation(self) -> None:
         """There is no prompt to look for."""
+
+
+class _Without(AuthStrategy):
+    """Sign in without a secret, as a factory-new access point lets anybody do."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(ssh_config=SSHConfig())
+        self.username = username
+
+    def get_sources(self) -> Iterator[NoneAuth]:
+        """The one way."""
+        yield NoneAuth(self.username)
 
 
 class _UnknownHostKey(paramiko.SSHException):
@@ -140,6 +157,7 @@ class Session:
                 auto_connect=False,
             )  # fmt: skip
             self._netmiko.host_key, self._netmiko.hosts_name = access.host_key, access.name
+            self._netmiko.secret_given = bool(access.password or key or access.key_file)
             self._netmiko.establish_connection()
         except Exception as error:
             self.close()
