@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
+import re
 import time
 import uuid
 from collections import deque
@@ -13,10 +15,11 @@ from pathlib import Path
 from zlib import crc32
 
 from simulator import running, stock_config
+from simulator.clock import Clock
 from simulator.flash import Flash
 from simulator.kernel_files import kernel_file
 from simulator.shell.interpreter import Shell
-from simulator.shell.processes import Processes
+from simulator.shell.processes import Processes, current
 from simulator.shell.scripts import run_script
 from simulator.traffic import Traffic
 
@@ -25,6 +28,9 @@ _DAEMONS = (
     (760, "/usr/sbin/dropbear -F"), (800, "/usr/sbin/hostapd -s"), (840, "/sbin/netifd"),
     (880, "/usr/sbin/snmpd -Lf /dev/null -f"),
 )  # fmt: skip
+
+RESPAWN_S = 5.0
+"""How long procd waits before it starts a daemon again that died."""
 
 FAULTS = ("dead", "snmp-silent", "ssh-refuses", "flash-full", "flaky", "wrong-host-key")
 """Ways in which a pretend access point can be made to fail."""
@@ -49,36 +55,47 @@ class Settings:
     """How long it is gone when it reboots."""
     up_before_s: float = 0.0
     """Seconds it pretends to have been up when the fleet starts."""
+    time_rate: float = 1.0
+    """Seconds of the device in one of ours: uptime, date, sleeps, radar listening."""
 
 
 class Device:
     """State of the device. `on_reload(service, action)` tells the servers in front of it."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.clock = clock
+        self.time = Clock(settings.time_rate)
+        self.clock: Callable[[], float] = self.time.wall
+        """The device's date."""
         root = settings.folder / "root"
         self.flash = Flash(root, lambda path: kernel_file(self, path))
         stock_config.install(root, settings.identity)
         self.processes = Processes()
         self.locks: set[str] = set()
         self.log: deque[str] = deque(maxlen=200)
-        self.traffic = Traffic(settings.mean_clients, settings.seed, clock)
+        self.traffic = Traffic(settings.mean_clients, settings.seed, self.time.wall)
         self.on_reload: Callable[[str, str], None] = lambda _service, _action: None
         self.on_reboot: Callable[[], Awaitable[None]] | None = None
+        self.on_power_cut: Callable[[random.Random | None], None] | None = None
         self.instances: dict[str, tuple[list[str], int]] = {}
         """Programs of procd services: their command and, once started, process number."""
+        self._dead_until: dict[int, float] = {}
         self.boot_id = str(uuid.uuid4())
-        self._up_since = time.monotonic() - settings.up_before_s
+        self._up_since = self.time.monotonic() - settings.up_before_s
         self.hostname = "OpenWrt"
         self.networks: tuple[running.Network, ...] = ()
+        self.started: set[str] = set()
+        """Services that run."""
+        self.reachable = False
+        """Whether the network lets anybody in."""
+        self.portal_up = True
         self.snmp = running.snmp_settings(self.flash)
         self.flash.full = "flash-full" in settings.faults
 
     @property
     def uptime_s(self) -> float:
         """Seconds since the last boot, by a monotonic clock."""
-        return time.monotonic() - self._up_since
+        return self.time.monotonic() - self._up_since
 
     # --- booting -----------------------------------------------------------------------------
 
@@ -87,13 +104,17 @@ class Device:
 
         `first` is the start of the fleet, when a device pretends to have been up for long.
         """
+        self.flash.off = False
         self.flash.clear_memory()
         stock_config.install_memory(self.flash.root, self.settings.identity)
         self.locks.clear()
         self.instances.clear()
+        self.started.clear()
+        self.reachable = False
+        self._dead_until.clear()
         self.boot_id = str(uuid.uuid4())
         if not first:
-            self._up_since = time.monotonic()
+            self._up_since = self.time.monotonic()
         self.traffic.reset()
         for name in self.flash.names("/etc/rc.d"):
             if name.startswith("S"):
@@ -103,7 +124,9 @@ class Device:
         self.say("procd", "- init complete -")
 
     async def _boot_script(self, path: str, argument: str) -> None:
-        process = self.processes.new(f"sh {path}")
+        process = self.processes.new(f"sh {path}", "boot")
+        process.task = asyncio.current_task()
+        current.set(process)
         shell = Shell(self, process, "sh")
         shell.cwd = "/"
         try:
@@ -112,11 +135,36 @@ class Device:
         except (OSError, RecursionError) as error:
             self.say("procd", f"{path}: {error}")
         finally:
+            current.set(None)
             self.processes.end(process)
 
     def halt(self) -> None:
         """Power goes: every process ends."""
         self.processes.kill_all()
+
+    def power_cut(self, rng: random.Random | None = None) -> None:
+        """Cut the power now; it comes back after `boot_seconds`.
+
+        Memory is lost, and of the flash what was not synced: all of it without `rng`, else what
+        chance says (see `Journal.lose`). A device without servers in front stays off.
+        """
+        if self.on_power_cut is not None:
+            self.on_power_cut(rng)
+        else:
+            self.lose_power(rng)
+
+    def lose_power(self, rng: random.Random | None) -> None:
+        """Every process ends where it is, without another step, and the flash forgets."""
+        self.flash.off = True
+        self.halt()
+        self.flash.lose(rng)
+
+    async def shut_down(self) -> None:
+        """What an orderly reboot does first: the scripts K… of /etc/rc.d, and a sync."""
+        for name in self.flash.names("/etc/rc.d") if self.flash.is_dir("/etc/rc.d") else []:
+            if name.startswith("K"):
+                await self._boot_script(f"/etc/rc.d/{name}", "shutdown")
+        self.flash.sync()
 
     def request_reboot(self) -> None:
         """Reboot in a moment, so that the command that asked can still answer."""
@@ -128,11 +176,26 @@ class Device:
         if self.on_reboot is not None:
             await self.on_reboot()
 
+    @property
+    def portal_answers(self) -> bool:
+        """Whether somebody on the street would see the portal's page."""
+        return self.portal_up and self.reachable and any(self.serving().values())
+
+    def serving(self) -> dict[str, bool]:
+        """By radio: whether it serves anybody; one that listens for radar does not yet."""
+        found: dict[str, bool] = {}
+        for network in self.networks:
+            found[network.radio] = found.get(network.radio, False) or network.up
+        return found
+
     # --- services ------------------------------------------------------------------------------
 
     def service(self, name: str, action: str) -> None:
         """What a stock service script does; a reload takes its configuration over."""
         self.say(name, action)
+        (self.started.discard if action in {"stop", "down"} else self.started.add)(name)
+        if name == "network":
+            self.reachable = action != "stop" and running.lets_in(self.flash)
         if name == "system":
             self.hostname = running.hostname(self.flash)
         elif name in {"network", "wpad", "wifi"}:
@@ -147,8 +210,13 @@ class Device:
             self.service(name, "reload")
 
     def daemons(self) -> list[tuple[int, str]]:
-        """Programs that are always there: number and command line."""
-        return list(_DAEMONS)
+        """Programs that procd keeps running: number and command line."""
+        now = self.uptime_s
+        return [row for row in _DAEMONS if self._dead_until.get(row[0], 0.0) <= now]
+
+    def runs(self, daemon: str) -> bool:
+        """Whether a daemon is alive, such as `rpcd`."""
+        return any(command.split()[0].endswith(f"/{daemon}") for _, command in self.daemons())
 
     def kill(self, pid: int, signal: int) -> bool:
         """Send a signal to a process or a daemon; HUP makes a daemon reload."""
@@ -156,8 +224,17 @@ class Device:
             if number == pid:
                 if signal == 1 and "snmpd" in command:
                     self.service("snmpd", "reload")
+                elif signal in {9, 15} and number > 1:
+                    self._dead_until[number] = self.uptime_s + RESPAWN_S
                 return True
         return self.processes.kill(pid, signal)
+
+    def kill_matching(self, pattern: str, signal: int) -> int:
+        """Signal background processes and daemons that `pattern` is found in; how many."""
+        rows = [(one.pid, one.command) for one in self.processes.running.values()
+                if one.origin == "background"]  # fmt: skip
+        hit = [pid for pid, command in (*self.daemons(), *rows) if re.search(pattern, command)]
+        return sum(self.kill(pid, signal) for pid in hit)
 
     def say(self, who: str, what: str) -> None:
         """Add a line to the system log."""

@@ -24,6 +24,7 @@ from typing import Any, Self
 import click
 
 from farola.errors import FarolaError
+from simulator.control import Strings, strings
 
 PASSWORD_VARIABLE = "FAROLA_SIMULATOR_PASSWORD"  # noqa: S105 - the name of a variable
 DEFAULT_PASSWORD = "pretend-lamp-post"  # noqa: S105 - of pretend devices that hold no secret
@@ -59,6 +60,11 @@ class FleetDevice:
         """The folder of this machine that the device sees as its `/`."""
         return self.folder / "root"
 
+    @property
+    def strings(self) -> Strings:
+        """What makes it suffer, and tells what it did."""
+        return strings(self.folder)
+
 
 def read_fleet(folder: Path) -> tuple[FleetDevice, ...]:
     """Read fleet.json; FleetError where there is none."""
@@ -91,11 +97,13 @@ class Fleet:
         password: str | None = None,
         boot_seconds: float = 1.0,
         only: int | None = None,
+        time_rate: float = 1.0,
     ) -> None:
         self.folder = folder
         self._password = password
         self._argv = [sys.executable, "-m", "simulator.fleet", "--folder", str(folder),
                       "--seed", str(seed), "--boot-seconds", str(boot_seconds),
+                      "--time-rate", str(time_rate),
                       "--until-stdin-closes"]  # fmt: skip
         for device, names in (faults or {}).items():
             self._argv += ["--fault", f"{device}={names}"]
@@ -178,6 +186,7 @@ class Fleet:
 @click.option("--fault", "faults", multiple=True, metavar="ID=FAULT[,FAULT]", help="Make one fail.")
 @click.option("--trap-to", metavar="HOST:PORT", help="Where every device sends its traps.")
 @click.option("--boot-seconds", type=float, default=1.0, help="How long a reboot takes.")
+@click.option("--time-rate", type=float, default=1.0, help="Seconds of theirs in one of ours.")
 @click.option("--only", type=int, help="Start the first N of the file.")
 @click.option("--until-stdin-closes", is_flag=True, help="End when standard input does.")
 def main(
@@ -187,6 +196,7 @@ def main(
     faults: Sequence[str],
     trap_to: str | None,
     boot_seconds: float,
+    time_rate: float,
     only: int | None,
     until_stdin_closes: bool,
 ) -> None:
@@ -200,6 +210,7 @@ def main(
             faults=faults,
             trap_to=trap_to,
             boot_seconds=boot_seconds,
+            time_rate=time_rate,
             only=only,
             password=root_password(),
         )

@@ -25,6 +25,7 @@ class _Given:
     seed: int
     sinks: tuple[tuple[str, int], ...]
     boot_seconds: float
+    time_rate: float
     password: str = field(repr=False)
 
 
@@ -41,6 +42,7 @@ def read_roster(
     boot_seconds: float,
     only: int | None,
     password: str,
+    time_rate: float = 1.0,
 ) -> list[Settings]:
     """Settings of the devices in `folder`/access-points.csv, in its order.
 
@@ -59,10 +61,12 @@ def read_roster(
         raise RosterError(f"{path}: {what}; write it with simulator.city_files.write_city")
     wanted = parse_faults(faults)
     unknown = set(wanted) - {row["id"] for row in rows}
+    if not 0 < time_rate < 1e6:
+        raise RosterError(f"--time-rate {time_rate}: above 0, and below a million")
     if unknown:
         raise RosterError(f"--fault {sorted(unknown)[0]}: no such access point in {path}")
     sinks = (_host_port(trap_to),) if trap_to else ()
-    given = _Given(folder, seed, sinks, boot_seconds, password)
+    given = _Given(folder, seed, sinks, boot_seconds, time_rate, password)
     settings = [
         _settings(row, f"{path}, row {number}", given) for number, row in enumerate(rows, 2)
     ]
@@ -125,6 +129,7 @@ def _settings(row: dict[str, str], where: str, given: _Given) -> Settings:
         faults=_faults(row.get("fault") or "", f"{where}: fault"),
         trap_to=given.sinks,
         boot_seconds=given.boot_seconds,
+        time_rate=given.time_rate,
         up_before_s=3600.0 * (2 + dice // 12 % 1400),
     )
 

@@ -77,6 +77,19 @@ def hostname(files: Files) -> str:
     return text(systems[0] if systems else None, "hostname", "OpenWrt") or "OpenWrt"
 
 
+def lets_in(files: Files) -> bool:
+    """Whether /etc/config/network leaves a way in: an interface besides loopback that is up."""
+    package = load(files, "network")
+    return package is not None and any(
+        section.type == "interface"
+        and section.name != "loopback"
+        and text(section, "proto", "none") != "none"
+        and text(section, "disabled") != "1"
+        and text(section, "auto", "1") != "0"
+        for section in package.sections
+    )
+
+
 def networks(files: Files, seed: int) -> tuple[Network, ...]:
     """The SSIDs of /etc/config/wireless, in its order."""
     package = load(files, "wireless")

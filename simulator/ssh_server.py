@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import weakref
 from typing import TYPE_CHECKING, Any
 
+from simulator.faults import noise
 from simulator.shell.applets.system import SHADOW, password_fits
 from simulator.shell.interpreter import Shell
 from simulator.shell.parse import ShellSyntaxError, parse
-from simulator.shell.processes import Process
+from simulator.shell.processes import Process, current
 from simulator.terminal import Terminal
 
 if TYPE_CHECKING:
     import asyncssh
 
     from simulator.device import Device
+    from simulator.faults import Faults
 
 _LOGIN_SECONDS = 60
 _KEX = ["curve25519-sha256", "ecdh-sha2-nistp256", "diffie-hellman-group14-sha256"]
@@ -50,15 +53,17 @@ def public_key(seed: str) -> str:
 
 
 class SessionSink:
-    """What a session's channel shows; lost when the client is gone."""
+    """What a session's channel shows; who writes when the client is gone gets a SIGPIPE."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def write(self, data: bytes) -> None:
         """Send `data`."""
-        with contextlib.suppress(OSError):
+        try:
             self._stream.write(data)
+        except OSError:
+            raise BrokenPipeError from None
 
     def close(self) -> None:
         """The session closes its channel itself."""
@@ -91,14 +96,35 @@ class SessionSource:
 class SshServer:
     """Listens for one device."""
 
-    def __init__(self, device: Device, key_seed: str) -> None:
+    def __init__(self, device: Device, key_seed: str, faults: Faults) -> None:
         self.device = device
+        self._faults = faults
         self._key_seed = key_seed
         self._acceptor: Any = None
+        self._starting = False
         self._connections: set[Any] = set()
+        self._known: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._mute: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    @property
+    def listens(self) -> bool:
+        """Whether it takes connections, or is about to."""
+        return self._starting or self._acceptor is not None
 
     async def start(self) -> None:
         """Listen on the device's address; OSError where that is taken."""
+        self._starting = True
+        try:
+            acceptor = await self._listen()
+        except BaseException:
+            self._starting = False
+            raise
+        if self._starting:
+            self._acceptor, self._starting = acceptor, False
+        else:
+            acceptor.close()
+
+    async def _listen(self) -> Any:
         import asyncssh
 
         server = self
@@ -126,7 +152,7 @@ class SshServer:
             def validate_password(self, username: str, password: str) -> bool:
                 return server.password_fits(username, password)
 
-        self._acceptor = await asyncssh.listen(
+        return await asyncssh.listen(
             self.device.settings.address,
             self.device.settings.ssh_port,
             server_factory=Login,
@@ -147,14 +173,22 @@ class SshServer:
             agent_forwarding=False,
         )
 
-    async def stop(self) -> None:
-        """Stop listening and cut every connection, as a reboot does."""
+    def stop_listening(self) -> None:
+        """Take no new connection."""
+        self._starting = False
         if self._acceptor is not None:
             self._acceptor.close()
             self._acceptor = None
+
+    def drop(self) -> None:
+        """Cut every connection; what runs goes on, and gets a SIGPIPE where it writes."""
         for connection in list(self._connections):
             connection.abort()
-        await asyncio.sleep(0)
+
+    def halt(self) -> None:
+        """Stop listening and cut every connection, as a reboot does."""
+        self.stop_listening()
+        self.drop()
 
     def authorized_keys(self) -> str:
         """Public keys that may sign in."""
@@ -175,19 +209,44 @@ class SshServer:
 
     async def _session(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         try:
+            if not self._signed_in(process):
+                await self._never_answer()
             if process.command is not None:
                 status = await self._command(process, process.command)
             else:
                 status = await self._interactive(process)
         except (OSError, asyncio.CancelledError):
             status = 255
-        process.exit(status)
+        with contextlib.suppress(OSError):
+            process.exit(status)
+
+    def _signed_in(self, process: asyncssh.SSHServerProcess[bytes]) -> bool:
+        """Whether the session may begin; the first of a connection is its sign-in."""
+        connection = process.channel.get_connection()
+        if connection in self._known:
+            return connection not in self._mute
+        self._known.add(connection)
+        if self._faults.on_session("login") is not None:
+            self._mute.add(connection)
+        return connection not in self._mute
+
+    async def _never_answer(self) -> None:
+        hanging = self.device.processes.new("hanging session", "session")
+        hanging.task = asyncio.current_task()
+        await asyncio.Event().wait()
 
     async def _command(self, channel: asyncssh.SSHServerProcess[bytes], command: str) -> int:
+        own = self._faults.on_session("exec", command)
+        if own is not None and own.action == "hang":
+            await self._never_answer()
+        if own is not None:
+            channel.stdout.write(noise(own.seed))
+            return 0
         running = self.device.processes.new(
-            f"ash -c {command[:60].splitlines()[0] if command else ''}"
+            f"ash -c {command[:60].splitlines()[0] if command else ''}", "session"
         )
         running.task = asyncio.current_task()
+        current.set(running)
         shell = Shell(self.device, running, "ash")
         shell.fds = {
             0: SessionSource(channel.stdin),
@@ -199,6 +258,7 @@ class SshServer:
             status = await self._run(shell, command)
         finally:
             self.device.processes.end(running)
+        self._faults.on_session("exec", command, done=True)
         await self._nobody_holds(sinks)
         return status & 255
 
@@ -222,8 +282,9 @@ class SshServer:
             await asyncio.sleep(0.02)
 
     async def _interactive(self, channel: asyncssh.SSHServerProcess[bytes]) -> int:
-        running = self.device.processes.new("-ash")
+        running = self.device.processes.new("-ash", "session")
         running.task = asyncio.current_task()
+        current.set(running)
         shell = Shell(self.device, running, "-ash")
         has_terminal = channel.term_type is not None
         try:

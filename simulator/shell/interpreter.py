@@ -232,6 +232,7 @@ class Shell:
         except BaseException:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             raise
         self.status = statuses[-1]
         if "pipefail" in self.options:

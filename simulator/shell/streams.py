@@ -92,8 +92,7 @@ class FileSink:
     def write(self, data: bytes) -> None:
         """Write at the file's end or after what was written before."""
         if data and self._fd is not None:
-            self._flash.check_room(self._path)
-            os.write(self._fd, data)
+            self._flash.append_to(self._fd, self._path, data)
 
     def close(self) -> None:
         """Close the file; a second time does nothing."""

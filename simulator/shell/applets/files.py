@@ -194,10 +194,24 @@ def _mv(call: Call) -> int:
     for source in sources:
         try:
             goal = call.path(target) if "T" in found[0] else _destination(call, source, target)
-            call.flash.rename(call.path(source), goal)
+            _move(call, call.path(source), goal)
         except OSError as error:
             status = _cannot(call, "rename", source, error)
     return status
+
+
+def _move(call: Call, source: str, target: str) -> None:
+    """Rename; between memory and flash that is a copy and a removal, as on any machine."""
+    try:
+        call.flash.rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy(call, source, target, follow=False)
+        if stat.S_ISDIR(call.flash.stat(source, follow=False).st_mode):
+            remove_tree(call, source)
+        else:
+            call.flash.remove(source)
 
 
 def _ln(call: Call) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import re
 import time
@@ -171,14 +172,27 @@ def _seq(call: Call) -> int:
     return 0
 
 
+def _moment(text: str) -> float | None:
+    """Seconds since the epoch of `@N` or `YYYY-MM-DD hh:mm[:ss]`."""
+    if re.fullmatch(r"@\d+(\.\d+)?", text):
+        return float(text[1:])
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"):
+        with contextlib.suppress(ValueError):
+            return float(calendar.timegm(time.strptime(text, form)))
+    return None
+
+
 def _date(call: Call) -> int:
     found = options(call, "uIRs:d:D:r:k")
     if found is None:
         return 1
     flags, rest = found
     if "s" in flags:
-        return 0  # a pretend clock follows the host's
-    now = time.time()
+        wanted = _moment(flags["s"])
+        if wanted is None:
+            return call.err(f"invalid date '{flags['s']}'")
+        call.device.time.jump(wanted - call.device.clock())
+    now = call.device.clock()
     if "d" in flags and flags["d"].startswith("@"):
         now = float(flags["d"][1:])
     if "r" in flags:

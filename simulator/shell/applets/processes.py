@@ -21,12 +21,13 @@ async def _sleep(call: Call) -> int:
         if match is None:
             return call.err(f"invalid number '{arg}'")
         total += float(match.group(1)) * _UNITS[match.group(2)]
-    await asyncio.sleep(total)
+    await call.device.time.sleep(total)
     return 0
 
 
 async def _usleep(call: Call) -> int:
-    await asyncio.sleep(int(call.args[0]) / 1e6 if call.args and call.args[0].isdigit() else 0)
+    microseconds = int(call.args[0]) if call.args and call.args[0].isdigit() else 0
+    await call.device.time.sleep(microseconds / 1e6)
     return 0
 
 
@@ -138,7 +139,8 @@ async def _env(call: Call) -> int:
 async def _timeout(call: Call) -> int:
     args = [arg for arg in call.args if not arg.startswith("-")]
     try:
-        return await asyncio.wait_for(dispatch(call.shell, args[1:]), float(args[0].rstrip("s")))
+        seconds = float(args[0].rstrip("s")) / call.device.time.rate
+        return await asyncio.wait_for(dispatch(call.shell, args[1:]), seconds)
     except TimeoutError:
         return 143
     except (ValueError, IndexError):

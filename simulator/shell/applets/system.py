@@ -126,7 +126,12 @@ async def _reboot(call: Call) -> int:
     if found is None:
         return 1
     if "d" in found[0]:
-        await asyncio.sleep(float(found[0]["d"]))
+        await call.device.time.sleep(float(found[0]["d"]))
+    if {"f", "n"} <= set(found[0]):
+        call.device.power_cut()  # neither scripts nor sync
+        raise asyncio.CancelledError
+    if "f" in found[0]:
+        call.flash.sync()
     call.device.request_reboot()
     return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +32,7 @@ def _board(call: Call, _given: dict[str, Any]) -> dict[str, Any]:
 def _info(call: Call, _given: dict[str, Any]) -> dict[str, Any]:
     free = free_memory_kb(call.device) * 1024
     return {
-        "localtime": int(time.time()),
+        "localtime": int(call.device.clock()),
         "uptime": int(call.device.uptime_s),
         "load": [5216, 3296, 640],
         "memory": {"total": MEMORY_KB * 1024, "free": free, "shared": 532480, "buffered": 2048000,
