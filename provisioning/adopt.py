@@ -15,12 +15,19 @@ from typing import Any
 
 import click
 
-from farola.errors import DeviceError, FarolaError, InputError
+from farola.errors import DeviceError, InputError
 from farola.output import json_option, note, print_json, print_table, progress
 from farola.people import person
 from farola.settings import load_settings
 from inventory.records import DeviceRecord, Secrets
-from provisioning.host_keys import fingerprint, hosts_name, read_known_hosts, shown_key
+from provisioning.host_keys import fingerprint, hosts_name, read_known_hosts
+
+_HOW = {
+    (True, False): "its key taken on trust",
+    (False, True): "its key proved by a voucher",
+    (False, False): "its key from a known_hosts file",
+}
+"""By (on trust, by voucher)."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,12 @@ class Adopted:
 @click.option("--credential", metavar="NAME",
               help="Sign in with this stored credential, and keep it for the devices: for those "
                    "named in any case, with --all for those that have none.")  # fmt: skip
+@click.option("--voucher", is_flag=True,
+              help="Believe the key that the voucher's command on the device proved.")  # fmt: skip
+@click.option("--factory", is_flag=True,
+              help="They are factory-new: give them the credential's password and key.")  # fmt: skip
+@click.option("--factory-credential", metavar="NAME",
+              help="How those are signed in to; else root without a password.")  # fmt: skip
 @json_option
 def adopt(
     devices: tuple[str, ...],
@@ -65,18 +78,23 @@ def adopt(
     known_hosts: Path | None,
     trust_on_first_use: bool,
     credential: str | None,
+    voucher: bool,
+    factory: bool,
+    factory_credential: str | None,
     as_json: bool,
 ) -> None:
     """Enrol DEVICES: check and keep their host keys, sign in, learn serial number and MAC."""
     from farola.keys import Keyring
     from inventory import queries
     from inventory.db import open_inventory
+    from provisioning import vouchers
     from provisioning.devices import choose, credentials, for_each
+    from provisioning.enrol import FACTORY, Enrolment, enrol
 
-    if bool(known_hosts) == trust_on_first_use:
+    if sum((bool(known_hosts), trust_on_first_use, voucher)) != 1:
         raise InputError(
-            "say whose word counts for the host keys: --known-hosts FILE, or, only on a network "
-            "that nobody else reaches, --trust-on-first-use"
+            "say whose word counts for the host keys: --known-hosts FILE, --voucher, or, only on a "
+            "network that nobody else reaches, --trust-on-first-use (one of them)"
         )
     settings = load_settings()
     keyring = Keyring(settings.home)
@@ -91,21 +109,34 @@ def adopt(
                 for device in chosen
             ]  # fmt: skip
         secrets = credentials(session, chosen, keyring)
+        held = {one.id: vouchers.valid(session, keyring, one.id) for one in chosen if voucher}
+        first = None
+        if factory or factory_credential:
+            name = factory_credential
+            first = queries.secrets(session, name, keyring) if name else FACTORY
+    how = Enrolment(
+        first, {one: code for one, (_n, code) in held.items()} if voucher else None,
+        trust_on_first_use,
+    )  # fmt: skip
     keys = read_known_hosts(known_hosts, chosen) if known_hosts else {}
     if trust_on_first_use:
         note("WARNING: host keys are taken on trust; an impostor on the way would be believed")
 
     def one(device: DeviceRecord) -> Adopted:
-        return adopt_one(
-            device, secrets.get(device.credential_name or ""), keys.get(device.id, []),
-            trust=trust_on_first_use,
-        )  # fmt: skip
+        known = keys.get(device.id, [])
+        if known_hosts and not known:
+            why = f"the known_hosts file has no key for {hosts_name(device)}: add its line"
+            return Adopted(device.id, None, why)
+        return enrol(device, secrets.get(device.credential_name or ""), known, how)
 
     with progress("Adopting", len(chosen)) as done:
         results = sorted(for_each(chosen, one, done), key=lambda result: result.device_id)
     with inventory.session() as session:
+        words = _HOW[trust_on_first_use, voucher]
         for result in results:
-            store(session, result, trusted=trust_on_first_use)
+            store(session, result, how=words)
+            if voucher and result.seen:
+                vouchers.use(session, held[result.device_id][0])
     _report(results, as_json)
 
 
@@ -130,33 +161,6 @@ def _report(results: list[Adopted], as_json: bool) -> None:
         note(f"farola: {result.device_id}: {result.why}")
     if bad:
         click.get_current_context().exit(1)
-
-
-def adopt_one(
-    device: DeviceRecord, secrets: Secrets | None, keys: list[str], *, trust: bool
-) -> Adopted:
-    """Check one device's key and identity; never raises for a device."""
-    from napalm.base.exceptions import NapalmException
-
-    from provisioning.devices import why
-
-    try:
-        if trust:
-            keys = [shown_key(device)]
-            if device.host_key and device.host_key != keys[0]:
-                raise DeviceError(
-                    "its host key is not the one enrolled earlier: it was replaced or somebody "
-                    "poses as it; adopt it with --known-hosts and the key read from the device"
-                )
-        if not keys:
-            raise DeviceError(
-                f"the known_hosts file has no key for {hosts_name(device)}: add its line"
-            )
-        seen = look(device, secrets, keys)
-        check_identity(device, seen)
-    except (FarolaError, NapalmException, OSError, ValueError) as error:
-        return Adopted(device.id, None, why(error))
-    return Adopted(device.id, seen, credential=device.credential_name)
 
 
 def look(device: DeviceRecord, secrets: Secrets | None, keys: list[str]) -> Seen:
@@ -251,7 +255,7 @@ def normal_mac(mac: str) -> str:
     return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
 
 
-def store(session: Any, result: Adopted, *, trusted: bool) -> None:
+def store(session: Any, result: Adopted, *, how: str) -> None:
     """Keep what adoption learned, an event, and who did it."""
     from inventory import audit_log, events
     from inventory.models import Device
@@ -274,10 +278,10 @@ def store(session: Any, result: Adopted, *, trusted: bool) -> None:
     if not row.mac and seen.macs:
         row.mac = seen.macs[0]
     row.platform = row.platform or seen.platform or None
-    how = "its key taken on trust" if trusted else "its key from a known_hosts file"
+    row.model, row.firmware = seen.model, seen.version
     events.record(
         session, "device.adopted", f"{result.device_id} adopted, {how}", device_id=result.device_id,
-        detail={"model": seen.model, "version": seen.version, "trust_on_first_use": trusted},
+        detail={"model": seen.model, "version": seen.version, "how": how},
     )  # fmt: skip
     audit_log.record(
         session, person(), "device.adopted", device_id=result.device_id, result=how,

@@ -50,7 +50,7 @@ def credential(name: str, username: str | None, field: str, as_json: bool) -> No
         raise InputError("a credential's name has 1 to 100 printable characters")
     settings = load_settings()
     keyring = Keyring(settings.home)
-    secret = checked(field, _read_secret(field))
+    secret = checked(field, read_secret(field))
     inventory = open_inventory(settings)
     with inventory.session() as session:
         known = session.get(Credential, name)
@@ -88,7 +88,8 @@ def checked(field: str, value: str) -> str:
     return value
 
 
-def _read_secret(field: str) -> str:
+def read_secret(field: str) -> str:
+    """A secret from a hidden prompt or standard input; InputError if it cannot be one."""
     if sys.stdin.isatty():
         if field == "private_key":
             raise InputError(
