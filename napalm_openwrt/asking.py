@@ -78,7 +78,7 @@ def mac_address(text: str) -> str:
 def sections(text: str, package: str, kind: str) -> list[Section]:
     """Sections of a type in what `uci export` printed; none where it cannot be read."""
     try:
-        config = parse(text.strip("\n") + "\n", package) if text.strip() else {}
+        config = parse(text)
     except UciSyntaxError:
         return []
     return config[package].of_type(kind) if package in config else []

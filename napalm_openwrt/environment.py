@@ -64,16 +64,15 @@ def _cpu(before: str, after: str) -> dict[int, dict[str, float]]:
 def _cores(text: str) -> dict[int, tuple[int, int]]:
     """Ticks of each core: all, and idle ones (waiting for flash is idle too)."""
     found = {}
-    for match in re.finditer(r"^cpu(\d+) ([\d ]+)$", text, re.M):
+    for match in re.finditer(r"^cpu(\d{1,4})((?: \d{1,20}){5,12})$", text, re.M):
         ticks = [int(tick) for tick in match[2].split()]
-        if len(ticks) > 4:
-            found[int(match[1])] = (sum(ticks[:8]), ticks[3] + ticks[4])
+        found[int(match[1])] = (sum(ticks[:8]), ticks[3] + ticks[4])
     return found
 
 
 def _memory(text: str) -> dict[str, int]:
     """NAPALM's `available_ram` is all that is installed; used is what nothing can have back."""
-    kb = {name: int(size) for name, size in re.findall(r"^(\w+):\s+(\d+) kB", text, re.M)}
+    kb = {name: int(size) for name, size in re.findall(r"^(\w+):\s+(\d{1,15}) kB", text, re.M)}
     total = kb.get("MemTotal", -1)
     cached = kb.get("MemFree", 0) + kb.get("Buffers", 0) + kb.get("Cached", 0)
     free = kb.get("MemAvailable", cached)
@@ -90,7 +89,7 @@ def _sensors(text: str) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, 
     names: dict[str, str] = {}
     for line in text.splitlines():
         parts = line.split("|")
-        if len(parts) != 4 or not re.fullmatch(r"-?\d+", parts[3].strip()):
+        if len(parts) != 4 or not re.fullmatch(r"-?[0-9]{1,12}", parts[3].strip()):
             continue
         what, where, kind, value = parts[0], parts[1], parts[2], number(parts[3])
         if what == "zone":

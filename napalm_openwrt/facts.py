@@ -43,7 +43,7 @@ def get_facts(shell: Shell) -> dict[str, Any]:
         "model": str(board.get("model") or first_line(said, "model", "cpu")),
         "os_version": version,
         "serial_number": first_line(said, "serial", "serial2", "serial3").strip("\0 "),
-        "uptime": float(uptime) if re.fullmatch(r"\d+(\.\d+)?", uptime) else -1.0,
+        "uptime": float(uptime) if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", uptime) else -1.0,
         "interface_list": said["interfaces"].split() or listed,
     }
 

@@ -50,7 +50,7 @@ def _from_ip(text: str) -> dict[str, dict[str, Any]]:
         flags = re.search(r"<(.*?)>", block)
         said = set(flags[1].split(",")) if flags else set()
         mtu, address = (
-            re.search(r" mtu (\d+)", block),
+            re.search(r" mtu (\d{1,9})\b", block),
             re.search(r"link/\S+ ([0-9a-f:]{17})", block),
         )
         found[name] = {
@@ -74,7 +74,7 @@ def get_interfaces_ip(shell: Shell) -> dict[str, dict[str, dict[str, dict[str, i
     found: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
     for name, block in _blocks(answers["addresses"]):
         for match in re.finditer(
-            r"^\s+inet6? ([0-9a-f.:]+)(?: peer [0-9a-f.:]+)?/(\d+)", block, re.M
+            r"^\s+inet6? ([0-9a-f.:]+)(?: peer [0-9a-f.:]+)?/(\d{1,3})", block, re.M
         ):
             _add(found, name, match[1], match[2])
     if found:
@@ -83,7 +83,7 @@ def get_interfaces_ip(shell: Shell) -> dict[str, dict[str, dict[str, dict[str, i
         name = (block.split() or [""])[0].rstrip(":")
         for match in re.finditer(r"inet addr:([0-9.]+).*?Mask:([0-9.]+)", block):
             _add(found, name, match[1], match[2])
-        for match in re.finditer(r"inet6 addr: ([0-9a-f:]+)/(\d+)", block):
+        for match in re.finditer(r"inet6 addr: ([0-9a-f:]+)/(\d{1,3})", block):
             _add(found, name, match[1], match[2])
     return found
 
@@ -103,7 +103,7 @@ def get_interfaces_counters(shell: Shell) -> dict[str, dict[str, int]]:
     """
     text = ask(shell, "get_interfaces_counters", {"dev": "cat /proc/net/dev"})["dev"]
     found: dict[str, dict[str, int]] = {}
-    for match in re.finditer(r"^\s*(\S+?):\s*((?:\d+\s+){15}\d+)\s*$", text, re.M):
+    for match in re.finditer(r"^\s*(\S+?):\s*((?:\d{1,20}\s+){15}\d{1,20})\s*$", text, re.M):
         rx, tx = (tuple(int(n) for n in match[2].split())[i : i + 8] for i in (0, 8))
         multicast = rx[7]
         found[match[1]] = {
@@ -122,10 +122,10 @@ def get_vlans(shell: Shell) -> dict[str, dict[str, Any]]:
         "made": "cat /proc/net/vlan/config", "uci": "uci export network",
     })  # fmt: skip
     found: dict[str, set[str]] = {}
-    for match in re.finditer(r"^(\S+)\s*\|\s*(\d+)\s*\|\s*\S+\s*$", answers["made"], re.M):
+    for match in re.finditer(r"^(\S+)\s*\|\s*(\d{1,4})\s*\|\s*\S+\s*$", answers["made"], re.M):
         found.setdefault(match[2], set()).add(match[1])
     for section in sections(answers["uci"], "network", "bridge-vlan"):
-        if section.text("vlan").isdecimal():
+        if re.fullmatch(r"[0-9]{1,4}", section.text("vlan")):
             ports = [VLAN_PORT.fullmatch(port) for port in words(section, "ports")]
             members = found.setdefault(section.text("vlan"), set())
             members.update(port[1] for port in ports if port)

@@ -69,7 +69,7 @@ def get_mac_address_table(shell: Shell) -> list[dict[str, Any]]:
     found = []
     for line in text.splitlines():
         parts = line.split()
-        if parts[:1] == ["port"] and len(parts) == 4 and re.fullmatch(r"0x[0-9a-f]+", parts[3]):
+        if parts[:1] == ["port"] and len(parts) == 4 and re.fullmatch(r"0x[0-9a-f]{1,4}", parts[3]):
             ports[parts[1], int(parts[3], 16)] = parts[2]
         elif parts[:1] == ["learned"] and len(parts) == 3:
             if re.fullmatch(r"[0-9a-f]{32}", parts[2]):

@@ -27,7 +27,7 @@ def ping(
     size
         Bytes of payload.
     """
-    for what in filter(None, (destination, source)):
+    for what in (destination, *filter(None, (source,))):
         if not HOST.fullmatch(what):
             return {"error": f"{what[:80]!r} is no host name or address"}
     if not (1 <= count <= 100 and 0 <= size <= 65507 and 1 <= ttl <= 255 and 1 <= timeout <= 60):
@@ -45,10 +45,12 @@ def _pinged(text: str, count: int) -> dict[str, Any]:
     times = [
         (match[1], float(match[2]))
         for match in re.finditer(
-            r"^\d+ bytes from ([^\s:]*(?::[^\s:]+)*):? .*?time=([\d.]+) ms", text, re.M
+            r"^\d+ bytes from ([^\s:]*(?::[^\s:]+)*):? .*?time=(\d{1,9}(?:\.\d{1,9})?) ms",
+            text,
+            re.M,
         )
     ]
-    sent = re.search(r"(\d+) packets transmitted, (\d+) (?:packets )?received", text)
+    sent = re.search(r"(\d{1,9}) packets transmitted, (\d{1,9}) (?:packets )?received", text)
     if not sent:
         lines = [line for line in text.splitlines() if line.strip() and line[:5] != "PING "]
         return {"error": lines[-1].strip() if lines else "the device has no ping"}
@@ -73,7 +75,7 @@ def traceroute(
     shell: Shell, destination: str, *, source: str, ttl: int, timeout: int
 ) -> dict[str, Any]:
     """Trace as NAPALM tells it: hops of three probes, times in ms, `*` where none answered."""
-    for what in filter(None, (destination, source)):
+    for what in (destination, *filter(None, (source,))):
         if not HOST.fullmatch(what):
             return {"error": f"{what[:80]!r} is no host name or address"}
     if not (1 <= ttl <= 255 and 1 <= timeout <= 60):
@@ -90,15 +92,17 @@ def traceroute(
 def _traced(text: str) -> dict[str, Any]:
     found: dict[int, Any] = {}
     for line in text.splitlines():
-        match = re.match(r"\s*(\d+) +(.+)$", line)
+        match = re.match(r"\s*(\d{1,3}) +(.+)$", line)
         if not match or line.startswith("traceroute"):
             continue
         probes: dict[int, dict[str, Any]] = {}
         address = "*"
-        for word in re.findall(r"[\d.]+(?=\s+ms)|\*|[0-9a-fA-F]*[.:][0-9a-fA-F.:]+", match[2]):
+        for word in re.findall(
+            r"\d{1,9}\.\d{1,9}(?=\s+ms)|\*|[0-9a-fA-F]*[.:][0-9a-fA-F.:]+", match[2]
+        ):
             if word == "*":
                 probes[len(probes) + 1] = {"rtt": 0.0, "ip_address": "*", "host_name": "*"}
-            elif re.fullmatch(r"\d+\.\d+", word):
+            elif re.fullmatch(r"\d{1,9}\.\d{1,9}", word):
                 probes[len(probes) + 1] = {"rtt": float(word), "ip_address": address,
                                            "host_name": address}  # fmt: skip
             else:

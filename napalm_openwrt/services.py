@@ -63,7 +63,7 @@ def _source(**told: Any) -> dict[str, Any]:
 
 
 def _decimal(text: str) -> float:
-    return float(text) if re.fullmatch(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", text) else 0.0
+    return float(text) if re.fullmatch(r"[-+]?\d{1,12}(\.\d{1,12})?", text) else 0.0
 
 
 def get_snmp_information(shell: Shell, *, mask_secrets: bool) -> dict[str, Any]:
