@@ -12,6 +12,12 @@ from napalm_openwrt.asking import Shell, ask
 HOST = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]{0,252}")
 """A host name or address: nothing that a shell or `ping` could take for something else."""
 
+ANSWER = re.compile(
+    r"^\d+ bytes from ([^\s:]*(?::[^\s:]+)*):? .*?time=(\d{1,9}(?:\.\d{1,9})?) ms", re.M
+)
+PROBE = re.compile(r"\d{1,9}\.\d{1,9}(?=\s+ms)|\*|[0-9a-fA-F]*[.:][0-9a-fA-F.:]+")
+"""A probe's time, a probe without an answer, or the address that the next times are of."""
+
 
 def ping(
     shell: Shell, destination: str, *, source: str, ttl: int, timeout: int, size: int, count: int
@@ -42,14 +48,7 @@ def ping(
 
 
 def _pinged(text: str, count: int) -> dict[str, Any]:
-    times = [
-        (match[1], float(match[2]))
-        for match in re.finditer(
-            r"^\d+ bytes from ([^\s:]*(?::[^\s:]+)*):? .*?time=(\d{1,9}(?:\.\d{1,9})?) ms",
-            text,
-            re.M,
-        )
-    ]
+    times = [(match[1], float(match[2])) for match in ANSWER.finditer(text)]
     sent = re.search(r"(\d{1,9}) packets transmitted, (\d{1,9}) (?:packets )?received", text)
     if not sent:
         lines = [line for line in text.splitlines() if line.strip() and line[:5] != "PING "]
@@ -97,9 +96,7 @@ def _traced(text: str) -> dict[str, Any]:
             continue
         probes: dict[int, dict[str, Any]] = {}
         address = "*"
-        for word in re.findall(
-            r"\d{1,9}\.\d{1,9}(?=\s+ms)|\*|[0-9a-fA-F]*[.:][0-9a-fA-F.:]+", match[2]
-        ):
+        for word in PROBE.findall(match[2]):
             if word == "*":
                 probes[len(probes) + 1] = {"rtt": 0.0, "ip_address": "*", "host_name": "*"}
             elif re.fullmatch(r"\d{1,9}\.\d{1,9}", word):
