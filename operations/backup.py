@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 
 from farola import __version__
 from farola.errors import InputError, SettingsError
-from farola.files import written_whole
+from farola.files import locked, written_whole
 from farola.keys import Keyring, key_path
 from farola.settings import FILE_NAME, Settings
 from timeseries.sqlite_copy import check_copy, copy_file, snapshot
@@ -31,9 +31,13 @@ from timeseries.sqlite_copy import check_copy, copy_file, snapshot
 FORMAT, VERSION = "farola-backup", 1
 MANIFEST = "manifest.json"
 INVENTORY, SERIES, SPOOL = "inventory.db", "series", "spool/spool.db"
-FILES = (FILE_NAME, "variables.yaml", "known_hosts", "snmp-engine.json", "snmp-peers.json")
+FILES = (
+    FILE_NAME, "variables.yaml", "validate.yaml", "known_hosts", "snmp-engine.json",
+    "snmp-peers.json", "audit.seal",
+)  # fmt: skip
 """What lies in a home beside databases and folders."""
-FOLDERS = ("history", "profiles", "templates")
+REPOSITORY = "history.git"
+FOLDERS = ("history", "history.aside", REPOSITORY, "profiles", "templates")
 """Config history, a city's own device families and templates: taken with all that is in them."""
 MADE_AGAIN = ("cache", "locks", "spool", SERIES, INVENTORY)
 """Not named as left out: their databases are in it, the rest is made again."""
@@ -104,6 +108,9 @@ def _fill(
     tar: tarfile.TarFile, settings: Settings, stage: Path, made: Backup, advance: Advance
 ) -> None:
     home = settings.home
+    # Before the inventory: kept configs and the audit log's seal need what it holds by then.
+    with _still(home):
+        _plain_files(tar, home, made, advance)
     _inventory(tar, settings, stage, made)
     snapshot(home / SERIES, stage / SERIES, lambda _bytes: advance(1))
     for path in sorted((stage / SERIES).iterdir()):
@@ -112,6 +119,25 @@ def _fill(
     if copy_file(home / SPOOL, stage / "spool.db"):
         check_copy(stage / "spool.db", home / SPOOL)
         _move(tar, stage / "spool.db", SPOOL, made)
+    known = {*FILES, *FOLDERS, *MADE_AGAIN}
+    made.left_out += sorted(
+        entry.name
+        for entry in home.iterdir()
+        if entry.name not in known and not entry.name.endswith((".lock", "-wal", "-shm"))
+    )
+    manifest = json.dumps(_manifest(settings, made), indent=1).encode()
+    tar.addfile(_info(MANIFEST, len(manifest)), io.BytesIO(manifest))
+
+
+@contextlib.contextmanager
+def _still(home: Path) -> Iterator[None]:
+    """While the config history is copied none is added: its files belong together."""
+    folder = home / REPOSITORY
+    with locked(folder / ".lock") if folder.is_dir() else contextlib.nullcontext():
+        yield
+
+
+def _plain_files(tar: tarfile.TarFile, home: Path, made: Backup, advance: Advance) -> None:
     key = key_path(home)
     for name in (*FILES, *_below(home)):
         with contextlib.suppress(FileNotFoundError):  # gone meanwhile, as old versions of configs
@@ -121,14 +147,6 @@ def _fill(
             data = (home / name).read_bytes()
             _add(tar, name, io.BytesIO(data), len(data), made)
             advance(1)
-    known = {*FILES, *FOLDERS, *MADE_AGAIN}
-    made.left_out += sorted(
-        entry.name
-        for entry in home.iterdir()
-        if entry.name not in known and not entry.name.endswith((".lock", "-wal", "-shm"))
-    )
-    manifest = json.dumps(_manifest(settings, made), indent=1).encode()
-    tar.addfile(_info(MANIFEST, len(manifest)), io.BytesIO(manifest))
 
 
 def _inventory(tar: tarfile.TarFile, settings: Settings, stage: Path, made: Backup) -> None:

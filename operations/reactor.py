@@ -222,7 +222,7 @@ def _fetch(
     if device is None:
         return Fetched(job.device_id, "refused", "it is retired or gone from the inventory")
     try:
-        return fetch(device, secrets, history, job.base or None)
+        return fetch(device, secrets, history, job.base or None, author="reactor", cause="event")
     except Exception as error:  # a fault of ours must not end the others' fetches
         return Fetched(
             job.device_id, "refused", f"{type(error).__name__}: {error}".split("\n", 1)[0]

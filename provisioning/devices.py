@@ -77,10 +77,13 @@ def why(error: Exception) -> str:
 
 
 def for_each(
-    items: Sequence[T], job: Callable[[T], Any], done: Callable[[int], None]
+    items: Sequence[T],
+    job: Callable[[T], Any],
+    done: Callable[[int], None],
+    at_once: int = AT_ONCE,
 ) -> Iterator[Any]:
-    """Yield the results of `job` as they come, several at a time; `done(1)` after each."""
-    with ThreadPoolExecutor(max_workers=min(AT_ONCE, max(1, len(items)))) as pool:
+    """Yield the results of `job` as they come, `at_once` at a time; `done(1)` after each."""
+    with ThreadPoolExecutor(max_workers=min(at_once, max(1, len(items)))) as pool:
         for future in as_completed([pool.submit(job, item) for item in items]):
             done(1)
             yield future.result()

@@ -4,6 +4,8 @@ ours explains it.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,17 +14,21 @@ from napalm.base.exceptions import NapalmException
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from farola.errors import DeviceError, FarolaError, SettingsError
+from farola.errors import DeviceError, FarolaError, ProvisioningError, SettingsError
 from inventory.change_models import Change, ChangeDevice
 from inventory.records import DeviceRecord, Secrets
 from napalm_openwrt.uci_merge import diff, merge
-from napalm_openwrt.uci_text import Config, parse
-from provisioning.devices import driver_for, why
-from provisioning.history import History, Version
+from napalm_openwrt.uci_text import Config, UciSyntaxError, parse
+from provisioning import secret_references as references
+from provisioning.devices import AT_ONCE, driver_for, for_each, why
+from provisioning.history import History, Kept, Version
+from provisioning.platforms import platform_of
 from provisioning.prepare import printable
 
 DIFF_LINES, DIFF_CHARS = 400, 20_000
 """How much of a diff is told; the history has it whole."""
+COMMIT_TOGETHER = 500
+"""Configs that are held in memory for one commit."""
 PUSH_WITHIN = timedelta(minutes=15)
 """A push that ended this long before a trap may still be what it tells of."""
 
@@ -50,37 +56,116 @@ class Fetched:
 
 
 def fetch(
-    device: DeviceRecord, secrets: Secrets | None, history: History, base: str | None = None
+    device: DeviceRecord,
+    secrets: Secrets | None,
+    history: History,
+    base: str | None = None,
+    *,
+    author: str = "farola",
+    cause: str = "fetched",
 ) -> Fetched:
     """Fetch the config of `device` and keep it; never raises for a device.
 
     `base` is the mark of the version to compare with, by default the newest before.
     """
+    found = read_running(device, secrets)
+    if isinstance(found, Fetched):
+        return found
+    return _kept([found], history, {device.id: base or ""}, author, cause)[0]
+
+
+def fetch_many(
+    devices: Sequence[DeviceRecord],
+    secrets: Mapping[str, Secrets],
+    history: History,
+    *,
+    author: str = "farola",
+    cause: str = "fetched",
+    done: Callable[[int], None] = lambda _n: None,
+    at_once: int = AT_ONCE,
+) -> Iterator[Fetched]:
+    """The same of many, `at_once` at a time, in few commits; those that failed come first."""
+    for start in range(0, len(devices), COMMIT_TOGETHER):
+        some = devices[start : start + COMMIT_TOGETHER]
+        texts = []
+        for found in for_each(
+            some, lambda one: read_running(one, secrets.get(one.credential_name or "")), done,
+            at_once,
+        ):  # fmt: skip
+            if isinstance(found, Fetched):
+                yield found
+            else:
+                texts.append(found)
+        yield from _kept(texts, history, {}, author, cause)
+
+
+def read_running(device: DeviceRecord, secrets: Secrets | None) -> Kept | Fetched:
+    """What `device` runs, or why that cannot be had; never raises for a device."""
+    platform = platform_of(device)
     try:
         driver = driver_for(device, secrets)
-    except DeviceError as error:
+    except (DeviceError, ProvisioningError) as error:
         return Fetched(device.id, "refused", why(error))
-    known = history.marked(device.id, base) if base else history.newest(device.id)
     try:
-        driver.open()
         try:
+            driver.open()
             running = str(driver.get_config(retrieve="running")["running"])
         finally:
             driver.close()
-        parse(running)
-        version, _new = history.add(device.id, running)
-        if known is None:
-            return Fetched(device.id, "recorded", version=version)
-        if known.mark == version.mark:
-            return Fetched(device.id, "unchanged", version=version)
-        shown = diff(parse(history.text(known)), parse(running), mask_secrets=True,
-                     names=("before", "now"))  # fmt: skip
-        return Fetched(device.id, "changed", diff=bounded(printable(shown)), version=version,
-                       before=known, by_hand=True)  # fmt: skip
-    except SettingsError as error:
-        return Fetched(device.id, "refused", why(error))
-    except (FarolaError, NapalmException, OSError, ValueError) as error:
+        if platform == "openwrt":
+            parse(running)
+    except (FarolaError, NapalmException, OSError, ValueError, NotImplementedError) as error:
         return Fetched(device.id, "unreachable", why(error))
+    return Kept(device.id, running, platform)
+
+
+def _kept(
+    configs: Sequence[Kept], history: History, bases: Mapping[str, str], author: str, cause: str
+) -> list[Fetched]:
+    """Keep configs and compare each with its base, or the version before."""
+    known = {one.device_id: history.newest(one.device_id) for one in configs}
+    for device_id, mark in bases.items():
+        if mark:
+            known[device_id] = history.marked(device_id, mark) or known[device_id]
+    try:
+        added = history.add_many(configs, author=author, cause=cause)
+    except SettingsError as error:
+        return [Fetched(one.device_id, "refused", why(error)) for one in configs]
+    except FarolaError as error:
+        return [Fetched(one.device_id, "unreachable", why(error)) for one in configs]
+    found = []
+    for one in configs:
+        version, before = added[one.device_id][0], known[one.device_id]
+        if before is None:
+            found.append(Fetched(one.device_id, "recorded", version=version))
+        elif before.mark == version.mark:
+            found.append(Fetched(one.device_id, "unchanged", version=version))
+        else:
+            shown = bounded(printable(difference(history, before, version)))
+            found.append(Fetched(one.device_id, "changed", diff=shown, version=version,
+                                 before=before, by_hand=True))  # fmt: skip
+    return found
+
+
+def difference(
+    history: History,
+    before: Version | None,
+    after: Version,
+    names: tuple[str, str] = ("before", "now"),
+) -> str:
+    """Unified diff of two versions, secrets masked; of UCI package by package."""
+    new = history.text(after)
+    old = history.text(before) if before else ""
+    try:
+        return diff(parse(old), parse(new), mask_secrets=True, names=names)
+    except UciSyntaxError:
+        pass
+    kept = [history.kept_text(one) if one else "" for one in (before, after)]
+    if any(references.REFERENCE.fullmatch(one) for one in kept):
+        return f"--- {names[0]}\n+++ {names[1]}\n(its secrets cannot be told: not shown)"
+    # References tell a changed secret from another; who reads it sees a changed line alone.
+    lines = difflib.unified_diff(kept[0].splitlines(), kept[1].splitlines(), *names, lineterm="")
+    return references.masked("\n".join(lines))
 
 
 def explain(session: Session, fetched: Fetched, history: History, since: datetime) -> Fetched:
@@ -101,8 +186,12 @@ def explain(session: Session, fetched: Fetched, history: History, since: datetim
         )
         .order_by(ChangeDevice.change_id)
     ).all()
-    new = parse(history.text(fetched.version))
-    old = parse(history.text(fetched.before)) if fetched.before else new
+    try:
+        new = parse(history.text(fetched.version))
+        old = parse(history.text(fetched.before)) if fetched.before else new
+    except UciSyntaxError:  # another platform's: the newest of our pushes there has to do
+        number = rows[-1].change_id if rows else None
+        return replace(fetched, change=number, by_hand=fetched.by_hand and number is None)
     number = None
     for change_id, token, status in rows:
         candidate = parse(history.keyring.decrypt(token), keep_empty=True) if token else {}

@@ -31,7 +31,7 @@ from inventory.models import Device, utcnow
 from operations.reactions import Seen
 from operations.reactor import LEASE, LEASE_S, Reactor
 from operations.reactor_jobs import FACT, Jobs
-from provisioning.history import FOLDER, KEEP, History
+from provisioning.history import History
 from simulator.fleet import Fleet
 from tests.fleets import PASSWORD, free_block
 
@@ -44,28 +44,6 @@ SECRET = "do-not-tell-anyone"
 def history(cli: Any, home: Path) -> History:
     cli("init")
     return History(home, Keyring(home))
-
-
-def test_the_history_keeps_what_differs_encrypted_and_bounded(history: History, home: Path) -> None:
-    first, new = history.add("../ap/1", f"option key '{SECRET}'\udcff")
-    assert new
-    assert history.add("../ap/1", f"option key '{SECRET}'\udcff") == (first, False)
-    history.add("../ap/1", "other")
-    back, new = history.add("../ap/1", f"option key '{SECRET}'\udcff")
-    assert new
-    assert back.mark == first.mark
-    assert [v.mark == first.mark for v in history.versions("../ap/1")] == [True, False, True]
-    assert history.text(back) == f"option key '{SECRET}'\udcff"
-    files = [path for path in (home / FOLDER).rglob("*") if path.is_file()]
-    assert all(path.stat().st_mode & 0o077 == 0 for path in files)
-    assert not any(SECRET.encode() in path.read_bytes() for path in files)
-    assert not (home / "ap").exists()
-    for number in range(KEEP + 5):
-        history.add("x" * 200 + "é" * 100, str(number))
-    kept = history.versions("x" * 200 + "é" * 100)
-    assert len(kept) == KEEP
-    assert history.text(kept[-1]) == str(KEEP + 4)
-    assert history.newest("nobody") is None
 
 
 @pytest.mark.parametrize("text", ['{"cursor": 7, "jobs": []}', '{"cursor'])
