@@ -1,29 +1,40 @@
 """Apply a frozen change to one device: what the action plugin of `playbooks/` calls.
 
-The result is stored at once, so that a run that is killed still accounts for what it did.
+Each step is journaled before the device is touched, and the result at once, so that a run that is
+killed still accounts for what it did.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from napalm.base.exceptions import NapalmException
+from napalm.base.exceptions import ConnectAuthError, ConnectionException, NapalmException
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from farola.errors import FarolaError, InventoryError, ProvisioningError
+from farola.errors import FarolaError, ProvisioningError
 from farola.keys import Keyring
+from farola.people import person
 from farola.settings import load_settings
 from inventory import queries
 from inventory.db import Inventory, open_inventory
+from inventory.models import utcnow
 from inventory.records import DeviceRecord, Secrets
-from napalm_openwrt.uci_text import parse
-from provisioning import changes
-from provisioning.devices import credentials, driver_for, why
+from napalm_openwrt import new_commit_id
+from napalm_openwrt.session import WrongHostKey
+from provisioning import changes, journal
+from provisioning.changes import DeviceChange
+from provisioning.devices import credentials, why
+from provisioning.gates import may_push
+from provisioning.platforms import capabilities, open_driver, platform_of
+from provisioning.policy import Policy, policy_of
 from provisioning.prepare import base_of, printable
 
-TRIES = 6
-"""How often a result is offered to an inventory that others hold locked, 10 s each."""
+CONFIRM_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -31,10 +42,26 @@ class Applied:
     """What became of one device."""
 
     status: str
-    """`pushed`, `unchanged`, `failed` or `drifted`."""
+    """As in the inventory; `pending` where its turn did not come (the push was stopped)."""
     message: str = ""
     diff: str = ""
     """Masked; what was or would be changed."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One device's turn: what it shall run, and how."""
+
+    device: DeviceRecord
+    secrets: Secrets | None
+    mine: DeviceChange
+    candidate: str
+    policy: Policy
+    label: str
+
+
+Journal = Callable[[str, "datetime | None"], None]
+"""Called with the commit's id, and when it reverts by itself, before the device is touched."""
 
 
 def apply_change(home: Path, change_id: int, device_id: str, *, check: bool = False) -> Applied:
@@ -43,80 +70,142 @@ def apply_change(home: Path, change_id: int, device_id: str, *, check: bool = Fa
     Raises
     ------
     FarolaError
-        The home, the key or the change cannot be read: nothing was tried.
+        The home, the key or the change cannot be read or used: nothing was tried.
     """
     settings = load_settings(home)
-    keyring = Keyring(home)
+    keyring, actor = Keyring(home), person()
     inventory = open_inventory(settings)
     try:
         with inventory.session() as session:
+            row = changes.row_of(session, change_id)
             mine, candidate = changes.load_device(session, change_id, device_id, keyring)
             if mine.status not in changes.OPEN:
                 return Applied(mine.status, mine.message)
+            policy = Policy.read(row.policy) if row.policy else policy_of(settings.provisioning)
+            if not check:
+                journal.may_be_pushed(row)
+                if row.status == "halted":
+                    return Applied("pending", f"the push was halted: {row.halted_because}")
+                gate = may_push(session, settings, datetime.now(UTC), ignore_windows=policy.now)
+                if not gate.open:
+                    return Applied("pending", gate.why)
             found = queries.devices(session, [device_id])
             if not found:
                 raise ProvisioningError(f"{device_id} is retired or gone from the inventory")
             secrets = credentials(session, found, keyring).get(found[0].credential_name or "")
-        applied = apply_candidate(
-            found[0], secrets, candidate, mine.base_hash, check=check, label=f"change {change_id}"
-        )
-        if not check:
-            _store(inventory, change_id, device_id, applied)
+        turn = Turn(found[0], secrets, mine, candidate, policy, f"change {change_id} by {actor}")
+        if check:
+            return apply_turn(turn, None)
+
+        def noted(commit_id: str, reverts_at: datetime | None) -> None:
+            journal.patiently(inventory, lambda session: journal.applying(
+                session, change_id, device_id, commit_id, reverts_at, actor
+            ))  # fmt: skip
+
+        applied = apply_turn(turn, noted)
+        _store(inventory, change_id, device_id, applied, actor)
         return applied
     finally:
         inventory.close()
 
 
-def _store(inventory: Inventory, change_id: int, device_id: str, applied: Applied) -> None:
-    """Store a result, patiently: the device has it already, and many are stored at a time."""
-    for left in reversed(range(TRIES)):
-        try:
-            with inventory.session() as session:
-                changes.record_result(
-                    session, change_id, device_id, applied.status, applied.message
-                )
-        except (InventoryError, SQLAlchemyError) as error:
-            # SQLite has waited for its lock before it says so.
-            if left and "locked" in str(error):
-                continue
-            raise ProvisioningError(
-                f"the device is {applied.status}, but that could not be stored: "
-                f"{getattr(error, 'orig', error)}"
-            ) from None
-        else:
-            return
+def _store(
+    inventory: Inventory, change_id: int, device_id: str, applied: Applied, actor: str
+) -> None:
+    def job(session: Session) -> None:
+        journal.record_result(
+            session, change_id, device_id, applied.status, applied.message, actor=actor
+        )
 
-
-def apply_candidate(
-    device: DeviceRecord, secrets: Secrets | None, candidate: str, base: str,
-    *, check: bool, label: str,
-) -> Applied:  # fmt: skip
-    """Sign in, see that the base still holds, commit, read back; never raises for a device."""
     try:
-        driver = driver_for(device, secrets)
+        journal.patiently(inventory, job)
+    except (FarolaError, SQLAlchemyError) as error:
+        raise ProvisioningError(
+            f"the device is {applied.status}, but that could not be stored: "
+            f"{getattr(error, 'orig', error)}"
+        ) from None
+
+
+def apply_turn(turn: Turn, noted: Journal | None) -> Applied:
+    """Sign in, see that the base still holds, commit, confirm; never raises for a device.
+
+    Without `noted` the device is only looked at.
+    """
+    begun = ""
+    try:
+        can = capabilities(platform_of(turn.device))
+        commit_id = new_commit_id()
+        driver = open_driver(turn.device, turn.secrets, commit_id=commit_id)
         try:
-            driver.open()
-            running = driver.get_config(retrieve="running")["running"]
-            drifted = base_of(running, candidate) != base
-            driver.load_merge_candidate(config=candidate)
-            diff = printable(driver.compare_config())
-            if not diff:
-                # A push that was cut off after its commit ends here on the second try: the files
-                # are in place, but nothing says that the services took them over.
-                if check:
-                    return Applied("pushed", "its config is in place already")
-                driver.reload(parse(candidate))
-                return Applied("pushed", "its config was in place; its services were reloaded")
-            if drifted:
-                return Applied(
-                    "drifted",
-                    "its config changed since the change was prepared; look at it, then prepare "
-                    "a new change for it",
-                )
-            if not check:
-                driver.commit_config(message=label)
-            return Applied("pushed", "", diff)
+            try:
+                driver.open()
+            except ConnectionException as error:
+                return Applied("queued" if is_offline(error) else "failed", why(error))
+            seen = _look(driver, turn)
+            if seen.status != "pending" or noted is None:
+                return seen
+            window = turn.policy.confirm_s if can.confirm else None
+            reverts = utcnow() + timedelta(seconds=window) if window else None
+            noted(commit_id, reverts)
+            begun = commit_id
+            return _commit(driver, turn, seen.diff, window)
         finally:
             driver.close()
-    except (FarolaError, NapalmException, OSError, ValueError) as error:
+    except (FarolaError, NapalmException, NotImplementedError, OSError, ValueError) as error:
+        if begun:
+            return settle(turn, begun, why(error))
         return Applied("failed", why(error))
+
+
+def _look(driver: Any, turn: Turn) -> Applied:
+    """What is to be done: `pending`, or what else it is already."""
+    mine, candidate = turn.mine, turn.candidate
+    running = driver.get_config(retrieve="running")["running"]
+    base = base_of(running, candidate, platform_of(turn.device))
+    if mine.replace:
+        driver.load_replace_candidate(config=candidate)
+    else:
+        driver.load_merge_candidate(config=candidate)
+    diff = printable(driver.compare_config())
+    if not diff:
+        return Applied("pushed", "its config is in place already")
+    if base != mine.base_hash:
+        return Applied(
+            "drifted",
+            "its config changed since the change was prepared; look at it, then prepare a new "
+            "change for it",
+        )
+    return Applied("pending", "", diff)
+
+
+def _commit(driver: Any, turn: Turn, diff: str, window: int | None) -> Applied:
+    if window is None:
+        driver.commit_config(message=turn.label)
+        return Applied("pushed", "committed at once: its platform cannot take it back by itself",
+                       diff)  # fmt: skip
+    driver.commit_config(message=turn.label, revert_in=window)
+    if turn.policy.hold:
+        return Applied("unconfirmed", "held: waits for `farola provision confirm`", diff)
+    driver.confirm_commit()
+    return Applied("pushed", "", diff)
+
+
+def settle(turn: Turn, commit_id: str, fault: str) -> Applied:
+    """After a fault: ask the device over a new connection what became of our commit."""
+    from provisioning.resolve import ask
+
+    found = ask(turn.device, turn.secrets, turn.mine, turn.candidate, commit_id, take_back=True)
+    if found is None:
+        return Applied(
+            "applying", f"it does not let us in since: {fault}; unless it was confirmed, it "
+            "goes back by itself to what it ran",
+        )  # fmt: skip
+    status, message = found
+    return Applied("failed" if status == "pending" else status, f"{fault}; {message}")
+
+
+def is_offline(error: Exception) -> bool:
+    """Whether a device was not there, as against one that refused us or is not who it should be."""
+    return isinstance(error, ConnectionException) and not isinstance(
+        error, ConnectAuthError | WrongHostKey
+    )

@@ -1,24 +1,31 @@
-"""Frozen changes: per device the encrypted candidate, its diff, the base, and what became of it."""
+"""Frozen changes: per device the encrypted candidate, its diff, the base, and what became of it.
+
+What happens to a change once it is pushed is written by `provisioning.journal`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from farola.errors import ProvisioningError
 from farola.keys import Keyring
-from inventory import events
+from inventory import audit_log, events
 from inventory.change_models import Change, ChangeDevice
-from inventory.models import utcnow
+from provisioning import seal
 
-OPEN = frozenset({"pending", "failed", "drifted"})
+OPEN = frozenset({"pending", "failed", "drifted", "queued", "rolled_back"})
 """Statuses of a device that a push still tries."""
 GOOD = frozenset({"pushed", "unchanged"})
+IN_DOUBT = frozenset({"applying", "unconfirmed"})
+"""Statuses of a device that must be asked itself."""
+KINDS = frozenset({"config", "restore", "remediation", "rotation", "firmware", "reboot"})
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,9 @@ class Prepared:
     diff: str = ""
     base_hash: str = ""
     message: str = ""
+    goal_hash: str = ""
+    replace: bool = False
+    settle_s: int = 0
 
     def __repr__(self) -> str:
         """Without the candidate."""
@@ -48,6 +58,15 @@ class DeviceChange:
     diff: str
     base_hash: str
     at: datetime
+    goal_hash: str = ""
+    replace: bool = False
+    wave: int = 0
+    commit_id: str = ""
+    reverts_at: datetime | None = None
+    settle_s: int = 0
+    queued_at: datetime | None = None
+    actor: str = ""
+    checks: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +80,15 @@ class ChangeRecord:
     status: str
     pushed_at: datetime | None
     devices: tuple[DeviceChange, ...]
+    kind: str = "config"
+    needs_approval: bool = False
+    approved_by: str = ""
+    approved_at: datetime | None = None
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    wave: int = 0
+    bake_until: datetime | None = None
+    halted_because: str = ""
+    held: bool = False
 
     def of(self, *statuses: str) -> list[DeviceChange]:
         """Devices in one of `statuses`."""
@@ -73,33 +101,44 @@ def base_hash(running: str) -> str:
 
 
 def freeze(
-    session: Session, prepared: Iterable[Prepared], keyring: Keyring, *, author: str, reason: str
-) -> int:
-    """Store a change; nothing edits its candidates afterwards. Returns its number."""
-    change = Change(author=author, reason=reason)
+    session: Session, prepared: Iterable[Prepared], keyring: Keyring, *, author: str, reason: str,
+    kind: str = "config", needs_approval: bool = False,
+) -> int:  # fmt: skip
+    """Store a change and seal it; nothing edits it afterwards. Returns its number."""
+    if kind not in KINDS:
+        raise ProvisioningError(f"a change cannot be of kind {kind!r}")
+    change = Change(author=author, reason=reason, kind=kind, needs_approval=needs_approval)
     change.devices = [
         ChangeDevice(
             device_id=one.device_id, status=one.status, message=one.message,
             candidate=keyring.encrypt(one.candidate) if one.candidate else b"",
-            diff=one.diff, base_hash=one.base_hash,
+            diff=one.diff, base_hash=one.base_hash, goal_hash=one.goal_hash,
+            replace=one.replace, settle_s=one.settle_s,
         )
         for one in prepared
     ]  # fmt: skip
     session.add(change)
     session.flush()
-    counts = ", ".join(
+    seal.put_on(keyring, change)
+    session.flush()
+    counted = ", ".join(
         f"{sum(d.status == s for d in change.devices)} {words}"
         for s, words in (("pending", "to push"), ("unchanged", "unchanged"),
                          ("unreachable", "unreachable"))
     )  # fmt: skip
     events.record(
-        session, "change.prepared", f"change {change.id} prepared: {counts}", actor=author,
+        session, "change.prepared", f"change {change.id} prepared: {counted}", actor=author,
         detail={"change": change.id, "reason": reason},
+    )  # fmt: skip
+    audit_log.record(
+        session, author or "farola", "change.prepared", change_id=change.id, result=counted,
+        detail={"reason": reason, "kind": kind, "seal": change.seal,
+                "needs_approval": needs_approval},
     )  # fmt: skip
     return change.id
 
 
-def load(session: Session, change_id: int | None = None) -> ChangeRecord:
+def row_of(session: Session, change_id: int | None = None) -> Change:
     """The change of that number, or the newest; ProvisioningError if there is none."""
     if change_id is None:
         row = session.scalars(select(Change).order_by(Change.id.desc()).limit(1)).first()
@@ -108,86 +147,62 @@ def load(session: Session, change_id: int | None = None) -> ChangeRecord:
     if row is None:
         which = "there is no change yet" if change_id is None else f"there is no change {change_id}"
         raise ProvisioningError(f"{which}: make one with `farola provision prepare --all`")
+    return row
+
+
+def load(session: Session, change_id: int | None = None) -> ChangeRecord:
+    """The change of that number, or the newest; ProvisioningError if there is none."""
+    row = row_of(session, change_id)
     return ChangeRecord(
         row.id, row.created_at, row.author, row.reason, row.status, row.pushed_at,
-        tuple(_device_change(device) for device in row.devices),
+        tuple(load_devices(session, row.id)), row.kind, row.needs_approval,
+        row.approved_by, row.approved_at, row.policy, row.wave, row.bake_until,
+        row.halted_because, row.held,
     )  # fmt: skip
 
 
-def _device_change(row: ChangeDevice) -> DeviceChange:
-    return DeviceChange(row.device_id, row.status, row.message, row.diff, row.base_hash, row.at)
+def load_devices(
+    session: Session, change_id: int, *, wave: int | None = None
+) -> list[DeviceChange]:
+    """A change's devices by id, without their candidates; all, or those of one wave."""
+    query = (
+        select(*(getattr(ChangeDevice, f.name) for f in fields(DeviceChange)))
+        .where(ChangeDevice.change_id == change_id)
+        .order_by(ChangeDevice.device_id)
+    )
+    if wave is not None:
+        query = query.where(ChangeDevice.wave == wave)
+    return [DeviceChange(*tuple(row)) for row in session.execute(query)]
+
+
+def device_row(session: Session, change_id: int, device_id: str) -> ChangeDevice:
+    """One device's row of a change; ProvisioningError if it is not in it."""
+    row = session.get(ChangeDevice, (change_id, device_id))
+    if row is None:
+        raise ProvisioningError(f"change {change_id} has no device {device_id}")
+    return row
 
 
 def load_device(
     session: Session, change_id: int, device_id: str, keyring: Keyring
 ) -> tuple[DeviceChange, str]:
-    """One device of a change, and its frozen candidate in the clear ("" where it has none)."""
-    row = session.get(ChangeDevice, (change_id, device_id))
-    if row is None:
-        raise ProvisioningError(f"change {change_id} has no device {device_id}")
+    """One device of a change, and its frozen candidate in the clear ("" where it has none).
+
+    Raises
+    ------
+    ProvisioningError
+        It is not in the change, or its part is not as it was frozen.
+    """
+    row = device_row(session, change_id, device_id)
+    seal.check_device(keyring, change_id, row)
     text = keyring.decrypt(row.candidate) if row.candidate else ""
-    return _device_change(row), text
+    mine = DeviceChange(*(getattr(row, f.name) for f in fields(DeviceChange)))
+    return mine, text
 
 
-def begin_push(session: Session, change_id: int) -> None:
-    """Mark a change as being pushed; one that was pushed whole is refused.
-
-    A push that was killed left it `pushing`: it may go on, as each device is checked again.
-    """
-    row = session.get(Change, change_id)
-    assert row is not None  # noqa: S101 - the caller has loaded it
-    if row.status == "pushed":
-        raise ProvisioningError(
-            f"change {change_id} was pushed already, on {row.pushed_at:%Y-%m-%d %H:%M} UTC: "
-            "prepare a new one"
-        )
-    row.status = "pushing"
-    for device in row.devices:
-        if device.status in OPEN:
-            device.status, device.message = "pending", ""
-
-
-def record_result(
-    session: Session, change_id: int, device_id: str, status: str, message: str = ""
-) -> None:
-    """Store what became of one device, and an event."""
-    row = session.get(ChangeDevice, (change_id, device_id))
-    if row is None:
-        raise ProvisioningError(f"change {change_id} has no device {device_id}")
-    row.status, row.message, row.at = status, message, utcnow()
-    text = f"change {change_id}: {device_id} {status}" + (f": {message}" if message else "")
-    events.record(
-        session, f"config.{status}", text, device_id=device_id, detail={"change": change_id}
-    )
-
-
-def end_push(
-    session: Session, change_id: int, reasons: Mapping[str, str] | None = None
-) -> ChangeRecord:
-    """Account for every device and close the change: `pushed`, or `failed` if one is not.
-
-    `reasons` are those of devices whose turn came, but whose result was not stored.
-    """
-    row = session.get(Change, change_id)
-    assert row is not None  # noqa: S101 - the caller has loaded it
-    for device in row.devices:
-        if device.status == "pending":
-            record_result(
-                session, change_id, device.device_id, "failed",
-                (reasons or {}).get(device.device_id)
-                or "the run ended before it was its turn; push the change again",
-            )  # fmt: skip
-    whole = all(device.status in GOOD for device in row.devices)
-    row.status = "pushed" if whole else "failed"
-    row.pushed_at = utcnow()
-    good = sum(device.status in GOOD for device in row.devices)
-    events.record(
-        session, f"change.{row.status}",
-        f"change {change_id}: {good} of {len(row.devices)} devices as meant",
-        detail={"change": change_id},
-    )  # fmt: skip
-    session.flush()
-    return load(session, change_id)
+def faulty(device: DeviceChange) -> bool:
+    """Whether a post-check of the device failed."""
+    return any(answer.get("ok") is False for answer in device.checks.values())
 
 
 def group_diffs(devices: Sequence[DeviceChange]) -> list[tuple[str, list[str]]]:

@@ -1,4 +1,4 @@
-"""`farola provision …`: prepare, show, push, status."""
+"""`farola provision …`: prepare and show; what other commands about changes share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from farola.output import json_option, note, print_json, print_table, progress
+from farola.output import json_option, note, print_json, progress
 from farola.people import person
 from farola.settings import load_settings
 
@@ -25,10 +25,16 @@ NUMBER = click.IntRange(1, 2**63 - 1)
 @click.option("--site", help="All devices at this site.")
 @click.option("--all", "everything", is_flag=True, help="All devices with an address.")
 @click.option("--reason", default="", help="Why, for the record.")
+@click.option(
+    "--require-approval",
+    is_flag=True,
+    help="Another person must approve it before it can be pushed.",
+)
 @json_option
 def prepare(
-    devices: tuple[str, ...], site: str | None, everything: bool, reason: str, as_json: bool
-) -> None:
+    *, devices: tuple[str, ...], site: str | None, everything: bool, reason: str,
+    require_approval: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Freeze a change: ask each device what runs and show what would change there.
 
     Exits 1 if a device could not be asked; the change is frozen for the others all the same.
@@ -43,12 +49,24 @@ def prepare(
         chosen = choose(session, devices, site, everything)
     tell_slips(inventory)
     with progress("Asking devices", len(chosen)) as done:
-        change = prepare_change(inventory, chosen, author=person(), reason=reason, done=done)
+        change = prepare_change(
+            inventory, chosen, author=person(), reason=reason,
+            needs_approval=require_approval or None, done=done,
+        )  # fmt: skip
+    tell_prepared(change, as_json)
+
+
+def tell_prepared(change: ChangeRecord, as_json: bool) -> None:
+    """Print a change that was just frozen, and what to do next; exits 1 where a device could not
+    be asked.
+    """
     if as_json:
-        print_json(_change_json(change))
+        print_json(change_json(change))
     else:
         _print_change(change)
         if change.of("pending"):
+            if change.needs_approval:
+                note(f"Another person approves it with: farola provision approve {change.id}")
             note(f"Push it with: farola provision push {change.id}")
     if change.of("unreachable"):
         click.get_current_context().exit(1)
@@ -59,67 +77,15 @@ def prepare(
 @json_option
 def show(change: int, as_json: bool) -> None:
     """Show the frozen CHANGE: each device's diff, equal ones together."""
-    found = _load(change)
+    found = load_record(change)
     if as_json:
-        print_json(_change_json(found))
+        print_json(change_json(found))
     else:
         _print_change(found)
 
 
-@click.command()
-@click.argument("change", type=NUMBER)
-@click.option("--forks", default=20, show_default=True, type=click.IntRange(1, 200),
-              help="Devices at a time.")  # fmt: skip
-@json_option
-def push(change: int, forks: int, as_json: bool) -> None:
-    """Apply CHANGE to its devices. Exits 0 only if every device now runs it."""
-    from inventory.db import open_inventory
-    from provisioning.changes import OPEN
-    from provisioning.push import push_change
-
-    inventory = open_inventory(load_settings())
-    total = len(_load(change).of(*OPEN))
-    with progress("Pushing", total) as done:
-        result = push_change(inventory, change, forks=forks, done=done)
-    if as_json:
-        print_json({
-            "change": result.change, "pushed": result.pushed,
-            "pushed_before": result.pushed_before, "unchanged": result.unchanged,
-            "failed": [{"device": device, "why": why} for device, why in result.failed],
-            "took_s": result.took_s,
-        })  # fmt: skip
-    else:
-        before = f" ({result.pushed_before} were pushed before)" if result.pushed_before else ""
-        click.echo(
-            f"Change {change}: {result.pushed} pushed{before}, {result.unchanged} unchanged, "
-            f"{len(result.failed)} failed, in {result.took_s:.1f} s"
-        )
-    for device, why in result.failed:
-        note(f"farola: {device}: {why}")
-    if result.failed:
-        click.get_current_context().exit(1)
-
-
-@click.command()
-@click.argument("change", type=NUMBER, required=False)
-@json_option
-def status(change: int | None, as_json: bool) -> None:
-    """Account for every device of CHANGE (default: the newest)."""
-    found = _load(change)
-    if as_json:
-        print_json(_change_json(found, diffs=False))
-        return
-    zone = load_settings().city.zone
-
-    def local(at: datetime) -> str:
-        return at.replace(tzinfo=UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
-
-    rows = [(d.device_id, d.status, d.message, local(d.at)) for d in found.devices]
-    print_table(f"Change {found.id}: {found.status}", ("device", "status", "why", "at"), rows)
-    click.echo(_counts(found))
-
-
-def _load(change: int | None) -> ChangeRecord:
+def load_record(change: int | None) -> ChangeRecord:
+    """The change of that number, or the newest."""
     from inventory.db import open_inventory
     from provisioning import changes
 
@@ -128,7 +94,8 @@ def _load(change: int | None) -> ChangeRecord:
         return changes.load(session, change)
 
 
-def _counts(change: ChangeRecord) -> str:
+def counted(change: ChangeRecord) -> str:
+    """How many devices are in each status, in words."""
     counts: dict[str, int] = {}
     for device in change.devices:
         counts[device.status] = counts.get(device.status, 0) + 1
@@ -138,42 +105,52 @@ def _counts(change: ChangeRecord) -> str:
 def _print_change(change: ChangeRecord) -> None:
     from provisioning.changes import group_diffs
 
-    click.echo(f"Change {change.id} ({change.status}): {_counts(change)}")
+    click.echo(f"Change {change.id} ({change.status}): {counted(change)}")
     for diff, ids in group_diffs([device for device in change.devices if device.diff]):
         click.echo("")
         if len(ids) == 1:
             click.echo(f"{ids[0]}:")
         else:
-            click.echo(f"The same on {len(ids)} devices ({_some(ids)}):")
+            click.echo(f"The same on {len(ids)} devices ({some(ids)}):")
         click.echo(diff)
     for device in change.of("unreachable"):
         note(f"farola: {device.device_id}: left out: {device.message}")
 
 
-def _some(ids: Sequence[str]) -> str:
+def some(ids: Sequence[str]) -> str:
+    """The first of many ids, in words."""
     more = f" and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
     return ", ".join(ids[:IDS_SHOWN]) + more
 
 
-def _utc(at: datetime) -> str:
+def utc(at: datetime) -> str:
     """An instant of the inventory, which keeps them in UTC without saying so, as ISO 8601."""
     return at.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
 
 
-def _change_json(change: ChangeRecord, *, diffs: bool = True) -> dict[str, Any]:
+def change_json(change: ChangeRecord, *, diffs: bool = True) -> dict[str, Any]:
+    """A change as `--json` prints it."""
     return {
         "change": change.id,
         "status": change.status,
+        "kind": change.kind,
         "author": change.author,
         "reason": change.reason,
-        "created_at": _utc(change.created_at),
-        "pushed_at": _utc(change.pushed_at) if change.pushed_at else None,
+        "created_at": utc(change.created_at),
+        "pushed_at": utc(change.pushed_at) if change.pushed_at else None,
+        "needs_approval": change.needs_approval,
+        "approved_by": change.approved_by or None,
+        "approved_at": utc(change.approved_at) if change.approved_at else None,
+        "wave": change.wave,
+        "halted_because": change.halted_because or None,
         "devices": [
             {
                 "device": device.device_id,
                 "status": device.status,
                 "why": device.message,
-                "at": _utc(device.at),
+                "at": utc(device.at),
+                "wave": device.wave,
+                "checks": dict(device.checks),
                 **({"diff": device.diff} if diffs else {}),
             }
             for device in change.devices

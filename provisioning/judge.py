@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provisioning.policy import Policy
@@ -10,6 +12,9 @@ UNREACHABLE_SHARE = 0.5
 """Above this share of unreachable devices a wave says nothing about the change."""
 UNREACHABLE_SAMPLE = 4
 FAILED, UNREACHABLE = "failed", "unreachable"
+TAKEN = frozenset({"pushed", "unchanged", "held"})
+BAD = frozenset({"failed", "applying", "unconfirmed"})
+AWAY = "queued"
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,19 @@ class Verdict:
     halt: bool
     why: str = ""
     kind: str = ""
+
+
+def tally(wave: Mapping[str, str], before: Counts) -> Counts:
+    """Counts after a wave: `wave` holds what became of each of its devices, `before` those of the
+    waves before. A device that drifted, or whose turn did not come, says nothing of the change.
+    """
+    found = Counter(wave.values())
+    failed = sum(found[status] for status in BAD)
+    return Counts(
+        len(wave), failed, found[AWAY],
+        before.tried + failed + sum(found[status] for status in TAKEN),
+        before.failed + failed, before.unreachable + found[AWAY],
+    )  # fmt: skip
 
 
 def judge(counts: Counts, policy: Policy) -> Verdict:

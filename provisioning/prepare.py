@@ -6,17 +6,18 @@ of the CPU that way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from farola.errors import FarolaError
+from farola.errors import FarolaError, ProvisioningError
 from farola.keys import Keyring
 from inventory.db import Inventory
 from inventory.records import DeviceRecord, Secrets
 from provisioning import changes
 from provisioning.changes import Prepared
 from provisioning.context import read_context, rendered_for
-from provisioning.devices import driver_for, for_each, why
+from provisioning.devices import for_each, why
+from provisioning.platforms import capabilities, open_driver, platform_of
 
 
 def prepare_change(
@@ -25,51 +26,121 @@ def prepare_change(
     *,
     author: str = "",
     reason: str = "",
+    kind: str = "config",
+    needs_approval: bool | None = None,
+    candidates: Mapping[str, tuple[str, bool]] | None = None,
     done: Callable[[int], None] = lambda _n: None,
 ) -> changes.ChangeRecord:
     """Freeze a change for `devices` and return it. Unreachable ones are in it, named.
 
+    Parameters
+    ----------
+    needs_approval
+        Whether another person must approve it; None is as the settings say, which it cannot waive.
+    candidates
+        By device, in place of its intent: a candidate's text, and whether that replaces the
+        packages it names (else it is merged).
+
     Raises
     ------
     ProvisioningError
-        An intent or a template cannot be used: nothing was frozen.
+        An intent or a template cannot be used, or a device's platform cannot be pushed to: nothing
+        was frozen.
     """
     keyring = Keyring(inventory.settings.home)
+    refuse_unable(devices)
     context = read_context(inventory, devices, keyring)
+    makers: dict[str, Maker] = {}
     # Every intent is rendered before a device is asked: a wrong variable stops all at once.
-    rendered = {device.id: rendered_for(context, device) for device in devices}
+    for device in devices:
+        if candidates is not None:
+            makers[device.id] = _given(candidates[device.id])
+        else:
+            makers[device.id] = _intended(rendered_for(context, device))
 
     def one(device: DeviceRecord) -> Prepared:
-        return prepare_device(device, context.of(device)[1], rendered[device.id])
+        return prepare_device(device, context.of(device)[1], makers[device.id])
 
     found = sorted(for_each(devices, one, done), key=lambda prepared: prepared.device_id)
+    approval = bool(needs_approval) or inventory.settings.provisioning.require_approval
     with inventory.session() as session:
-        number = changes.freeze(session, found, keyring, author=author, reason=reason)
+        number = changes.freeze(
+            session, found, keyring, author=author, reason=reason, kind=kind,
+            needs_approval=approval,
+        )  # fmt: skip
         return changes.load(session, number)
 
 
-def prepare_device(device: DeviceRecord, secrets: Secrets | None, rendered: Any) -> Prepared:
+def refuse_unable(devices: Sequence[DeviceRecord]) -> None:
+    """Raise ProvisioningError where a platform has no way to push safely at all."""
+    for device in devices:
+        platform = platform_of(device)
+        if not capabilities(platform).transaction:
+            raise ProvisioningError(
+                f"{device.id}: no change can be pushed to platform {platform!r}: it has neither a "
+                "diff beforehand nor a way back; its config is only fetched and kept. Leave it out"
+            )
+
+
+Maker = Callable[[str], "tuple[str, bool]"]
+"""Makes a candidate from what a device runs: its text, and whether it replaces."""
+
+
+def _given(candidate: tuple[str, bool]) -> Maker:
+    return lambda _running: candidate
+
+
+def _intended(rendered: Any) -> Maker:
+    def make(running: str) -> tuple[str, bool]:
+        from provisioning.render import candidate_text, fit
+
+        return candidate_text(fit(rendered, parse_running(running))), False
+
+    return make
+
+
+def prepare_device(device: DeviceRecord, secrets: Secrets | None, make: Maker) -> Prepared:
     """Compute one device's candidate and diff against what runs; never raises for a device."""
     from napalm.base.exceptions import NapalmException
 
-    from provisioning.render import candidate_text, fit
-
     try:
-        driver = driver_for(device, secrets)
+        driver = open_driver(device, secrets)
         try:
             driver.open()
             running = driver.get_config(retrieve="running")["running"]
-            config = parse_running(running)
-            fitted = fit(rendered, config)
-            candidate = candidate_text(fitted)
-            driver.load_merge_candidate(config=candidate)
+            candidate, replace = make(running)
+            if replace:
+                driver.load_replace_candidate(config=candidate)
+            else:
+                driver.load_merge_candidate(config=candidate)
             diff = printable(driver.compare_config())
         finally:
             driver.close()
-    except (FarolaError, NapalmException, OSError, ValueError) as error:
+        goal, settle = goal_of(platform_of(device), running, candidate, replace=replace)
+        base = base_of(running, candidate, platform_of(device))
+    except (FarolaError, NapalmException, NotImplementedError, OSError, ValueError) as error:
         return Prepared(device.id, "unreachable", message=why(error))
     status = "pending" if diff else "unchanged"
-    return Prepared(device.id, status, candidate, diff, base_of(running, candidate))
+    return Prepared(
+        device.id, status, candidate, diff, base, goal_hash=goal, replace=replace, settle_s=settle
+    )
+
+
+def goal_of(platform: str, running: str, candidate: str, *, replace: bool) -> tuple[str, int]:
+    """The base as it will be once the candidate is in place, and how long its radios will listen
+    for radar (seconds); ("", 0) where only the device could tell.
+    """
+    if platform != "openwrt":
+        return "", 0
+    from napalm_openwrt.uci_merge import merge
+    from napalm_openwrt.uci_text import format_config, parse
+    from provisioning.settling import settle_s
+
+    config = parse(running)
+    wanted = parse(candidate, keep_empty=not replace)
+    result = wanted if replace else merge(config, wanted)
+    goal = base_of(format_config({**config, **result}), candidate)
+    return goal, settle_s(config, {**config, **result})
 
 
 def parse_running(running: str) -> Any:
@@ -79,8 +150,10 @@ def parse_running(running: str) -> Any:
     return parse(running)
 
 
-def base_of(running: str, candidate: str) -> str:
-    """Hash of the part of `running` that `candidate` touches: its packages."""
+def base_of(running: str, candidate: str, platform: str = "openwrt") -> str:
+    """Hash of the part of `running` that `candidate` touches: its packages, or on a switch all."""
+    if platform != "openwrt":
+        return changes.base_hash(running)
     from napalm_openwrt.uci_text import format_config, parse
 
     config = parse(running)

@@ -53,7 +53,7 @@ def make_waves(
     sizes = domains or _domains(left, parents)
     waves = []
     while left:
-        wave = _next_wave(left, policy.size(step), policy, parents, sizes, canary=step == 0)
+        wave = next_wave(left, policy, parents, sizes, step)
         for device_id in wave:
             del left[device_id]
         waves.append(wave)
@@ -68,11 +68,14 @@ def _domains(sites: Mapping[str, str | None], parents: Mapping[str, str]) -> Dom
     )
 
 
-def _next_wave(
-    left: Mapping[str, str | None], size: int, policy: Policy, parents: Mapping[str, str],
-    sizes: Domains, *, canary: bool,
+def next_wave(
+    left: Mapping[str, str | None], policy: Policy, parents: Mapping[str, str], sizes: Domains,
+    step: int,
 ) -> tuple[str, ...]:  # fmt: skip
-    """The next wave out of `left`: site by site in turn, the largest site first."""
+    """The next wave out of `left`, devices and their sites: site by site in turn, the largest site
+    first. It has a device at least, unless nothing is left.
+    """
+    size, canary = policy.size(step), step == 0
     queues: dict[tuple[int, str], deque[str]] = defaultdict(deque)
     for device_id in sorted(_free(left, parents)):
         site = left[device_id]
@@ -85,10 +88,10 @@ def _next_wave(
     turn = deque(sorted(queues))
     while turn and len(wave) < size:
         key = turn.popleft()
-        device_id = _take(queues[key], parents, room_up, sizes, policy, canary=canary)
-        if device_id is None:
+        chosen = _take(queues[key], parents, room_up, sizes, policy, canary=canary)
+        if chosen is None:
             continue
-        wave.append(device_id)
+        wave.append(chosen)
         room_site[key[1]] -= 1
         if queues[key] and room_site[key[1]] > 0:
             turn.append(key)
@@ -102,9 +105,9 @@ def _take(
     """The first of `queue` whose upstream has room left in this wave; others of it are passed."""
     while queue:
         device_id = queue.popleft()
-        upstream = parents.get(device_id)
-        if upstream is None:
+        if device_id not in parents:
             return device_id
+        upstream = parents[device_id]
         if upstream not in room:
             whole = sizes.upstreams.get(upstream, 1)
             room[upstream] = 1 if canary else _share(whole, policy.site_share)
@@ -120,7 +123,7 @@ def _free(left: Mapping[str, str | None], parents: Mapping[str, str]) -> Iterabl
     """
     above: set[str] = set()
     for device_id in left:
-        at = parents.get(device_id)
+        at: str | None = parents.get(device_id)
         walked = {device_id}
         # What hangs on a device that is not in the change may still hang on one that is.
         while at is not None and at not in walked and at not in above:
@@ -128,7 +131,7 @@ def _free(left: Mapping[str, str | None], parents: Mapping[str, str]) -> Iterabl
             above.add(at)
             at = parents.get(at)
     free = [device_id for device_id in left if device_id not in above]
-    return free or [min(left)]
+    return free or sorted(left)[:1]
 
 
 def _share(whole: int, share: float) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from farola.keys import Keyring, create_key
 from farola.settings import City as CitySettings
-from farola.settings import Settings, write_settings
+from farola.settings import ProvisioningSettings, Settings, write_settings
 from inventory import queries
 from inventory.db import open_inventory, upgrade
 from inventory.models import Device, Placement, Site
@@ -23,6 +23,10 @@ from tests.fleets import PASSWORD, running_fleet
 Run = Callable[..., "CompletedProcess[str]"]
 SSID = "L'internet de todos 😀"
 COMMUNITY = "city's-own"
+LENIENT = ProvisioningSettings(
+    waves="1, 25", bake_s=0, confirm_s=30, stop_count=9, stop_share=1.0, stop_sample=1
+)
+"""One failure halts nothing; tests of rollouts set their own."""
 NAMES = ("ap1", "ap2", "ap3", "full")
 
 
@@ -77,7 +81,10 @@ def city(home: Path, run: Run, fleet: Fleet) -> City:
         shutil.rmtree(etc / "napalm-openwrt", ignore_errors=True)
         shutil.rmtree(etc / "config")
         shutil.copytree(device.folder / "factory", etc / "config")
-    settings = Settings(home, CitySettings("Prueba", "America/Mexico_City", SSID, "MX"))
+    settings = Settings(
+        home, CitySettings("Prueba", "America/Mexico_City", SSID, "MX"),
+        provisioning=LENIENT,
+    )  # fmt: skip
     write_settings(settings)
     create_key(home)
     inventory = open_inventory(settings)

@@ -1,0 +1,123 @@
+"""Take a change back from devices that run it: exactly its own commit, and only while that is the
+newest on the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from napalm.base.exceptions import NapalmException
+from sqlalchemy.orm import Session
+
+from farola.errors import FarolaError, ProvisioningError
+from farola.keys import Keyring
+from inventory import queries
+from inventory.db import Inventory
+from inventory.records import DeviceRecord, Secrets
+from provisioning import changes, journal
+from provisioning.changes import DeviceChange
+from provisioning.devices import credentials, for_each, why
+from provisioning.platforms import open_driver
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What became of one device; `message` says why where it still runs the change."""
+
+    device_id: str
+    ok: bool
+    message: str = ""
+
+
+def undo_device(device: DeviceRecord, secrets: Secrets | None, mine: DeviceChange) -> Undone:
+    """Roll one device back; never raises for a device."""
+    if not mine.commit_id:
+        return Undone(device.id, False, "this change committed nothing on it: it was as meant")
+    try:
+        driver = open_driver(device, secrets)
+        driver.open()
+        try:
+            driver.rollback_to(mine.commit_id)
+        finally:
+            driver.close()
+    except (FarolaError, NapalmException, NotImplementedError, OSError, ValueError) as error:
+        return Undone(device.id, False, why(error))
+    return Undone(device.id, True)
+
+
+def undo_devices(
+    inventory: Inventory, change_id: int, names: Sequence[str], because: str, actor: str,
+    done: Callable[[int], None] = lambda _n: None,
+) -> list[Undone]:  # fmt: skip
+    """Take a change back from `names`, several at a time, and store what became of each. A device
+    that could not be rolled back stays as it is, with the reason.
+    """
+    from provisioning.actions import action_of
+
+    keyring = Keyring(inventory.settings.home)
+    with inventory.session() as session:
+        record = changes.load(session, change_id)
+        devices = {d.id: d for d in queries.devices(session, names)} if names else {}
+        secrets = credentials(session, list(devices.values()), keyring)
+    undo = action_of(record.kind).undo
+    mine = {device.device_id: device for device in record.devices}
+
+    def one(name: str) -> Undone:
+        if undo is None:
+            return Undone(name, False, f"a {record.kind} cannot be taken back")
+        if name not in devices:
+            return Undone(name, False, "it is retired or gone from the inventory")
+        device = devices[name]
+        return undo(device, secrets.get(device.credential_name or ""), mine[name])
+
+    results = []
+    for undone in for_each(list(names), one, done):
+        results.append(undone)
+        _keep(inventory, change_id, mine[undone.device_id], undone, because, actor)
+    return sorted(results, key=lambda undone: undone.device_id)
+
+
+def _keep(
+    inventory: Inventory, change_id: int, mine: DeviceChange, undone: Undone, because: str,
+    actor: str,
+) -> None:  # fmt: skip
+    status = "rolled_back" if undone.ok else mine.status
+    message = because if undone.ok else f"{because}; it could not be rolled back: {undone.message}"
+
+    def job(session: Session) -> None:
+        journal.record_result(session, change_id, undone.device_id, status, message, actor=actor)
+
+    journal.patiently(inventory, job)
+
+
+def rollback_change(
+    inventory: Inventory, change_id: int, names: Sequence[str], actor: str,
+    done: Callable[[int], None] = lambda _n: None,
+) -> list[Undone]:  # fmt: skip
+    """Take a change back from `names`, or from all that run it, newest wave first.
+
+    Raises
+    ------
+    ProvisioningError
+        There is no such change, or nothing of it to take back.
+    """
+    with inventory.session() as session:
+        record = changes.load(session, change_id)
+    unknown = sorted(set(names) - {device.device_id for device in record.devices})
+    if unknown:
+        raise ProvisioningError(f"change {change_id} has no device {', '.join(unknown[:5])}")
+    running = [
+        device for device in record.of("pushed", "unconfirmed")
+        if device.commit_id and (not names or device.device_id in names)
+    ]  # fmt: skip
+    if not running:
+        raise ProvisioningError(f"change {change_id}: no device runs what it pushed")
+    because = f"rolled back by {actor}"
+    results = []
+    for wave in sorted({device.wave for device in running}, reverse=True):
+        chosen = [device.device_id for device in running if device.wave == wave]
+        results += undo_devices(inventory, change_id, chosen, because, actor, done)
+    with inventory.session() as session:
+        journal.rolled_back(session, change_id, actor)
+    return results
