@@ -41,7 +41,7 @@ class Embedded(SqliteStore):
         self.loses_answer = False
         self.refuses = ""
         self.meanwhile: Callable[[], None] | None = None
-        """What happens between an answer and its arrival."""
+        """What happens between an answer about devices and its arrival."""
 
     def send(self, body: bytes, gzipped: bool) -> None:
         text = (unpacked(body) if gzipped else body).decode()
@@ -59,14 +59,14 @@ class Embedded(SqliteStore):
 
     def latest(self, measurement: str, *args: Any, **more: Any) -> Table:
         self.asked[measurement] += 1
-        return self._late(super().latest(measurement, *args, **more))
+        return self._late(measurement, super().latest(measurement, *args, **more))
 
     def series(self, measurement: str, *args: Any, **more: Any) -> Table:
-        return self._late(super().series(measurement, *args, **more))
+        return self._late(measurement, super().series(measurement, *args, **more))
 
-    def _late(self, answer: Table) -> Table:
-        happens, self.meanwhile = self.meanwhile, None
-        if happens:
+    def _late(self, measurement: str, answer: Table) -> Table:
+        if self.meanwhile and measurement == "device":
+            happens, self.meanwhile = self.meanwhile, None
             happens()
         return answer
 
@@ -206,6 +206,30 @@ def test_the_server_is_asked_for_all_once_then_for_what_others_polled(strict: No
         since = datetime.fromtimestamp(START / 1000 + 3600, UTC)
         assert len(ours.store.latest("device", since=since)) == 0
         assert server.asked["device"] == 1
+
+
+def test_what_is_handed_over_while_the_server_answers_is_not_forgotten(strict: None) -> None:
+    with two_homes() as (server, ours, theirs):
+
+        def happens() -> None:
+            ours.poll(START + 60_000, {"a": 2, "b": 2}, announced=False)
+            ours.send()
+
+        ours.poll(START, {"a": 1, "b": 1})
+        ours.send()
+        server.meanwhile = happens
+        ours.store.latest("device")
+        assert ours.store.latest("device", ("clients",)).fields == {"clients": [2, 2]}
+
+        def corrected() -> None:
+            ours.poll(START + 120_000, {"a": 4}, announced=False)
+            ours.send()
+
+        theirs.poll(START + 120_000, {"a": 3})
+        theirs.send()
+        server.meanwhile = corrected
+        ours.store.latest("device")
+        assert ours.store.latest("device", ("clients",)).fields == {"clients": [4, 2]}
 
 
 def test_what_the_server_may_have_though_it_waits_is_asked_for(strict: None) -> None:
