@@ -101,6 +101,7 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "status": ("provisioning.push_commands:status", "Account for each device of a change."),
             "fetch": ("provisioning.history_commands:fetch", "Keep what devices run now."),
             "history": ("provisioning.history_commands:history", "Show what a device ran."),
+            "restore": ("provisioning.restore_command:restore", "Put back what a device ran."),
             "log": ("provisioning.log_command:log", "Show who did what, and verify the log."),
         },
     ),

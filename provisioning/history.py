@@ -14,7 +14,9 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from farola.errors import ProvisioningError
@@ -22,7 +24,9 @@ from farola.files import written_whole
 from farola.keys import Keyring
 from provisioning import secret_references as references
 from provisioning.git_store import Commit, GitStore, Revision
-from provisioning.kept_secrets import KeptSecrets
+
+if TYPE_CHECKING:
+    from provisioning.kept_secrets import KeptSecrets
 
 REPOSITORY = "history.git"
 ASIDE = "history.aside"
@@ -67,9 +71,15 @@ class History:
         from provisioning.history_migration import migrate
 
         self.home, self.keyring = home, keyring
-        self.secrets = KeptSecrets(home, keyring)
         self.store = GitStore(home / REPOSITORY, home / INDEX, self._mark_of_kept)
         migrate(self)
+
+    @cached_property
+    def secrets(self) -> KeptSecrets:
+        """What was taken out of kept configs."""
+        from provisioning.kept_secrets import KeptSecrets
+
+        return KeptSecrets(self.home, self.keyring)
 
     def versions(self, device_id: str) -> list[Version]:
         """The versions of a device, the oldest first."""
@@ -101,7 +111,12 @@ class History:
 
     def kept_text(self, version: Version) -> str:
         """The config as it is kept: references for secrets."""
-        return self.store.read([version.blob])[0].decode("utf-8", "surrogateescape")
+        return self.kept_texts([version])[0]
+
+    def kept_texts(self, versions: Sequence[Version]) -> list[str]:
+        """The same of many, read together."""
+        blobs = self.store.read([one.blob for one in versions])
+        return [one.decode("utf-8", "surrogateescape") for one in blobs]
 
     def add(
         self,

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from farola.errors import ProvisioningError
-from farola.output import json_option, note, print_json, print_table, progress
+from farola.errors import InputError, ProvisioningError
+from farola.output import json_option, note, plain, print_json, print_table, progress
+from farola.people import person
 from farola.settings import load_settings
+from farola.times import iso, show_instant
+
+if TYPE_CHECKING:
+    from provisioning.history import History, Version
+
+NEWEST = "last"
+_BEFORE = re.compile(r"last~(\d{1,9})")
 
 
 @click.command()
@@ -18,17 +26,16 @@ from farola.settings import load_settings
 @click.option("--all", "everything", is_flag=True, help="All devices with an address.")
 @json_option
 def fetch(devices: tuple[str, ...], site: str | None, everything: bool, as_json: bool) -> None:
-    """Fetch the config of DEVICES and keep it, encrypted, where it differs from the last.
+    """Fetch the config of DEVICES and keep it in the history where it differs from the last.
 
     Exits 1 if a device could not be fetched from; the others are kept all the same.
     """
     from farola.keys import Keyring
-    from inventory import events
+    from inventory import audit_log, events
     from inventory.db import open_inventory
     from inventory.models import utcnow
     from provisioning import fetch as fetching
-    from provisioning.commands import person
-    from provisioning.devices import choose, credentials, for_each
+    from provisioning.devices import choose, credentials
     from provisioning.history import History
 
     settings = load_settings()
@@ -38,14 +45,12 @@ def fetch(devices: tuple[str, ...], site: str | None, everything: bool, as_json:
         chosen = choose(session, devices, site, everything)
         secrets = credentials(session, chosen, history.keyring)
     with progress("Fetching", len(chosen)) as done:
-        found = list(
-            for_each(
-                chosen,
-                lambda one: fetching.fetch(one, secrets.get(one.credential_name or ""), history),
-                done,
-            )
+        found = sorted(
+            fetching.fetch_many(
+                chosen, secrets, history, author=person(), cause="by hand", done=done
+            ),
+            key=lambda one: one.device_id,
         )
-    found.sort(key=lambda one: str(one.device_id))
     with inventory.session() as session:
         found = [fetching.explain(session, one, history, utcnow()) for one in found]
         for one in found:
@@ -54,8 +59,18 @@ def fetch(devices: tuple[str, ...], site: str | None, everything: bool, as_json:
                     session, f"config.{one.outcome}", fetching.in_words(one),
                     device_id=one.device_id, actor=person(), detail=fetching.in_detail(one),
                 )  # fmt: skip
+        counts = {
+            name: sum(one.outcome == name for one in found)
+            for name in ("recorded", "changed", "unchanged")
+        }
+        failed = [one for one in found if one.outcome in {"unreachable", "refused"}]
+        words = ", ".join(f"{n} {name}" for name, n in counts.items()) + f", {len(failed)} failed"
+        audit_log.record(
+            session, person(), "config.fetched", result=words,
+            device_id=found[0].device_id if len(found) == 1 else None,
+            detail={"new": [one.device_id for one in found if one.outcome == "changed"]},
+        )  # fmt: skip
     inventory.close()
-    failed = [one for one in found if one.outcome in {"unreachable", "refused"}]
     if as_json:
         print_json({
             "fetched": len(found) - len(failed),
@@ -70,10 +85,7 @@ def fetch(devices: tuple[str, ...], site: str | None, everything: bool, as_json:
         for one in found:
             if one.outcome == "changed":
                 click.echo(f"{one.device_id}: {fetching.in_words(one)}\n{one.diff}\n")
-        counts = {name: sum(one.outcome == name for one in found)
-                  for name in ("recorded", "changed", "unchanged")}  # fmt: skip
-        click.echo(", ".join(f"{count} {name}" for name, count in counts.items())
-                   + f", {len(failed)} failed")  # fmt: skip
+        click.echo(words)
     for one in failed:
         note(f"farola: {one.device_id}: {one.message}")
     if failed:
@@ -82,18 +94,20 @@ def fetch(devices: tuple[str, ...], site: str | None, everything: bool, as_json:
 
 @click.command()
 @click.argument("device")
-@click.option("--diff", "which", metavar="VERSION", help="What that version changed; or `last`.")
+@click.argument("rev", required=False)
+@click.option("--diff", "which", metavar="[REV]", is_flag=False, flag_value=NEWEST,
+              help="What that version changed; the newest if none is named.")  # fmt: skip
+@click.option("--blame", is_flag=True,
+              help="Of each line, when it came, who brought it, and why.")  # fmt: skip
 @json_option
-def history(device: str, which: str | None, as_json: bool) -> None:
-    """List the configs that DEVICE ran, as they were fetched; secrets are never shown.
+def history(device: str, rev: str | None, which: str | None, blame: bool, as_json: bool) -> None:
+    """List the configs that DEVICE ran, or show that of version REV; secrets are never shown.
 
-    VERSION is a version's mark as the list prints it, or the first characters of it.
+    REV is a version's mark as the list prints it, its commit, the first characters of one of them,
+    `last`, or as many versions before: last~1, last~2 …
     """
     from farola.keys import Keyring
-    from napalm_openwrt.uci_merge import diff
-    from napalm_openwrt.uci_text import parse
     from provisioning.history import History
-    from provisioning.prepare import printable
 
     settings = load_settings()
     kept = History(settings.home, Keyring(settings.home))
@@ -102,37 +116,100 @@ def history(device: str, which: str | None, as_json: bool) -> None:
         raise ProvisioningError(
             f"no config of {device!r} is kept: fetch it with `farola provision fetch {device}`"
         )
-    rows: list[dict[str, Any]] = [
-        {"version": v.mark, "at": v.at.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")}
-        for v in versions
-    ]
-    if which is None:
-        if as_json:
-            print_json({"device": device, "versions": rows})
-            return
-        zone = settings.city.zone
-        print_table(f"Configs of {device}", ("version", "fetched first"), [
-            (v.mark, v.at.replace(tzinfo=UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z"))
-            for v in versions
-        ])  # fmt: skip
+    if which is not None and blame:
+        raise InputError("give --diff or --blame, not both")
+    if rev is not None and which not in {None, NEWEST}:
+        raise InputError("name the version once: as REV or after --diff")
+    if rev is None and which is None and not blame:
+        _list(device, versions, as_json)
         return
-    index = _index([v.mark for v in versions], which, device)
-    before = parse(kept.text(versions[index - 1])) if index else {}
-    shown = printable(diff(before, parse(kept.text(versions[index])), mask_secrets=True,
-                           names=("before", "after")))  # fmt: skip
+    index = index_of(versions, rev or which or NEWEST, device)
+    row = _row(versions[index])
+    if blame:
+        _blame(kept, versions[: index + 1], as_json, {"device": device, **row})
+        return
+    key, text = ("diff", _changed(kept, versions, index)) if which else (
+        "config", _shown(kept, versions[index])
+    )  # fmt: skip
     if as_json:
-        print_json({"device": device, **rows[index], "diff": shown})
+        print_json({"device": device, **row, key: text})
     else:
-        click.echo(shown)
+        click.echo(text, nl=not text.endswith("\n"))
 
 
-def _index(marks: list[str], which: str, device: str) -> int:
-    """The version meant; the newest of those that begin so."""
-    if which == "last":
-        return len(marks) - 1
-    found = [index for index, mark in enumerate(marks) if which and mark.startswith(which)]
+def index_of(versions: list[Version], which: str, device: str) -> int:
+    """Which version is meant; of several whose mark begins so, the newest.
+
+    ProvisioningError if there is none.
+    """
+    if which == NEWEST:
+        return len(versions) - 1
+    if match := _BEFORE.fullmatch(which):
+        index = len(versions) - 1 - int(match[1])
+        if index < 0:
+            raise ProvisioningError(f"{device!r} has only {len(versions)} versions")
+        return index
+    found = [
+        index
+        for index, one in enumerate(versions)
+        if which and (one.mark.startswith(which) or one.commit.startswith(which))
+    ]
     if not found:
         raise ProvisioningError(
             f"{device!r} has no version {which!r}: `farola provision history {device}` lists them"
         )
     return found[-1]
+
+
+def _list(device: str, versions: list[Version], as_json: bool) -> None:
+    if as_json:
+        print_json({"device": device, "versions": [_row(one) for one in versions]})
+        return
+    zone = load_settings().city.zone
+    print_table(
+        f"Configs of {device}", ("version", "fetched first", "by", "because", "commit"),
+        [(one.mark, show_instant(one.at, zone), one.author, one.cause, one.commit[:10])
+         for one in versions],
+    )  # fmt: skip
+
+
+def _row(one: Version) -> dict[str, Any]:
+    return {
+        "version": one.mark, "at": iso(one.at), "author": one.author, "cause": one.cause,
+        "commit": one.commit,
+    }  # fmt: skip
+
+
+def _changed(kept: History, versions: list[Version], index: int) -> str:
+    from provisioning.fetch import difference
+    from provisioning.prepare import printable
+
+    before = versions[index - 1] if index else None
+    return printable(difference(kept, before, versions[index], ("before", "after")))
+
+
+def _shown(kept: History, version: Version) -> str:
+    """A version with its secrets as •••."""
+    from provisioning.prepare import printable
+    from provisioning.secret_references import masked
+
+    return printable(masked(kept.kept_text(version)))
+
+
+def _blame(kept: History, versions: list[Version], as_json: bool, row: dict[str, Any]) -> None:
+    from provisioning.blame import blamed
+    from provisioning.prepare import printable
+    from provisioning.secret_references import masked
+
+    texts = kept.kept_texts(versions)
+    lines = [
+        (versions[number], plain(printable(masked(line)).replace("\t", "    ")))
+        for number, line in blamed([text.splitlines() for text in texts])
+    ]
+    if as_json:
+        print_json({**row, "lines": [{**_row(one), "line": line} for one, line in lines]})
+        return
+    zone = load_settings().city.zone
+    for one, line in lines:
+        who = plain(f"{one.mark[:8]} {one.author[:12]:<12} {one.cause[:16]:<16}")
+        click.echo(f"{who} {show_instant(one.at, zone)}  {line}")

@@ -15,9 +15,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import quote, unquote
 
-from napalm_openwrt.uci_merge import SECRET_OPTION
-from napalm_openwrt.uci_text import UciSyntaxError, format_config, parse
-
 REFERENCE = re.compile(
     r"\{(?:credential (?P<name>[!-~]+) (?P<field>\w+)|secret) (?P<fingerprint>[0-9a-f]{16})\}"
 )
@@ -77,6 +74,8 @@ def canonical(text: str, platform: str = "openwrt") -> str:
     """`text` as it is kept: UCI in the form of `uci export`, all else as it is."""
     if platform != "openwrt" or _EXPORT.fullmatch(text):
         return text
+    from napalm_openwrt.uci_text import UciSyntaxError, format_config, parse
+
     try:
         return format_config(parse(text))
     except UciSyntaxError:
@@ -151,6 +150,8 @@ Hide = Callable[[str, Put], str]
 
 @functools.cache
 def _is_secret(option: str) -> bool:
+    from napalm_openwrt.uci_merge import SECRET_OPTION
+
     return SECRET_OPTION.fullmatch(option) is not None
 
 
