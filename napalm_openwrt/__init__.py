@@ -5,5 +5,6 @@ NAPALM's own base class must never be visible at this level.
 """
 
 from napalm_openwrt.driver import OpenWrtDriver
+from napalm_openwrt.transaction import new_commit_id
 
-__all__ = ["OpenWrtDriver"]
+__all__ = ["OpenWrtDriver", "new_commit_id"]

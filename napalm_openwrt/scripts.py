@@ -1,14 +1,13 @@
 """The scripts that run on the device: plain busybox ash and `uci`.
 
+Each says its name first, so that the list of processes tells a holder of the lock.
+
 Whatever they are told to do, the files of /etc/config are replaced only by atomic renames, after
 a snapshot of the old ones is on flash. What they say begins with a mark that no config can hold.
 """
 
-STATE = "/etc/napalm-openwrt"
-"""On flash: one folder a commit, with the files as they were before it."""
-LOCK = "/var/lock/napalm-openwrt"
-"""In memory, so that a reboot frees it."""
-SNAPSHOTS = 5
+KEEP = 10
+"""How many commits a device remembers, with what it takes to undo them."""
 STALE_S = 3600
 """Age in seconds at which a scratch folder is one that a cut connection left: no command of
 ours runs that long."""
@@ -16,156 +15,206 @@ ours runs that long."""
 SWEEP = r"""
 # Folders' names begin with the time by our clock: the device's jumps when it learns the date.
 for d in /tmp/napalm-openwrt.??????????????-????????; do
-  [ "$(printf '%%s\n' "$d" /tmp/napalm-openwrt.%(stale)s | sort | head -n 1)" != "$d" ] ||
+  [ "$(printf '%s\n' "$d" /tmp/napalm-openwrt.@STALE@ | sort | head -n 1)" != "$d" ] ||
     rm -rf "$d"
 done
 """
 
 READ = r"""
 umask 077
-for p in %(packages)s; do
+for f in @STATE@/*/applying @STATE@/*/pending @STATE@/*/reverting; do
+  [ ! -f "$f" ] || echo "@MARK@: unfinished ${f#@STATE@/}"
+done
+for p in @PACKAGES@; do
   f=/etc/config/$p
   [ -f "$f" ] || continue
   case "${f##*/}" in *.*) continue;; esac
-  echo "%(mark)s ${f##*/}"; cat "$f" || exit 1; echo "%(mark)s"
+  echo "@MARK@ ${f##*/}"; cat "$f" || exit 1; echo "@MARK@"
 done
 """
 
 STAGE = r"""
 umask 077
-s=/tmp/napalm-openwrt.%(id)s
+s=/tmp/napalm-openwrt.@ID@
 # What ends the shell by a signal does not run its EXIT trap.
 trap 'rm -rf "$s"' EXIT
 trap 'exit 1' HUP INT PIPE TERM
-%(sweep)s
+@SWEEP@
 mkdir "$s" && mkdir "$s/c" || exit 1
 cat > "$s/in" || exit 1
-if ! uci -c "$s/c" import < "$s/in"; then echo "%(mark)s: refused"; exit 0; fi
+if ! uci -c "$s/c" import < "$s/in"; then echo "@MARK@: refused"; exit 0; fi
 for f in "$s"/c/*; do
   [ -f "$f" ] || continue
-  echo "%(mark)s ${f##*/}"; cat "$f"; echo "%(mark)s"
+  echo "@MARK@ ${f##*/}"; cat "$f"; echo "@MARK@"
 done
 """
 
 COMMIT = r""": napalm-openwrt commit
-umask 077
-id=%(id)s; lock=%(lock)s; state=%(state)s; s=/tmp/napalm-openwrt.$id; mine=; clearing=
-say() { echo "%(mark)s: $*"; }
+@FUNCTIONS@
+id=@ID@; s=/tmp/napalm-openwrt.$id
+say() { echo "@MARK@: $*"; }
 tidy() {
-  for p in %(packages)s; do rm -f "/etc/config/.$p.$id"; done
-  rm -rf "$s" "$state/.$id"
-  [ -z "$mine" ] || rm -rf "$lock"
-  [ -z "$clearing" ] || rmdir "$lock.clear"
+  for p in @PACKAGES@; do rm -f "$config/.$p.$id.new" "$config/.$p.$id.old"; done
+  rm -rf "$s" "$state/.$id"; release
 }
 trap tidy EXIT
 trap 'exit 1' HUP INT PIPE TERM
 stop() { say "$@"; exit 0; }
-sum() { [ -f "$1" ] && sha256sum < "$1" | cut -d ' ' -f 1 || echo absent; }
-# Where `sync` knows no names it syncs everything, which is as good and slower.
-flush() { sync "$@" 2>/dev/null || sync; }
-
-# The owner is alive if its process is, and is a script that begins as this one does.
-alive() {
-  kill -0 "$1" 2>/dev/null || return 1
-  [ ! -r "/proc/$1/cmdline" ] || grep -q napalm-openwrt "/proc/$1/cmdline"
-}
-owner() { pid=; who=; read -r pid who < "$lock/owner"; } 2>/dev/null
-mkdir -p "${lock%%/*}"
-if ! mkdir "$lock" 2>/dev/null; then
-  # A lock just taken has no owner yet.
-  owner || { sleep 1; owner; }
-  [ -z "$pid" ] || ! alive "$pid" || stop locked "$who"
-  # Only who holds the second folder may clear a lock away, and only if it still is the dead one.
-  mkdir "$lock.clear" 2>/dev/null || stop locked "a session that came at the same time"
-  clearing=1; dead=$pid; owner
-  [ "$pid" = "$dead" ] && rm -rf "$lock" && mkdir "$lock" 2>/dev/null ||
-    stop locked "a session that came at the same time"
-fi
-mine=1
-echo "$$ "%(owner)s > "$lock/owner"
-[ -z "$clearing" ] || { rmdir "$lock.clear"; clearing=; }
-
-# What a power cut left behind.
-rm -rf "$state"/.*-???????? /etc/config/.*.??????????????-????????
-%(sweep)s
-
+@SWEEP@
+# All that comes from outside comes before the lock: who waits for it must not wait for a network.
 mkdir "$s" && mkdir "$s/c" && cat > "$s/in" || stop full /tmp
-[ "$(sum "$s/in")" = %(input_sum)s ] || stop cut
-%(fill)s
-%(checks)s
+[ "$(sum "$s/in")" = @INPUT_SUM@ ] || stop cut
+uci -c "$s/c" import < "$s/in" || stop refused
+cat > "$s/agent" <<'@MARK@' || stop full /tmp
+@AGENT@@MARK@
+# A watcher that sees that there is nothing to do is gone in no time.
+take @OWNER@ || { sleep 1; take @OWNER@; } || stop locked "$who"
+[ ! -e "$run/void.$id" ] && [ ! -e "$state/$id" ] || stop void
+for d in "$state"/*-*; do
+  unfinished "${d##*/}" || continue
+  left "${d##*/}"; who=; { read -r who; read -r who; } < "$d/$at"
+  release; ensure
+  stop pending "${d##*/}" "$left" "$who"
+done 2>/dev/null
+# What a power cut left behind.
+rm -rf "$state"/.*-???????? "$config"/.*.??????????????-????????.???
+@CHECKS@
 
-mkdir -p "$state/.$id" || stop full "$state"
-for p in %(packages)s; do
-  f=/etc/config/$p; n=/etc/config/.$p.$id
+mkdir -p "$state/.$id/old" || stop full "$state"
+if ! cmp -s "$s/agent" "$agent" || [ ! -x "$agent" ]; then
+  mkdir -p "${agent%/*}"
+  cat "$s/agent" > "$state/.$id/agent" && cmp -s "$s/agent" "$state/.$id/agent" &&
+    chmod 755 "$state/.$id/agent" || stop full "$state"
+  flush "$state/.$id/agent"
+  mv -f "$state/.$id/agent" "$agent" || stop full "${agent%/*}"
+  flush "${agent%/*}"
+fi
+if [ ! -h @LINK@ ]; then
+  "$agent" enable || stop full /etc/rc.d
+  flush /etc/rc.d
+fi
+for p in @PACKAGES@; do
+  f=$config/$p; old=$state/.$id/old
   if [ -f "$f" ]; then
-    cp -p "$f" "$state/.$id/$p" && cmp -s "$f" "$state/.$id/$p" || stop full "$state"
-    cp -p "$f" "$n" || stop full /etc/config
+    cp -p "$f" "$old/$p" && cmp -s "$f" "$old/$p" || stop full "$state"
+    ln "$old/$p" "$config/.$p.$id.old" 2>/dev/null || cp -p "$f" "$config/.$p.$id.old" ||
+      stop full "$config"
+    # For its mode and owner.
+    cp -p "$f" "$config/.$p.$id.new" || stop full "$config"
   else
-    : > "$state/.$id/$p.absent" || stop full "$state"
+    : > "$old/$p.absent" || stop full "$state"
   fi
   if [ -f "$s/c/$p" ]; then
-    cat "$s/c/$p" > "$n" && cmp -s "$s/c/$p" "$n" || stop full /etc/config
+    cat "$s/c/$p" > "$config/.$p.$id.new" && cmp -s "$s/c/$p" "$config/.$p.$id.new" ||
+      stop full "$config"
   fi
 done
-flush "$state/.$id"/* "$state/.$id" /etc/config/.*."$id" /etc/config
-mv "$state/.$id" "$state/$id" || stop full "$state"
-flush "$state"
-# From here to the end of the renames nothing of the connection can stop us half-way.
+read -r boot < /proc/sys/kernel/random/boot_id; read -r up rest < /proc/uptime
+printf '%s\n' "$boot $((${up%%.*} + @WITHIN@))" @OWNER@ @MESSAGE@ > "$state/.$id/applying" &&
+  [ -s "$state/.$id/applying" ] || stop full "$state"
+flush "$state/.$id"/old/* "$state/.$id/applying" "$state/.$id/old" "$state/.$id" \
+  "$config"/.*."$id".??? "$config"
+# From here to the end nothing of the connection can stop us half-way.
 trap '' HUP INT PIPE TERM
-for p in %(packages)s; do
-  if [ -f "$s/c/$p" ]; then mv -f "/etc/config/.$p.$id" "/etc/config/$p"
-  else rm -f "/etc/config/$p"; fi
+mv "$state/.$id" "$state/$id" || stop full "$state"
+trap 'rm -rf "$s"; release' EXIT
+flush "$state"
+start_watcher "$id"; n=0
+until [ -s "$run/$id" ] || [ $n -ge 30 ]; do sleep 0.1 2>/dev/null || sleep 1; n=$((n + 1)); done
+[ -s "$run/$id" ] || { revert "$id"; stop watcher; }
+for p in @PACKAGES@; do
+  if [ -f "$config/.$p.$id.new" ]; then mv -f "$config/.$p.$id.new" "$config/$p"
+  else rm -f "$config/$p"; fi || break
+  p=
 done
-flush /etc/config
-ls "$state" | sort -r | sed 1,%(keep)dd | while read old; do rm -rf "$state/$old"; done
-%(drop)s
-trap 'exit 1' HUP INT PIPE TERM
+flush "$config"
+if [ -n "$p" ] || ! mv "$state/$id/applying" "$state/$id/@GOAL@"; then
+  revert "$id"; stop full "$config"
+fi
+flush "$state/$id"
+[ @GOAL@ = pending ] || rm -f "$config"/.*."$id".old
+ls "$state" | sort -r | sed @KEEP@d | while read old; do
+  mv "$state/$old" "$state/.$old" && rm -rf "$state/.$old"
+done
+for p in @PACKAGES@; do [ ! -f "$config/$p" ] || cat "$config/$p" > "$s/c/$p"; done
+release
 # Last, as the connection may be gone: all that has to be done is done.
-for p in %(packages)s; do
-  f=/etc/config/$p
-  [ -f "$f" ] || continue
-  echo "%(mark)s $p"; cat "$f"; echo "%(mark)s"
+trap 'rm -rf "$s"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
+for p in @PACKAGES@; do
+  [ ! -f "$s/c/$p" ] || { echo "@MARK@ $p"; cat "$s/c/$p"; echo "@MARK@"; }
 done
 say done
 """
 
-FILL_BY_UCI = 'uci -c "$s/c" import < "$s/in" || stop refused'
-FILL_BY_SNAPSHOT = 'cp -p "$state/%s/"* "$s/c" && rm -f "$s"/c/*.absent || stop full /tmp'
-
-RELOAD = r"""
-umask 077
-s=/tmp/napalm-openwrt.%(id)s; mkdir "$s" || exit 1
-# In the background and without our streams: it goes on when a reload cuts the connection.
-(
-  failed= rest=
-  # Many stock scripts end with a test's status, so a status alone says nothing. A service failed
-  # where its script cannot be run, was killed, or both complains and ends with a bad status.
-  reload() {
-    p=$1; shift
-    "$@" 2> "$s/err" && return
-    [ $? -lt 126 ] && [ ! -s "$s/err" ] || failed="$failed $p"
-  }
-  for p in %(packages)s; do
-    if [ "$p" = wireless ] && command -v wifi > /dev/null; then reload "$p" wifi reload
-    elif [ -x "/etc/init.d/$p" ]; then reload "$p" "/etc/init.d/$p" reload
-    else rest=1; fi
-  done
-  if [ -n "$rest" ] && command -v reload_config > /dev/null; then reload_config; fi
-  echo "$failed" > "$s/failed"
-) < /dev/null > /dev/null 2>&1 &
+RELOAD = r""": napalm-openwrt reload
+@FUNCTIONS@
+s=/tmp/napalm-openwrt.@ID@; mkdir "$s" || exit 1
+reload_services "$s/failed" @PACKAGES@
 wait
 failed=$(cat "$s/failed"); rm -rf "$s"
-for p in $failed; do echo "%(mark)s: failed $p"; done
-echo "%(mark)s: done"
+for p in $failed; do echo "@MARK@: failed $p"; done
+echo "@MARK@: done"
 """
 
-SNAPSHOT = r"""
-cd %(state)s 2>/dev/null || exit 0
-last=$(ls | sort | tail -n 1)
-[ -n "$last" ] || exit 0
-echo "%(mark)s: id $last"
-for f in "$last"/*; do
-  case "$f" in *.absent) n=${f##*/}; echo "%(mark)s: absent ${n%%.absent}"; continue;; esac
-  echo "%(mark)s ${f##*/}"; cat "$f"; echo "%(mark)s"
+TELL = r"""
+# What the device knows of commits, newest first.
+for d in $(ls -r "$state" 2>/dev/null); do
+  where "$d" || continue
+  left=0; case $at in applying|pending) left "$d";; esac
+  who=; message=; { read -r b; read -r who; read -r message; } < "$state/$d/$at"
+  echo "@MARK@: commit $d $at $left"; echo "@MARK@: owner $who"; echo "@MARK@: message $message"
+done 2>/dev/null
+"""
+
+STATUS = f""": napalm-openwrt status
+@FUNCTIONS@
+ensure
+{TELL}
+echo "@MARK@: done"
+"""
+
+STATE_OF = r""": napalm-openwrt state of
+@FUNCTIONS@
+# A commit script may still be on its way: it does not begin once this is there.
+where @ID@ || { mkdir -p "$run/void.@ID@"; n=0
+  # Whoever has the lock may have looked before; what it began is there when it lets go.
+  until take "a question about commit @ID@" || [ $n -ge 20 ]; do sleep 1; n=$((n + 1)); done
+  [ -n "$held" ] || { echo "@MARK@: locked $who"; exit 0; }
+  release; }
+where @ID@
+echo "@MARK@: state $at"
+ensure
+"""
+
+CONFIRM = r""": napalm-openwrt confirm
+@FUNCTIONS@
+say() { echo "@MARK@: $*"; exit 0; }
+id=@ID@
+where "$id"
+[ "$at" = pending ] || say state $at
+left "$id"
+# Its time is out, whoever was to see that: it is not ours to prolong.
+[ "$left" -gt 0 ] || { ensure; say late; }
+trap '' HUP INT PIPE TERM
+mv "$state/$id/pending" "$state/$id/confirmed" 2>/dev/null || { where "$id"; say state $at; }
+flush "$state/$id"
+rm -f "$config"/.*."$id".old
+say confirmed
+"""
+
+UNDO = r""": napalm-openwrt undo
+@FUNCTIONS@
+say() { echo "@MARK@: $*"; }
+id=@ID@; n=0
+until take @OWNER@; do
+  [ $n -lt 5 ] || { say locked "$who"; exit 0; }
+  sleep 1; n=$((n + 1))
 done
+trap '' HUP INT PIPE TERM
+where "$id"
+if [ "$at" = confirmed ] && ! undo "$id"; then release; say full; exit 0; fi
+revert "$id"; release; ensure
+where "$id"
+say state $at
 """

@@ -10,26 +10,18 @@ import re
 import secrets
 import shlex
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from napalm.base.exceptions import CommandErrorException, CommitError, LockError
 
-from napalm_openwrt.scripts import (
-    COMMIT,
-    FILL_BY_SNAPSHOT,
-    FILL_BY_UCI,
-    LOCK,
-    READ,
-    RELOAD,
-    SNAPSHOT,
-    SNAPSHOTS,
-    STAGE,
-    STALE_S,
-    STATE,
-    SWEEP,
-)
+from napalm_openwrt.agent import AGENT_TEXT, FUNCTIONS, LINK, STATE, fill
+from napalm_openwrt.scripts import COMMIT, KEEP, READ, RELOAD, STAGE, STALE_S, SWEEP
 from napalm_openwrt.session import Session
 from napalm_openwrt.uci_text import PACKAGE_NAME, Config, UciSyntaxError, format_config, parse
+
+APPLY_S = 60
+"""Seconds after which a commit whose script died half-way is taken back."""
 
 
 class Refused(ValueError):  # noqa: N818 - what the device did, not a fault of ours
@@ -39,8 +31,8 @@ class Refused(ValueError):  # noqa: N818 - what the device did, not a fault of o
 def read_packages(session: Session, names: Iterable[str] | None = None) -> dict[str, str]:
     """Text of the files of /etc/config: all, or of `names` those that exist."""
     packages = "$(cd /etc/config && ls)" if names is None else " ".join(_checked(names))
-    mark = _mark()
-    output = session.run(READ % {"packages": packages, "mark": mark})
+    mark = new_mark()
+    output = session.run(fill(READ, state=STATE, packages=packages, mark=mark))
     if output.status:
         raise CommandErrorException(
             f"{session.access.name}: /etc/config cannot be read: {_line(output.stderr)}"
@@ -56,15 +48,27 @@ def stage(session: Session, candidate: Config) -> None:
     Refused
         uci did not take it, or read it otherwise than we do.
     """
-    mark, text = _mark(), format_config(candidate)
-    output = session.run(STAGE % {"id": _new_id(), "mark": mark, "sweep": _sweep()}, text)
+    mark, text = new_mark(), format_config(candidate)
+    output = session.run(fill(STAGE, sweep=_sweep(), id=new_commit_id(), mark=mark), text)
     if output.status or f"{mark}: refused" in output.stdout:
         raise Refused(_line(output.stderr) or "the scratch folder /tmp cannot be written")
     _assert_same(candidate, _files(output.stdout, mark), "read otherwise by the device's uci")
 
 
-def commit(session: Session, result: Config, base: Mapping[str, str], *, owner: str = "") -> str:
-    """Put `result` in place if /etc/config still is `base`; return the commit's id.
+@dataclass(frozen=True)
+class Commit:
+    """What a commit is called and how long it waits to be confirmed."""
+
+    id: str
+    owner: str = ""
+    """Who holds the lock meanwhile, for the message to others."""
+    message: str = ""
+    revert_in: int | None = None
+    """Seconds; None is confirmed at once."""
+
+
+def commit(session: Session, result: Config, base: Mapping[str, str], terms: Commit) -> None:
+    """Put `result` in place if /etc/config still is `base`.
 
     Parameters
     ----------
@@ -72,57 +76,34 @@ def commit(session: Session, result: Config, base: Mapping[str, str], *, owner: 
         The packages as they shall be.
     base
         Text of each touched file when the result was computed; a missing key is a missing file.
-    owner
-        Who holds the lock meanwhile, for the message to others.
+    terms
+        The commit's id, and whether it reverts by itself.
 
     Raises
     ------
     LockError
-        Another session is at it.
+        Another session is at it, or another commit waits to be confirmed.
     CommitError
         Nothing was changed (flash full, a file changed meanwhile, …); or the text that stands
         there afterwards is not the one meant, and the message says so.
     """
-    identity = _new_id()
-    found = _replace_files(
-        session, identity, sorted(result), base, owner=owner, text=format_config(result)
-    )
-    assert_running(session, result, found)
-    return identity
-
-
-def restore(session: Session, snapshot: str, files: Mapping[str, str | None], owner: str) -> None:
-    """Put back the files of `snapshot`, byte for byte, and use it up; raises like `commit`."""
-    base = read_packages(session, files)
-    found = _replace_files(session, _new_id(), sorted(files), base, owner=owner, snapshot=snapshot)
-    if found != {name: text for name, text in files.items() if text is not None}:
-        raise CommitError(f"{session.access.name}: after the rollback the files differ from its "
-                          f"snapshot {snapshot} in {STATE}; look at them")  # fmt: skip
-
-
-def _replace_files(
-    session: Session, identity: str, packages: Sequence[str], base: Mapping[str, str],
-    *, owner: str, text: str = "", snapshot: str = "",
-) -> dict[str, str]:  # fmt: skip
-    """Run the script that changes /etc/config; return the files' texts afterwards."""
-    mark = _mark()
-    script = COMMIT % {
-        "id": identity, "lock": LOCK, "state": STATE, "mark": mark, "keep": SNAPSHOTS,
-        "sweep": _sweep(),
-        "packages": " ".join(_checked(packages)),
-        "owner": shlex.quote(" ".join(owner.split())[:80] or "another session"),
-        "input_sum": _sum(text),
-        "fill": FILL_BY_SNAPSHOT % snapshot if snapshot else FILL_BY_UCI,
-        "checks": "\n".join(
+    mark, text, packages = new_mark(), format_config(result), sorted(result)
+    script = fill(
+        COMMIT, functions=FUNCTIONS, agent=AGENT_TEXT, link=LINK, sweep=_sweep(), mark=mark,
+        id=terms.id, keep=f"1,{KEEP}", packages=" ".join(_checked(packages)),
+        owner=shlex.quote(one_line(terms.owner) or "another session"),
+        message=shlex.quote(one_line(terms.message)), input_sum=_sum(text),
+        within=str(terms.revert_in or APPLY_S),
+        goal="confirmed" if terms.revert_in is None else "pending",
+        checks="\n".join(
             f'[ "$(sum /etc/config/{p})" = {_sum(base[p]) if p in base else "absent"} ] '
             f"|| stop drifted {p}"
             for p in packages
         ),
-        "drop": f'rm -rf "$state/{snapshot}" "$state/$id"' if snapshot else "",
-    }  # fmt: skip
+    )  # fmt: skip
     output = session.run(script, text)
-    _raise_for(session, _said(output.stdout, mark), output.stderr)
-    return _files(output.stdout, mark)
+    _raise_for(session, said(output.stdout, mark), output.stderr)
+    assert_running(session, result, _files(output.stdout, mark))
 
 
 def assert_running(session: Session, meant: Config, found: Mapping[str, str]) -> None:
@@ -143,11 +124,14 @@ def reload_services(session: Session, packages: Iterable[str]) -> None:
     CommitError
         A service clearly said that it did not reload; the files are in place all the same.
     """
-    mark = _mark()
-    script = RELOAD % {"id": _new_id(), "mark": mark, "packages": " ".join(_checked(packages))}
-    said = _said(session.run(script).stdout, mark)
-    failed = " ".join(words[1] for words in said if words[0] == "failed" and words[1:])
-    if failed or ["done"] not in said:
+    mark = new_mark()
+    script = fill(
+        RELOAD, functions=FUNCTIONS, id=new_commit_id(), mark=mark,
+        packages=" ".join(_checked(packages)),
+    )  # fmt: skip
+    told = said(session.run(script).stdout, mark)
+    failed = " ".join(words[1] for words in told if words[0] == "failed" and words[1:])
+    if failed or ["done"] not in told:
         raise CommitError(
             f"{session.access.name}: the config is in place, but "
             + (f"these services did not reload: {failed}; look at the device's log"
@@ -155,30 +139,25 @@ def reload_services(session: Session, packages: Iterable[str]) -> None:
         )  # fmt: skip
 
 
-def last_snapshot(session: Session) -> tuple[str, dict[str, str | None]] | None:
-    """Id of the newest snapshot, and its files' texts (None: the file did not exist)."""
-    mark = _mark()
-    output = session.run(SNAPSHOT % {"state": STATE, "mark": mark})
-    said = _said(output.stdout, mark)
-    identity = next((words[1] for words in said if words[0] == "id" and words[1:]), None)
-    if identity is None or not re.fullmatch(r"[0-9a-f-]+", identity):
-        return None
-    files: dict[str, str | None] = {w[1]: None for w in said if w[0] == "absent" and w[1:]}
-    files.update(_files(output.stdout, mark))
-    return identity, files
-
-
-def _raise_for(session: Session, said: list[list[str]], stderr: str) -> None:
+def _raise_for(session: Session, told: list[list[str]], stderr: str) -> None:
     """Turn the script's last word into an exception, unless it is `done`."""
-    known = {"done", "locked", "full", "cut", "refused", "drifted"}
-    word = next((words for words in said if words[0] in known), None)
+    known = {"done", "locked", "pending", "full", "cut", "refused", "drifted", "void", "watcher"}
+    word = next((words for words in told if words[0] in known), None)
     name = session.access.name
     if word is None:
         raise CommitError(f"{name}: the commit script broke off: {_line(stderr) or 'no word'}")
     detail = " ".join(word[1:])
     if word[0] == "locked":
         raise LockError(f"{name}: locked by {detail}; nothing was changed, try again in a moment")
+    if word[0] == "pending":
+        identity, left, who = (*word[1:3], " ".join(word[3:]))
+        raise LockError(
+            f"{name}: the commit {identity} of {who} waits to be confirmed for {left} s more; "
+            f"nothing was changed: confirm it, roll it back, or wait"
+        )
     reasons = {
+        "void": "its id was used before, or asked about and declared void; take a new id",
+        "watcher": "the watcher that would take it back did not start",
         "full": f"no room left, or read-only: {detail} cannot be written ({_line(stderr)})",
         "cut": "the candidate arrived cut short",
         "refused": f"uci refused the result: {_line(stderr)}",
@@ -209,7 +188,7 @@ def _files(stdout: str, mark: str) -> dict[str, str]:
     return {m[1]: m[2] for m in re.finditer(pattern, stdout, re.MULTILINE | re.DOTALL)}
 
 
-def _said(stdout: str, mark: str) -> list[list[str]]:
+def said(stdout: str, mark: str) -> list[list[str]]:
     """Words of the lines that the script said: `MARK: word …`."""
     return [
         line.removeprefix(f"{mark}:").split()
@@ -223,23 +202,28 @@ def _checked(names: Iterable[str]) -> list[str]:
     return [name for name in sorted(names) if PACKAGE_NAME.fullmatch(name)]
 
 
-def _mark() -> str:
+def new_mark() -> str:
     """A line's beginning that no config can hold by chance."""
     return f"@@{secrets.token_hex(12)}"
 
 
-def _new_id(age_s: int = 0) -> str:
+def new_commit_id(age_s: int = 0) -> str:
     """Commit ids sort by time; two in one millisecond differ by their random end."""
     return f"{time.time_ns() // 1_000_000 - age_s * 1000:014x}-{secrets.token_hex(4)}"
 
 
 def _sweep() -> str:
     """The part of a script that clears away what cut connections left in /tmp long ago."""
-    return SWEEP % {"stale": _new_id(STALE_S)}
+    return fill(SWEEP, stale=new_commit_id(STALE_S))
 
 
 def _sum(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def one_line(text: str) -> str:
+    """Words of ours as one short line that a script may hold."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:120]
 
 
 def _line(text: str) -> str:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from napalm.base.exceptions import CommitError, ConnectionClosedException
+from napalm.base.exceptions import CommitError
 
-from napalm_openwrt import OpenWrtDriver, transaction
-from napalm_openwrt.session import Output
+from napalm_openwrt import OpenWrtDriver, new_commit_id, transaction
 from tests.fleets import free_block
 
 Connect = Callable[..., OpenWrtDriver]
 HOSTNAME = "package system\n\nconfig system\n\toption hostname '{}'\n"
-SNAPSHOT = "00000000000001-00000001"
 
 
 def test_a_commit_cut_off_before_its_reload_comes_back_and_reloads(
@@ -84,56 +77,13 @@ def test_a_service_that_says_it_did_not_reload_is_named(
 
 def test_what_a_cut_left_long_ago_is_swept_and_what_is_at_work_is_not(connect: Connect) -> None:
     driver = connect("good")
-    old, young = transaction._new_id(7200), transaction._new_id(60)
+    old, young = new_commit_id(7200), new_commit_id(60)
     driver.cli([f"mkdir /tmp/napalm-openwrt.{name}" for name in (old, young)])
     driver.load_merge_candidate(config=HOSTNAME.format("x"))
     left = driver.cli(["ls /tmp"]).popitem()[1]
     assert old not in left
     assert young in left
     driver.cli([f"rmdir /tmp/napalm-openwrt.{young}"])
-
-
-class Cut:
-    """The real scripts in a real busybox ash, its /etc, /var and /tmp under `root`; whoever reads
-    what the commit script prints is gone before it prints.
-    """
-
-    def __init__(self, busybox: str, root: Path) -> None:
-        self.busybox, self.root, self.access = busybox, root, SimpleNamespace(name="cut")
-
-    def run(self, command: str, stdin: str = "") -> Output:
-        script = re.sub(r"/(etc|var|tmp)/", rf"{self.root}/\1/", command)
-        reader, writer = os.pipe()
-        is_commit = command.startswith(": napalm-openwrt commit")
-        if is_commit:
-            os.close(reader)
-        done = subprocess.run(
-            [self.busybox, "ash", "-c", script], input=stdin, text=True, check=False,
-            stdout=writer if is_commit else subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        os.close(writer)
-        if is_commit:
-            raise ConnectionClosedException("cut")
-        os.close(reader)
-        return Output(done.returncode, done.stdout, done.stderr)
-
-
-def test_a_rollback_cut_off_while_it_prints_is_whole_and_leaves_nothing(
-    tmp_path: Path, needs_program: Callable[[str, str], str]
-) -> None:
-    session: Any = Cut(needs_program("busybox", "busybox"), tmp_path)
-    config, state = tmp_path / "etc" / "config", tmp_path / "etc" / "napalm-openwrt"
-    for folder in (config, state / SNAPSHOT, tmp_path / "tmp"):
-        folder.mkdir(parents=True)
-    (config / "system").write_text("config system\n\toption hostname 'new'\n")
-    old = "config system\n\toption hostname 'old'\n"
-    (state / SNAPSHOT / "system").write_text(old)
-    with pytest.raises(ConnectionClosedException):
-        transaction.restore(session, SNAPSHOT, {"system": old}, "test")
-    assert (config / "system").read_text() == old
-    assert list(state.iterdir()) == []
-    assert list((tmp_path / "tmp").iterdir()) == []
-    assert list((tmp_path / "var" / "lock").iterdir()) == []
 
 
 def test_runs_side_by_side_get_address_blocks_of_their_own() -> None:
