@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from farola.errors import InventoryError, ProvisioningError
 from farola.keys import Keyring
 from farola.output import named, note
 from farola.settings import Settings
 from inventory import queries
 from inventory.db import Inventory
+from inventory.models import Device, DeviceGroup
 from inventory.records import DeviceRecord, Secrets, SiteRecord
 from provisioning.devices import credentials
-from provisioning.intent import gather, read_levels, unknown_names
+from provisioning.intent import Intent, gather, wireguard_credential
+from provisioning.levels import (
+    levels_of,
+    read_levels,
+    references,
+    refuse_unknown_variables,
+    unknown_names,
+)
+from provisioning.variables import UNIQUE
 
 IDS_SHOWN = 4
 
@@ -25,7 +40,10 @@ class Context:
     settings: Settings
     sites: Mapping[str, SiteRecord]
     secrets: Mapping[str, Secrets]
+    """Credentials in the clear, by name: those of the devices, and those that values refer to."""
     levels: Mapping[str, Any]
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Groups that each device is in, by its id."""
 
     def of(self, device: DeviceRecord) -> tuple[SiteRecord | None, Secrets | None]:
         """The device's site and credential."""
@@ -38,26 +56,67 @@ class Context:
 def read_context(
     inventory: Inventory, devices: Sequence[DeviceRecord], keyring: Keyring
 ) -> Context:
-    """Read settings, sites, credentials and variables for `devices`."""
+    """Read settings, sites, groups, credentials and variables for `devices`.
+
+    Raises
+    ------
+    ProvisioningError
+        `variables.yaml` sets a variable that there is not.
+    """
+    home = inventory.settings.home
+    levels = read_levels(home)
+    refuse_unknown_variables(levels, _own_variables(home))
     with inventory.session() as session:
+        secrets = credentials(session, devices, keyring)
+        for name in _wanted(levels, devices) - secrets.keys():
+            with contextlib.suppress(InventoryError):
+                secrets[name] = queries.secrets(session, name, keyring)
         return Context(
             inventory.settings,
             {site.id: site for site in queries.sites(session)},
-            credentials(session, devices, keyring),
-            read_levels(inventory.settings.home),
-        )
+            secrets, levels, _groups(session),
+        )  # fmt: skip
+
+
+def _wanted(levels: Mapping[str, Any], devices: Sequence[DeviceRecord]) -> set[str]:
+    """Names of the credentials that values refer to, and of the devices' WireGuard keys."""
+    named = references(levels)
+    parts = [levels.get("city") or {}]
+    parts += [one for level, part in levels.items() if level != "city" for one in part.values()]
+    if any("wireguard_server" in part for part in parts):
+        named |= {wireguard_credential(device.id) for device in devices}
+    return named
+
+
+def _groups(session: Session) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    rows = session.execute(
+        select(DeviceGroup.device_id, DeviceGroup.name).order_by(DeviceGroup.name)
+    )
+    for device_id, name in rows:
+        found.setdefault(device_id, []).append(name)
+    return found
+
+
+def _own_variables(home: Path) -> set[str]:
+    """Variables that the home's own templates name."""
+    from provisioning.features import variables_of
+
+    found: set[str] = set()
+    for path in (home / "templates").rglob("*"):
+        if path.suffix in {".yaml", ".j2"}:
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                found |= variables_of(path.read_text(encoding="utf-8"))
+    return found
 
 
 def unknown_variables(inventory: Inventory) -> list[str]:
     """What the home's variables name that the inventory does not have: a slip, most likely."""
-    from sqlalchemy import select
-
-    from inventory.models import Device
-
     levels = read_levels(inventory.settings.home)
     with inventory.session() as session:
-        known = set(session.scalars(select(Device.id))) if levels.get("devices") else set()
-        return unknown_names(levels, known, queries.sites(session))
+        devices = set(session.scalars(select(Device.id))) if levels.get("devices") else set()
+        groups = set(session.scalars(select(DeviceGroup.name))) if levels.get("groups") else set()
+        return unknown_names(levels, devices, queries.sites(session), groups)
 
 
 def tell_slips(inventory: Inventory) -> None:
@@ -69,14 +128,82 @@ def tell_slips(inventory: Inventory) -> None:
         )
 
 
+def intent_of(context: Context, device: DeviceRecord) -> Intent:
+    """All variables of `device`, checked."""
+    site, secrets = context.of(device)
+    return gather(
+        context.settings, device, site, levels=context.levels,
+        secrets=secrets.values if secrets else None,
+        groups=context.groups.get(device.id, ()), vault=context.secrets,
+    )  # fmt: skip
+
+
 def rendered_for(context: Context, device: DeviceRecord) -> Any:
     """The config that the device's intent makes, radios still named by band."""
     from provisioning.render import read_template, render
 
-    site, secrets = context.of(device)
-    intent = gather(
-        context.settings, device, site, levels=context.levels,
-        secrets=secrets.values if secrets else None,
-    )  # fmt: skip
     text, path = read_template(context.settings.home, device.role)
-    return render(text, intent, name=path)
+    return render(text, intent_of(context, device), name=path)
+
+
+def secret_fingerprints(intent: Intent, keyring: Keyring) -> dict[str, str]:
+    """Keyed fingerprint of each secret variable: tells whether one changed, and nothing else."""
+    return {
+        name: fingerprint(keyring, str(one.value)) for name, one in intent.items() if one.secret
+    }
+
+
+def fingerprint(keyring: Keyring, secret: str) -> str:
+    """The fingerprint of one secret, 12 hexadecimal digits."""
+    return keyring.fingerprint(secret, "config secret")[:12]
+
+
+def refuse_shared_addresses(
+    inventory: Inventory, context: Context, devices: Sequence[DeviceRecord]
+) -> None:
+    """Refuse to prepare where two devices would have one address.
+
+    One is the address and port that they are reached at; the others are those that
+    `variables.yaml` gives them. All devices of the inventory count, not only `devices`.
+
+    Raises
+    ------
+    ProvisioningError
+        It names both devices and the address.
+    """
+    chosen = {device.id for device in devices}
+    with inventory.session() as session:
+        everyone = queries.devices(session)
+    seen: dict[tuple[str, str], str] = {}
+
+    def take(kind: str, address: str, device: str) -> None:
+        other = seen.setdefault((kind, address), device)
+        if other != device and chosen & {other, device}:
+            raise ProvisioningError(
+                f"{other} and {device} have one {kind}, {address}: give one of them its own"
+            )
+
+    mentioned = [name for name in UNIQUE if name in _named(context.levels)]
+    for device in everyone:
+        if device.management_address and device.controller_id is None:
+            shown = f"{device.management_address}:{device.ssh_port}"
+            take("management address", shown, device.id)
+        if not mentioned:
+            continue
+        site = context.sites.get(device.site_id or "")
+        given: dict[str, Any] = {}
+        for _source, part in levels_of(
+            context.levels, device, site, context.groups.get(device.id, ())[:1]
+        ):
+            given |= {name: part[name] for name in mentioned if name in part}
+        for name, value in given.items():
+            take(name, str(value).partition("/")[0], device.id)
+
+
+def _named(levels: Mapping[str, Any]) -> set[str]:
+    """All variables that some level sets."""
+    found = set(levels.get("city") or {})
+    for level, part in levels.items():
+        if level != "city":
+            found.update(*part.values())
+    return found

@@ -1,4 +1,4 @@
-"""Intent to config: the template by netjsonconfig, then fitted to what runs on the device.
+"""Intent to config: the template by netjsonconfig, then its features; `fit` fits it to a device.
 
 netjsonconfig escapes nothing. So it never sees a value that somebody chose: texts go through it
 as plain tokens and are put in afterwards as data, which `uci_text` quotes. That also lets one
@@ -16,31 +16,30 @@ from pathlib import Path
 from typing import Any
 
 from farola.errors import ProvisioningError
-from napalm_openwrt.uci_text import (
-    Config,
-    Package,
-    Section,
-    UciSyntaxError,
-    Value,
-    format_config,
-    parse,
+from napalm_openwrt.uci_text import Config, Package, Section, UciSyntaxError, Value, parse
+from provisioning.features import (
+    VARIABLE,
+    Placed,
+    evaluate,
+    read_features,
 )
+from provisioning.fit import Rendered, band_of, candidate_text, default_radios, fit
 from provisioning.intent import Intent
+from provisioning.levels import unknown
+from provisioning.variables import VARIABLES
+
+__all__ = ["band_of", "candidate_text", "default_radios", "fit", "read_template", "render"]
 
 TEMPLATES = Path(__file__).parent / "templates"
-VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 TOKEN = re.compile(r"fv(\d+)vf")
 LITERAL = frozenset({"country"})
 """Texts that netjsonconfig's schema checks; they come from its own list, so they are safe."""
-BANDS = {"radio_2g": "2g", "radio_5g": "5g", "radio_6g": "6g"}
-HARDWARE = frozenset({"type", "path", "phy", "band", "hwmode", "htmode"})
-"""Options of a radio that belong to its hardware, which intent does not know."""
-SINGLE = frozenset({("system", "system"), ("snmpd", "system"), ("snmpd", "agent")})
-"""(package, type) of which a device has one, whatever it is named."""
 
 
-def render(template: str, intent: Intent, *, name: str = "template") -> Config:
+def render(template: str, intent: Intent, *, name: str = "template") -> Rendered:
     """Return the config that `intent` makes of `template` (YAML), radios named by band.
+
+    `name` is the template's path: its features are looked for beside it, then where Farola's are.
 
     Raises
     ------
@@ -60,7 +59,50 @@ def render(template: str, intent: Intent, *, name: str = "template") -> Config:
         for index, variable in enumerate(names)
         if variable not in missing
     }
-    return {key: _filled(package, values) for key, package in blank.items()}
+    made = Rendered({key: _filled(package, values) for key, package in blank.items()})
+    plain = {variable: one.value for variable, one in intent.items()}
+    placed: list[Placed] = []
+    for text, path in _features(template, name):
+        placed += evaluate(text, plain, name=path)
+    for one in placed:
+        if one.on and one.section.options:
+            made[one.package] = _overlaid(made.get(one.package, Package(one.package)), one.section)
+    made.placed = tuple(placed)
+    return made
+
+
+def _features(template: str, name: str) -> list[tuple[str, str]]:
+    return read_features((Path(name).parent, TEMPLATES), _read_template(template, name)[1])
+
+
+@functools.lru_cache(maxsize=64)
+def _read_template(template: str, name: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What a template holds, and the names of its features."""
+    import yaml
+
+    try:
+        data = yaml.safe_load(template)
+    except yaml.YAMLError as error:
+        raise ProvisioningError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ProvisioningError(f"{name}: must be a mapping of NetJSON keys")
+    features = data.get("features") or []
+    if not isinstance(features, list) or not all(
+        isinstance(one, str) and re.fullmatch("[a-z0-9-]+", one) for one in features
+    ):
+        raise ProvisioningError(f"{name}: features: must be a list of names")
+    return {key: value for key, value in data.items() if key != "features"}, tuple(features)
+
+
+def _overlaid(package: Package, section: Section) -> Package:
+    """`package` with `section` in it: options set where it is there already."""
+    sections = list(package.sections)
+    for index, known in enumerate(sections):
+        if (known.type, known.name) == (section.type, section.name):
+            options = dict(known.options) | dict(section.options)
+            sections[index] = replace(known, options=tuple(options.items()))
+            return Package(package.name, tuple(sections))
+    return Package(package.name, (*sections, section))
 
 
 def _variables(template: str, intent: Intent, name: str) -> tuple[tuple[str, ...], set[str]]:
@@ -68,11 +110,9 @@ def _variables(template: str, intent: Intent, name: str) -> tuple[tuple[str, ...
     body = re.sub(r"^\s*#.*$", "", template, flags=re.MULTILINE)
     names = tuple(sorted(set(VARIABLE.findall(body))))
     missing = {variable for variable in names if variable not in intent}
-    unknown = sorted(missing - {"snmp_community"})
-    if unknown:
+    if wrong := sorted(missing - VARIABLES.keys()):
         raise ProvisioningError(
-            f"{name}: unknown variable {unknown[0]!r}: set it in variables.yaml, or correct it; "
-            f"there are {', '.join(sorted(intent))}"
+            f"{name}: {unknown(wrong[0], tuple(intent))} (or set it in variables.yaml)"
         )
     return names, missing
 
@@ -82,7 +122,6 @@ def _render_once(
     template: str, numbers: tuple[tuple[str, Any], ...], names: tuple[str, ...], name: str
 ) -> Config:
     """Render with a token for each text; cached, as a city has few combinations of numbers."""
-    import yaml
     from netjsonconfig import OpenWrt
     from netjsonconfig.exceptions import ValidationError
 
@@ -102,12 +141,7 @@ def _render_once(
             lambda m: str(given[m[1]]) if m[1] in given else f"fv{names.index(m[1])}vf", node
         )
 
-    try:
-        data = yaml.safe_load(template)
-    except yaml.YAMLError as error:
-        raise ProvisioningError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise ProvisioningError(f"{name}: must be a mapping of NetJSON keys")
+    data, _features = _read_template(template, name)
     try:
         text = OpenWrt(put(data)).render(files=False)
     except ValidationError as error:
@@ -154,76 +188,6 @@ def _filled(package: Package, values: Mapping[int, str]) -> Package:
     return Package(package.name, tuple(sections))
 
 
-def fit(rendered: Config, running: Config) -> Config:
-    """Return `rendered` as a merge candidate for a device that runs `running`.
-
-    `radio_2g` becomes the device's radios of that band, the city's network on it takes the place
-    of the factory's (`default_radio0`), and sections of which a device has one take its name.
-    """
-    fitted = {name: _fit_single(package, running) for name, package in rendered.items()}
-    if "wireless" in fitted:
-        fitted["wireless"] = _fit_wireless(
-            fitted["wireless"], running.get("wireless", Package("wireless"))
-        )
-    return {name: package for name, package in fitted.items() if package.sections}
-
-
-def _fit_single(package: Package, running: Config) -> Package:
-    def named(section: Section) -> Section:
-        if (package.name, section.type) not in SINGLE or package.name not in running:
-            return section
-        there = running[package.name].of_type(section.type)
-        return replace(section, name=there[0].name) if there else section
-
-    return Package(package.name, tuple(named(section) for section in package.sections))
-
-
-def _fit_wireless(package: Package, running: Package) -> Package:
-    radios: dict[str, list[str]] = {}
-    for device in running.of_type("wifi-device"):
-        if device.name:
-            radios.setdefault(band_of(device), []).append(device.name)
-    taken = {section.name for section in running.of_type("wifi-iface")}
-    sections: list[Section] = []
-    for section in package.sections:
-        logical = section.name if section.type == "wifi-device" else section.text("device")
-        if logical not in BANDS:
-            sections.append(section)
-            continue
-        for radio in radios.get(BANDS[logical], []):
-            sections.append(_on_radio(section, radio, taken))
-    return Package(package.name, tuple(sections))
-
-
-def _on_radio(section: Section, radio: str, taken: set[str | None]) -> Section:
-    if section.type == "wifi-device":
-        options = tuple(pair for pair in section.options if pair[0] not in HARDWARE)
-        return Section(section.type, radio, options)
-    # The factory's open network must not stay on the air beside the city's.
-    factory = f"default_{radio}"
-    ours = section.name in {"city_2g", "city_5g", "city_6g"}
-    name = factory if ours and factory in taken else f"{section.name}_{radio}"
-    options = tuple(
-        (option, radio if option == "device" else value)
-        for option, value in section.options
-        if option != "ifname"
-    )
-    return Section(section.type, name, (*options, ("disabled", "0")))
-
-
-def band_of(radio: Section) -> str:
-    """Band of a `wifi-device`: `2g`, `5g`, `6g` or "" (older releases say hwmode)."""
-    if radio.text("band"):
-        return radio.text("band")
-    mode = radio.text("hwmode")
-    if mode:
-        return "5g" if mode in {"11a", "11na", "11ac"} else "2g"
-    channel = radio.text("channel")
-    if channel.isdigit():
-        return "2g" if int(channel) <= 14 else "5g"
-    return ""
-
-
 def read_template(home: Path, role: str) -> tuple[str, str]:
     """Text and path of a role's template: the home's own, else the one that ships."""
     for folder in (home / "templates", TEMPLATES):
@@ -237,16 +201,3 @@ def read_template(home: Path, role: str) -> tuple[str, str]:
     raise ProvisioningError(
         f"no template for the role {role!r}: write {home / 'templates' / (role + '.yaml')}"
     )
-
-
-def default_radios(rendered: Config) -> Config:
-    """A stand-in for what runs, for a preview without asking the device: a radio a band."""
-    found = [s.name for s in rendered.get("wireless", Package("")).of_type("wifi-device")]
-    bands = [BANDS[name] for name in found if name in BANDS]
-    radios = [Section("wifi-device", f"radio{i}", (("band", b),)) for i, b in enumerate(bands)]
-    return {"wireless": Package("wireless", tuple(radios))}
-
-
-def candidate_text(config: Config) -> str:
-    """The candidate as the driver takes it."""
-    return format_config(config)

@@ -203,7 +203,8 @@ def test_a_value_that_no_radio_takes_is_named_with_its_level(name: str, value: A
     ],
 )  # fmt: skip
 def test_a_value_that_radios_take_is_kept(name: str, value: Any, taken: Any) -> None:
-    assert values(levels={"city": {name: value}})[name] == taken
+    city = {"country": "CR", name: value}
+    assert values(levels={"city": city})[name] == taken
 
 
 def test_a_secret_of_the_wrong_kind_is_not_shown() -> None:

@@ -12,7 +12,8 @@ from farola.errors import ProvisioningError
 from napalm_openwrt.uci_merge import merge
 from napalm_openwrt.uci_text import Config, format_config, parse
 from provisioning.intent import Value
-from provisioning.render import band_of, default_radios, fit, read_template, render
+from provisioning.fit import band_of
+from provisioning.render import default_radios, fit, read_template, render
 
 TEMPLATE = read_template(Path("nowhere"), "access-point")[0]
 FACTORY = (Path(__file__).parent / "factory.uci").read_text(encoding="utf-8")
