@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from simulator.control import serve_orders
-from simulator.device import Device, Settings
+from simulator.device import Device, Kept, Settings
 from simulator.faults import Faults
+from simulator.firmware import Image
 from simulator.snmp_agent import Agent
 from simulator.ssh_server import SshServer
 
@@ -42,6 +43,7 @@ class AccessPoint:
         faults = self.settings.faults
         self.device.on_reboot = self.reboot
         self.device.on_power_cut = self.power_cut
+        self.device.on_upgrade = self.upgrade
         self.device.on_reload = lambda _service, _action: self._check_reachable()
         await self.device.boot(first=first)
         if self._reachable is not None:
@@ -109,18 +111,44 @@ class AccessPoint:
         if self._life is None or self._life.done():
             self._again(orderly=True)
 
-    def _again(self, *, orderly: bool) -> None:
+    def upgrade(self, image: Image, kept: Kept) -> None:
+        """Write `image`, which takes as long as a boot, and boot it; power that goes meanwhile
+        leaves the old system.
+        """
+
+        async def write() -> bool:
+            await asyncio.sleep(self.settings.boot_seconds)
+            if image.boots == "falls back":
+                await asyncio.sleep(2 * self.settings.boot_seconds)
+            elif image.boots == "yes":
+                self.device.install_image(image, kept)
+            return image.boots != "never"
+
+        self._again(write=write)
+
+    def _again(
+        self, *, orderly: bool = False, write: Callable[[], Awaitable[bool]] | None = None
+    ) -> None:
         before = self._life
         if before is not None and before is not asyncio.current_task():
             before.cancel()
-        self._life = asyncio.get_running_loop().create_task(self._go_away(before, orderly=orderly))
+        work = self._go_away(before, orderly=orderly, write=write)
+        self._life = asyncio.get_running_loop().create_task(work)
 
-    async def _go_away(self, before: asyncio.Task[None] | None, *, orderly: bool) -> None:
+    async def _go_away(
+        self, before: asyncio.Task[None] | None, *, orderly: bool,
+        write: Callable[[], Awaitable[bool]] | None,
+    ) -> None:  # fmt: skip
         if before is not None:
             await asyncio.wait([before])
         if orderly:
             await self.device.shut_down()
             self._down()
+        if write is not None:
+            await asyncio.sleep(0.05)  # what sysupgrade said last still reaches its session
+            self._down()
+            if not await write():
+                return
         await asyncio.sleep(self.settings.boot_seconds)
         await self.device.processes.gone()
         await self.start(first=False)

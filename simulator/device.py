@@ -6,18 +6,21 @@ import asyncio
 import contextlib
 import random
 import re
+import shutil
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
 
 from simulator import running, stock_config
 from simulator.clock import Clock
+from simulator.firmware import Image
 from simulator.flash import Flash
 from simulator.kernel_files import kernel_file
+from simulator.radar import Radios
 from simulator.shell.interpreter import Shell
 from simulator.shell.processes import Processes, current
 from simulator.shell.scripts import run_script
@@ -31,6 +34,9 @@ _DAEMONS = (
 
 RESPAWN_S = 5.0
 """How long procd waits before it starts a daemon again that died."""
+
+Kept = Mapping[str, tuple[bytes, int]]
+"""Files that an upgrade carries over: content and mode by their path."""
 
 FAULTS = ("dead", "snmp-silent", "ssh-refuses", "flash-full", "flaky", "wrong-host-key")
 """Ways in which a pretend access point can be made to fail."""
@@ -57,6 +63,8 @@ class Settings:
     """Seconds it pretends to have been up when the fleet starts."""
     time_rate: float = 1.0
     """Seconds of the device in one of ours: uptime, date, sleeps, radar listening."""
+    radar_factor: float = 1.0
+    """Share of the seconds that a radio listens for radar; below 1 for tests in a hurry."""
 
 
 class Device:
@@ -76,19 +84,22 @@ class Device:
         self.traffic = Traffic(settings.mean_clients, settings.seed, self.time.wall)
         self.on_reload: Callable[[str, str], None] = lambda _service, _action: None
         self.on_reboot: Callable[[], Awaitable[None]] | None = None
+        self.on_upgrade: Callable[[Image, Kept], None] | None = None
         self.on_power_cut: Callable[[random.Random | None], None] | None = None
         self.instances: dict[str, tuple[list[str], int]] = {}
         """Programs of procd services: their command and, once started, process number."""
+        self._long_up = False
         self._dead_until: dict[int, float] = {}
         self.boot_id = str(uuid.uuid4())
         self._up_since = self.time.monotonic() - settings.up_before_s
         self.hostname = "OpenWrt"
-        self.networks: tuple[running.Network, ...] = ()
+        self.radios = Radios(lambda: self.uptime_s, settings.radar_factor)
         self.started: set[str] = set()
         """Services that run."""
         self.reachable = False
         """Whether the network lets anybody in."""
         self.portal_up = True
+        self.tunnels: tuple[running.Tunnel, ...] = ()
         self.snmp = running.snmp_settings(self.flash)
         self.flash.full = "flash-full" in settings.faults
 
@@ -109,6 +120,8 @@ class Device:
         stock_config.install_memory(self.flash.root, self.settings.identity)
         self.locks.clear()
         self.instances.clear()
+        self.radios.forget()
+        self._long_up = first
         self.started.clear()
         self.reachable = False
         self._dead_until.clear()
@@ -121,6 +134,7 @@ class Device:
                 await self._boot_script(f"/etc/rc.d/{name}", "boot")
         if self.flash.is_file("/etc/rc.local"):
             await self._boot_script("/etc/rc.local", "")
+        self._long_up = False
         self.say("procd", "- init complete -")
 
     async def _boot_script(self, path: str, argument: str) -> None:
@@ -177,6 +191,11 @@ class Device:
             await self.on_reboot()
 
     @property
+    def networks(self) -> tuple[running.Network, ...]:
+        """The SSIDs; one whose radio listens for radar is not up."""
+        return self.radios.networks
+
+    @property
     def portal_answers(self) -> bool:
         """Whether somebody on the street would see the portal's page."""
         return self.portal_up and self.reachable and any(self.serving().values())
@@ -188,6 +207,23 @@ class Device:
             found[network.radio] = found.get(network.radio, False) or network.up
         return found
 
+    def upgrade(self, image: Image, kept: Kept) -> None:
+        """Every session ends, and the device boots `image` with the files `kept` and no others."""
+        if self.on_upgrade is not None:
+            self.on_upgrade(image, kept)
+
+    def install_image(self, image: Image, kept: Kept) -> None:
+        """Put a new system in place of the old one."""
+        self.flash.off = False
+        shutil.rmtree(self.flash.root)
+        stock_config.install(self.flash.root, self.settings.identity, image.version, image.revision)
+        for path, (data, mode) in kept.items():
+            target = self.flash.root / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+            target.chmod(mode)
+        self.flash.sync()
+
     # --- services ------------------------------------------------------------------------------
 
     def service(self, name: str, action: str) -> None:
@@ -196,10 +232,12 @@ class Device:
         (self.started.discard if action in {"stop", "down"} else self.started.add)(name)
         if name == "network":
             self.reachable = action != "stop" and running.lets_in(self.flash)
+            self.tunnels = running.tunnels(self.flash) if action != "stop" else ()
         if name == "system":
             self.hostname = running.hostname(self.flash)
         elif name in {"network", "wpad", "wifi"}:
-            self.networks = running.networks(self.flash, crc32(self.settings.seed.encode()))
+            found = running.networks(self.flash, crc32(self.settings.seed.encode()))
+            self.radios.take_over(() if action == "down" else found, at_once=self._long_up)
         elif name == "snmpd":
             self.snmp = running.snmp_settings(self.flash)
         self.on_reload(name, action)

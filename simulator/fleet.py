@@ -98,12 +98,13 @@ class Fleet:
         boot_seconds: float = 1.0,
         only: int | None = None,
         time_rate: float = 1.0,
+        radar_factor: float = 1.0,
     ) -> None:
         self.folder = folder
         self._password = password
         self._argv = [sys.executable, "-m", "simulator.fleet", "--folder", str(folder),
                       "--seed", str(seed), "--boot-seconds", str(boot_seconds),
-                      "--time-rate", str(time_rate),
+                      "--time-rate", str(time_rate), "--radar-factor", str(radar_factor),
                       "--until-stdin-closes"]  # fmt: skip
         for device, names in (faults or {}).items():
             self._argv += ["--fault", f"{device}={names}"]
@@ -187,6 +188,7 @@ class Fleet:
 @click.option("--trap-to", metavar="HOST:PORT", help="Where every device sends its traps.")
 @click.option("--boot-seconds", type=float, default=1.0, help="How long a reboot takes.")
 @click.option("--time-rate", type=float, default=1.0, help="Seconds of theirs in one of ours.")
+@click.option("--radar-factor", type=float, default=1.0, help="Share of the radar listening.")
 @click.option("--only", type=int, help="Start the first N of the file.")
 @click.option("--until-stdin-closes", is_flag=True, help="End when standard input does.")
 def main(
@@ -197,6 +199,7 @@ def main(
     trap_to: str | None,
     boot_seconds: float,
     time_rate: float,
+    radar_factor: float,
     only: int | None,
     until_stdin_closes: bool,
 ) -> None:
@@ -211,6 +214,7 @@ def main(
             trap_to=trap_to,
             boot_seconds=boot_seconds,
             time_rate=time_rate,
+            radar_factor=radar_factor,
             only=only,
             password=root_password(),
         )

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulator.kernel_files import MEMORY_KB, free_memory_kb, interfaces
-from simulator.stock_config import MODEL, RELEASE
+from simulator.running import release
+from simulator.stock_config import MODEL
 
 if TYPE_CHECKING:
     from simulator.device import Device
@@ -130,7 +131,7 @@ def _interfaces(objects: dict[Oid, Callable[[], Value]], device: Device) -> None
     for name, (index, up, mac) in known.items():
         speed = {"lo": 10_000_000, "eth0": 1_000_000_000, "br-lan": 1_000_000_000}.get(name, 0)
         kind = 24 if name == "lo" else 71 if name.startswith(("wlan", "phy")) else 6
-        address = b"" if name == "lo" else bytes.fromhex(mac.replace(":", ""))
+        address = b"" if name == "lo" or not mac else bytes.fromhex(mac.replace(":", ""))
         columns: dict[int, Callable[[], Value]] = {
             1: _whole("integer", index),
             2: _text(name),
@@ -219,7 +220,7 @@ def _counted(count: Callable[[], int]) -> Callable[[], Value]:
 def _extend(objects: dict[Oid, Callable[[], Value]], device: Device) -> None:
     networks = device.networks
     lines: dict[str, Callable[[], str]] = {
-        "distro": lambda: f"OpenWrt {RELEASE}",
+        "distro": lambda: f"OpenWrt {release(device.flash)['RELEASE']}",
         "hardware": lambda: MODEL,
         # Quoted, as the script in the field prints it.
         "interfaces": lambda: '"' + "\n".join(f"{n.interface},{n.label}" for n in networks) + '"',

@@ -26,6 +26,7 @@ class _Given:
     sinks: tuple[tuple[str, int], ...]
     boot_seconds: float
     time_rate: float
+    radar_factor: float
     password: str = field(repr=False)
 
 
@@ -43,6 +44,7 @@ def read_roster(
     only: int | None,
     password: str,
     time_rate: float = 1.0,
+    radar_factor: float = 1.0,
 ) -> list[Settings]:
     """Settings of the devices in `folder`/access-points.csv, in its order.
 
@@ -66,7 +68,7 @@ def read_roster(
     if unknown:
         raise RosterError(f"--fault {sorted(unknown)[0]}: no such access point in {path}")
     sinks = (_host_port(trap_to),) if trap_to else ()
-    given = _Given(folder, seed, sinks, boot_seconds, time_rate, password)
+    given = _Given(folder, seed, sinks, boot_seconds, time_rate, radar_factor, password)
     settings = [
         _settings(row, f"{path}, row {number}", given) for number, row in enumerate(rows, 2)
     ]
@@ -130,6 +132,7 @@ def _settings(row: dict[str, str], where: str, given: _Given) -> Settings:
         trap_to=given.sinks,
         boot_seconds=given.boot_seconds,
         time_rate=given.time_rate,
+        radar_factor=given.radar_factor,
         up_before_s=3600.0 * (2 + dice // 12 % 1400),
     )
 

@@ -6,7 +6,7 @@ Editing /etc/config changes nothing by itself: a service takes it over when it i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simulator.uci.model import Package, Section, UciError
 from simulator.uci.store import Files, Store
@@ -28,6 +28,13 @@ class Network:
     tx_power_dbm: int
     encryption: str
     up: bool
+    section: str = ""
+    """Its section of /etc/config/wireless."""
+    width_mhz: int = 20
+    htmode: str = ""
+    country: str = ""
+    attached_to: tuple[str, ...] = ()
+    """Interfaces of /etc/config/network."""
 
     @property
     def frequency_mhz(self) -> int:
@@ -40,6 +47,17 @@ class Network:
     def label(self) -> str:
         """The radio's name for people."""
         return "wl-" + {"2g": "2.4G", "5g": "5G", "6g": "6G"}[self.band]
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """A WireGuard interface."""
+
+    name: str
+    private_key: str = field(repr=False)
+    addresses: tuple[str, ...]
+    peers: tuple[tuple[str, str, tuple[str, ...]], ...]
+    """Public key, endpoint or "", allowed addresses of each."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +88,29 @@ def text(section: Section | None, name: str, default: str = "") -> str:
     return option.value if isinstance(option.value, str) else (option.value or [default])[0]
 
 
+def words(section: Section | None, name: str) -> list[str]:
+    """Items of a list, or words of an option."""
+    option = section.find(name) if section is not None else None
+    if option is None:
+        return []
+    return option.value.split() if isinstance(option.value, str) else list(option.value)
+
+
 def hostname(files: Files) -> str:
     """The name in /etc/config/system."""
     package = load(files, "system")
     systems = [s for s in package.sections if s.type == "system"] if package else []
     return text(systems[0] if systems else None, "hostname", "OpenWrt") or "OpenWrt"
+
+
+def release(files: Files) -> dict[str, str]:
+    """What /etc/openwrt_release says: RELEASE, REVISION and so on."""
+    try:
+        told = files.read("/etc/openwrt_release").decode("utf-8", "replace")
+    except OSError:
+        told = ""
+    found = re.findall(r"^DISTRIB_(\w+)='([^'\n]*)'", told, re.MULTILINE)
+    return {"RELEASE": "", "REVISION": "", **dict(found)}
 
 
 def lets_in(files: Files) -> bool:
@@ -88,6 +124,26 @@ def lets_in(files: Files) -> bool:
         and text(section, "auto", "1") != "0"
         for section in package.sections
     )
+
+
+def tunnels(files: Files) -> tuple[Tunnel, ...]:
+    """The WireGuard interfaces of /etc/config/network."""
+    package = load(files, "network")
+    sections = package.sections if package else []
+    found = []
+    for section in sections:
+        if section.type != "interface" or text(section, "proto") != "wireguard":
+            continue
+        peers = [peer for peer in sections if peer.type == f"wireguard_{section.name}"]
+        ends = [(text(peer, "endpoint_host"), text(peer, "endpoint_port", "51820"))
+                for peer in peers]  # fmt: skip
+        found.append(Tunnel(
+            section.name, text(section, "private_key"), tuple(words(section, "addresses")),
+            tuple((text(peer, "public_key"), f"{host}:{port}" if host else "",
+                   tuple(words(peer, "allowed_ips")))
+                  for peer, (host, port) in zip(peers, ends, strict=True)),
+        ))  # fmt: skip
+    return tuple(found)
 
 
 def networks(files: Files, seed: int) -> tuple[Network, ...]:
@@ -118,6 +174,11 @@ def networks(files: Files, seed: int) -> tuple[Network, ...]:
                 tx_power_dbm=_number(text(radio, "txpower"), 20),
                 encryption=text(section, "encryption", "none"),
                 up=not off,
+                section=section.name,
+                width_mhz=_width(text(radio, "htmode")),
+                htmode=text(radio, "htmode"),
+                country=text(radio, "country"),
+                attached_to=tuple(words(section, "network")),
             )
         )
     return tuple(found)
@@ -131,6 +192,11 @@ def _band(radio: Section) -> str:
     if old:
         return "5g" if old in {"11a", "11ac", "11na"} else "2g"
     return "5g" if _number(text(radio, "channel"), 1) > 14 else "2g"
+
+
+def _width(htmode: str) -> int:
+    digits = "".join(char for char in htmode if char.isdigit())
+    return int(digits) if digits in {"20", "40", "80", "160"} else 20
 
 
 def _channel(value: str, band: str, seed: int) -> int:

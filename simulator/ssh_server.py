@@ -144,7 +144,7 @@ class SshServer:
                 if keys:
                     with contextlib.suppress(ValueError):
                         self._conn.set_authorized_keys(asyncssh.import_authorized_keys(keys))
-                return True
+                return not server.lets_anybody_in()
 
             def password_auth_supported(self) -> bool:
                 return True
@@ -196,6 +196,13 @@ class SshServer:
             return self.device.flash.read(AUTHORIZED_KEYS).decode("utf-8", "replace")
         except OSError:
             return ""
+
+    def lets_anybody_in(self) -> bool:
+        """Whether root has no password, as a device that left the factory."""
+        try:
+            return not self.device.flash.read(SHADOW).strip()
+        except OSError:
+            return False
 
     def password_fits(self, username: str, password: str) -> bool:
         """Whether root may sign in with `password`: that of the fleet until it is changed."""

@@ -178,21 +178,21 @@ reload() {{ pretend-service {name} reload; }}
 """
 
 
-def other_files(who: Identity) -> dict[str, str]:
+def other_files(who: Identity, release: str = RELEASE, revision: str = REVISION) -> dict[str, str]:
     """Text of the files outside /etc/config, by their path on the device."""
     files = {
         "/etc/openwrt_release": (
             "DISTRIB_ID='OpenWrt'\n"
-            f"DISTRIB_RELEASE='{RELEASE}'\nDISTRIB_REVISION='{REVISION}'\n"
+            f"DISTRIB_RELEASE='{release}'\nDISTRIB_REVISION='{revision}'\n"
             "DISTRIB_TARGET='ath79/generic'\nDISTRIB_ARCH='mips_24kc'\n"
-            f"DISTRIB_DESCRIPTION='OpenWrt {RELEASE} {REVISION}'\nDISTRIB_TAINTS=''\n"
+            f"DISTRIB_DESCRIPTION='OpenWrt {release} {revision}'\nDISTRIB_TAINTS=''\n"
         ),
         "/etc/os-release": (
-            f'NAME="OpenWrt"\nVERSION="{RELEASE}"\nID="openwrt"\nID_LIKE="lede openwrt"\n'
-            f'PRETTY_NAME="OpenWrt {RELEASE}"\nVERSION_ID="{RELEASE}"\n'
-            f'BUILD_ID="{REVISION}"\nOPENWRT_BOARD="ath79/generic"\nOPENWRT_ARCH="mips_24kc"\n'
+            f'NAME="OpenWrt"\nVERSION="{release}"\nID="openwrt"\nID_LIKE="lede openwrt"\n'
+            f'PRETTY_NAME="OpenWrt {release}"\nVERSION_ID="{release}"\n'
+            f'BUILD_ID="{revision}"\nOPENWRT_BOARD="ath79/generic"\nOPENWRT_ARCH="mips_24kc"\n'
         ),
-        "/etc/openwrt_version": f"{REVISION}\n",
+        "/etc/openwrt_version": f"{revision}\n",
         "/etc/banner": " A pretend access point of Farola's simulator.\n",
         "/etc/hosts": "127.0.0.1 localhost\n",
         "/etc/passwd": "root:x:0:0:root:/root:/bin/ash\n",
@@ -200,6 +200,7 @@ def other_files(who: Identity) -> dict[str, str]:
         "/etc/rc.local": "# Commands here run when the system has started.\n\nexit 0\n",
         "/etc/rc.common": "# Read by the simulator: see simulator/shell/init.py\n",
         "/etc/board.json": f'{{"model": {{"id": "{BOARD}", "name": "{MODEL}"}}}}\n',
+        "/etc/dropbear/dropbear_ed25519_host_key": "pretend: see dropbearkey\n",
         "/etc/pretend/serial": f"{who.serial}\n",
     }
     for name, start in SERVICES.items():
@@ -239,7 +240,7 @@ _FOLDERS = [
 ]
 
 
-def install(root: Path, who: Identity) -> None:
+def install(root: Path, who: Identity, release: str = RELEASE, revision: str = REVISION) -> None:
     """Make the file system of a factory-new device under `root`, unless there is one."""
     if (root / "etc" / "config").is_dir():
         return
@@ -247,7 +248,7 @@ def install(root: Path, who: Identity) -> None:
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "var").symlink_to("tmp")
     _write(root, {f"/etc/config/{name}": text for name, text in config_files(who).items()})
-    _write(root, other_files(who))
+    _write(root, other_files(who, release, revision))
     for name, start in SERVICES.items():
         script = root / "etc" / "init.d" / name
         script.chmod(0o755)

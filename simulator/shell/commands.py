@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulator.shell import expand
-from simulator.shell.control import Exit
+from simulator.shell.control import SIGNALS, Exit
 from simulator.shell.nodes import Simple
 from simulator.shell.redirection import redirect
 from simulator.shell.streams import Bytes, Sink, Source
@@ -155,13 +156,28 @@ async def dispatch(shell: Shell, argv: list[str]) -> int:
     return await run_applet(applet, Call(name, argv[1:], shell))
 
 
+def _in_shell(name: str) -> bool:
+    """Whether ash does it itself, so that a SIGPIPE is the shell's own end."""
+    from simulator.shell.builtins import BUILTINS
+
+    return name in {"echo", "printf", "test", "[", "kill"} or (
+        name in BUILTINS and name not in {"sh", "ash", "which"}
+    )
+
+
 async def run_applet(applet: Applet, call: Call) -> int:
     """Run an applet; a full flash or a missing file ends it with a message, never the shell."""
     try:
         result = applet(call)
         return result if isinstance(result, int) else await result
     except BrokenPipeError:
-        raise  # SIGPIPE ends the whole shell
+        if call.shell.ignores(SIGNALS["PIPE"]):
+            with contextlib.suppress(BrokenPipeError):
+                call.err("write error: Broken pipe")
+            return 1
+        if _in_shell(call.name):
+            raise  # SIGPIPE ends the whole shell
+        return 128 + SIGNALS["PIPE"]
     except OSError as error:
         where = f"{error.filename}: " if error.filename else "write error: "
         call.err(where + os.strerror(error.errno or 5))

@@ -5,6 +5,7 @@ services share one small process and any of them can be killed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,12 @@ class Shell:
             if isinstance(fault, expand.ExpansionFault):
                 self.complain(str(fault))
         except BrokenPipeError:
-            return 141
+            status = 128 + SIGNALS["PIPE"]
+            action = self.traps.pop("PIPE", None)
+            if not action:
+                return status
+            with contextlib.suppress(BrokenPipeError):
+                status = await self._trapped(action, status)
         except asyncio.CancelledError:
             if self.process.shell is not self or self.process.signal in {0, 9}:
                 raise  # a subshell in its parent's process, or the end of all
@@ -132,7 +138,8 @@ class Shell:
             if action:
                 status = await self._trapped(action, status)
         if action := self.traps.pop("EXIT", None):
-            status = await self._trapped(action, status)
+            with contextlib.suppress(BrokenPipeError):
+                status = await self._trapped(action, status)
         return status
 
     async def _trapped(self, action: str, status: int) -> int:
@@ -158,7 +165,12 @@ class Shell:
 
     def complain(self, message: str) -> None:
         """Write a message of the shell to standard error."""
-        self.write(2, f"{self.name}: {message}\n".encode("utf-8", "surrogateescape"))
+        text = f"{self.name}: {message}\n".encode("utf-8", "surrogateescape")
+        if self.ignores(SIGNALS["PIPE"]):
+            with contextlib.suppress(BrokenPipeError):
+                self.write(2, text)
+        else:
+            self.write(2, text)
 
     def write(self, fd: int, data: bytes) -> None:
         """Write to an open file; to a closed one nothing."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from simulator.shell.applets import (
+    addresses,
+    bytes_shown,
     conditions,
+    dropbear,
     files,
     hashes,
     listing,
@@ -12,13 +15,17 @@ from simulator.shell.applets import (
     processes,
     sed,
     system,
+    sysupgrade,
     text,
     ubus,
 )
 from simulator.shell.commands import Applet
 
 APPLETS: dict[str, Applet] = {
+    **addresses.APPLETS,
+    **bytes_shown.APPLETS,
     **conditions.APPLETS,
+    **dropbear.APPLETS,
     **files.APPLETS,
     **hashes.APPLETS,
     **listing.APPLETS,
@@ -27,6 +34,7 @@ APPLETS: dict[str, Applet] = {
     **processes.APPLETS,
     **sed.APPLETS,
     **system.APPLETS,
+    **sysupgrade.APPLETS,
     **text.APPLETS,
     **ubus.APPLETS,
 }

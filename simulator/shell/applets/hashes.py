@@ -1,4 +1,4 @@
-"""`md5sum`, `sha256sum`, `base64`, `hexdump` and `cmp`."""
+"""`md5sum`, `sha256sum`, `base64` and `cmp`."""
 
 from __future__ import annotations
 
@@ -66,21 +66,6 @@ async def _base64(call: Call) -> int:
     return 0
 
 
-async def _hexdump(call: Call) -> int:
-    names = [arg for arg in call.args if not arg.startswith("-")]
-    if "-C" not in call.args:
-        return call.err("only -C is pretended here")
-    data = await call.input(names[0] if names else None)
-    for at in range(0, len(data), 16):
-        row = data[at : at + 16]
-        hexes = " ".join(f"{byte:02x}" for byte in row[:8]).ljust(24)
-        hexes += " " + " ".join(f"{byte:02x}" for byte in row[8:]).ljust(24)
-        shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
-        call.out(f"{at:08x}  {hexes} |{shown}|\n")
-    call.out(f"{len(data):08x}\n" if data else "")
-    return 0
-
-
 async def _cmp(call: Call) -> int:
     found = options(call, "sl")
     if found is None or not found[1]:
@@ -106,5 +91,5 @@ async def _cmp(call: Call) -> int:
 
 APPLETS: dict[str, Applet] = {
     "md5sum": _sum, "sha1sum": _sum, "sha256sum": _sum, "base64": _base64,
-    "hexdump": _hexdump, "cmp": _cmp,
+    "cmp": _cmp,
 }  # fmt: skip

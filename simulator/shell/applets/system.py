@@ -201,10 +201,13 @@ def password_fits(stored: str, password: str) -> bool:
 
 
 async def _passwd(call: Call) -> int:
+    call.out("Changing password for root\nNew password: \n")
     first = (await call.stdin.read_line()).decode("utf-8", "surrogateescape").rstrip("\n")
+    call.out("Retype password: \n")
     second = (await call.stdin.read_line()).decode("utf-8", "surrogateescape").rstrip("\n")
     if not first or first != second:
-        return call.err("passwords don't match")
+        call.shell.write(2, b"Passwords don't match\n")
+        return call.err("password for root is unchanged")
     stored = password_hash(first, secrets.token_hex(8))
     call.flash.write(SHADOW, (stored + "\n").encode())
     call.out("passwd: password for root changed by root\n")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from simulator import stock_config
-from simulator.kernel_files import MEMORY_KB, free_memory_kb, interfaces
+from simulator.firmware import ImageError, read_image
+from simulator.kernel_files import MEMORY_KB, free_memory_kb
+from simulator.running import release
+from simulator.shell.applets.ubus_network import Reply, calls
 from simulator.shell.commands import Applet, Call
 
 
 def _board(call: Call, _given: dict[str, Any]) -> dict[str, Any]:
+    told = release(call.flash)
     return {
         "kernel": "5.15.150",
         "hostname": call.device.hostname,
@@ -21,10 +24,10 @@ def _board(call: Call, _given: dict[str, Any]) -> dict[str, Any]:
         "rootfs_type": "squashfs",
         "release": {
             "distribution": "OpenWrt",
-            "version": stock_config.RELEASE,
-            "revision": stock_config.REVISION,
+            "version": told["RELEASE"],
+            "revision": told["REVISION"],
             "target": "ath79/generic",
-            "description": f"OpenWrt {stock_config.RELEASE} {stock_config.REVISION}",
+            "description": f"OpenWrt {told['RELEASE']} {told['REVISION']}",
         },
     }
 
@@ -41,20 +44,6 @@ def _info(call: Call, _given: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _devices(call: Call, given: dict[str, Any]) -> dict[str, Any]:
-    counters = call.device.traffic.advance(call.device.networks)
-    found = {}
-    for name, (_, up, mac) in interfaces(call.device).items():
-        count = counters.get(name)
-        found[name] = {
-            "up": up, "carrier": up, "macaddr": mac, "mtu": 1500,
-            "statistics": {"rx_bytes": round(count.rx) if count else 0,
-                           "tx_bytes": round(count.tx) if count else 0},
-        }  # fmt: skip
-    wanted = given.get("name")
-    return found.get(wanted, {}) if wanted else found
-
-
 def _event(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     if given.get("type") == "config.change":
         package = given.get("data", {}).get("package", "")
@@ -63,35 +52,61 @@ def _event(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-_CALLS: dict[tuple[str, str], Callable[[Call, dict[str, Any]], dict[str, Any]]] = {
+def _validate(call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    tests, force = {}, False
+    try:
+        data = call.flash.read(call.path(str(given.get("path", ""))))
+        read_image(data, stock_config.BOARD, force=True)
+        force = True
+        read_image(data, stock_config.BOARD)
+        tests = {"fwtool_signature": True, "fwtool_device_match": True}
+    except (OSError, ImageError) as error:
+        device = "not supported" in str(error)
+        tests = {"fwtool_signature": device, "fwtool_device_match": False}
+    valid = all(tests.values())
+    return {"tests": tests, "valid": valid, "forceable": force, "allow_backup": valid}
+
+
+_CALLS: dict[tuple[str, str], Reply] = {
     ("system", "board"): _board,
     ("system", "info"): _info,
-    ("network.device", "status"): _devices,
+    ("system", "validate_firmware_image"): _validate,
     ("service", "event"): _event,
 }
 
 
 def _ubus(call: Call) -> int:
     args = [arg for arg in call.args if arg not in {"-S", "-v"}]
+    known = {**_CALLS, **calls(call)}
+    if not call.device.runs("ubusd"):
+        call.shell.write(2, b"Failed to connect to ubus\n")
+        return 255
     if args[:1] == ["list"]:
-        call.out("".join(f"{name}\n" for name in sorted({path for path, _ in _CALLS})))
+        call.out("".join(f"{name}\n" for name in sorted({path for path, _ in known})))
         return 0
     if args[:1] != ["call"] or len(args) < 3:
         call.shell.write(2, b"Usage: ubus [<options>] <command> [arguments...]\n")
         return 1
-    path, method = args[1], args[2]
-    action = _CALLS.get((path, method))
+    return _call(call, args[1:], known)
+
+
+def _call(call: Call, args: list[str], known: dict[tuple[str, str], Reply]) -> int:
+    path, method = args[:2]
+    action = known.get((path, method))
     if action is None:
-        known = any(name == path for name, _ in _CALLS)
-        text = "Method not found" if known else "Not found"
+        there = any(name == path for name, _ in known)
+        text = "Method not found" if there else "Not found"
         call.shell.write(2, f"Command failed: {text}\n".encode())
-        return 3 if known else 4
+        return 3 if there else 4
     try:
-        given = json.loads(args[3]) if len(args) > 3 else {}
+        given = json.loads(args[2]) if len(args) > 2 else {}
     except ValueError:
         call.shell.write(2, b"Failed to parse message data\n")
         return 255
     reply = action(call, given if isinstance(given, dict) else {})
+    if reply is None:
+        call.shell.write(2, b"Command failed: Not found\n")
+        return 4
     if reply:
         call.out(json.dumps(reply, indent=None if "-S" in call.args else "\t") + "\n")
     return 0
