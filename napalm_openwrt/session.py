@@ -143,7 +143,7 @@ class Session:
         self.access = access
         # A session must not hang for a minute before it says that nobody answers.
         patience = min(access.timeout, 15.0)
-        key = _private_key(access)
+        key = private_key_of(access)
         _check_files(access)
         try:
             self._netmiko = _Exec(
@@ -263,7 +263,8 @@ class NotConnected(Session):
         raise ConnectionClosedException(f"{self.access.name}: not connected; call open() first")
 
 
-def _private_key(access: Access) -> paramiko.PKey | None:
+def private_key_of(access: Access) -> paramiko.PKey | None:
+    """The private key whose text `access` holds, or None; ConnectAuthError if it is none."""
     if not access.private_key:
         return None
     for kind in (paramiko.Ed25519Key, paramiko.RSAKey, paramiko.ECDSAKey):

@@ -1,61 +1,24 @@
 """What can be done to a device of each platform, and a driver that does it.
 
-`openwrt` is Farola's own NAPALM driver; `eos`, `ios`, `junos`, `nxos` and `nxos_ssh` are NAPALM's.
+Access points have Farola's own NAPALM driver, switches those that NAPALM ships
+(`provisioning.switches`); of the rest only the config is fetched (`provisioning.consoles`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import Any
 
 from farola.errors import DeviceError, ProvisioningError
 from inventory.records import DeviceRecord, Secrets
+from provisioning.platform_table import CONSOLE, CONSOLES, NAPALM, WEB, Capabilities, known
 
+__all__ = ["Capabilities", "capabilities", "open_driver", "platform_of"]
 TIMEOUT_S = 30
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What a platform's driver can do; a rollout adapts to it."""
-
-    diff: bool
-    """Whether it tells beforehand what a candidate would change."""
-    atomic: bool
-    """Whether a commit takes effect whole or not at all."""
-    replace: bool
-    """Whether a candidate can replace what runs, or is only merged into it."""
-    confirm: bool
-    """Whether a commit reverts by itself unless it is confirmed."""
-    rollback: bool
-    """Whether a commit can be taken back."""
-    config: bool
-    """Whether its config can be fetched for the history."""
-    commands: bool
-    """Whether commands can be run on it."""
-
-    @property
-    def transaction(self) -> bool:
-        """Whether a change can be pushed to it: nothing is pushed that was not seen before and
-        cannot be taken back.
-        """
-        return self.diff and self.rollback
-
-    def words(self) -> str:
-        """What it can, in words: `diff, atomic, …`."""
-        return ", ".join(f.name for f in fields(self) if getattr(self, f.name)) or "nothing"
-
-
-_WHOLE = Capabilities(
-    diff=True, atomic=True, replace=True, confirm=True, rollback=True, config=True, commands=True
-)
-NAPALM = {
-    "openwrt": _WHOLE, "eos": _WHOLE, "junos": _WHOLE,
-}  # fmt: skip
 
 
 def platform_of(device: DeviceRecord) -> str:
     """The platform of `device`; one without any is an access point on OpenWrt."""
-    return device.platform or "openwrt"
+    return known(device.platform or "openwrt")
 
 
 def capabilities(platform: str) -> Capabilities:
@@ -66,11 +29,25 @@ def capabilities(platform: str) -> Capabilities:
     ProvisioningError
         The platform is unknown.
     """
-    if platform in NAPALM:
-        return NAPALM[platform]
+    name = known(platform)
+    if name in NAPALM:
+        return NAPALM[name]
+    if name in CONSOLES:
+        return CONSOLE
     raise ProvisioningError(
-        f"platform {platform!r} is unknown: give the device one of {', '.join(sorted(NAPALM))}"
+        f"platform {platform!r} is unknown: give the device one of "
+        f"{', '.join(sorted((*NAPALM, *CONSOLES)))}"
     )
+
+
+def told(device: DeviceRecord) -> dict[str, Any]:
+    """The platform of `device` and what can be done to it, for people and as JSON."""
+    platform = platform_of(device)
+    try:
+        able = capabilities(platform)
+    except ProvisioningError as error:
+        return {"platform": platform, "can": [], "words": str(error)}
+    return {"platform": platform, "can": able.names(), "words": able.words()}
 
 
 def open_driver(
@@ -80,7 +57,7 @@ def open_driver(
     host_key: str | None = None,
     commit_id: str | None = None,
 ) -> Any:
-    """Return a closed driver for `device`; its host key must be known.
+    """Return a closed driver for `device`; who it is must be known.
 
     Parameters
     ----------
@@ -93,9 +70,9 @@ def open_driver(
     ------
     DeviceError
         The inventory lacks what is needed to reach it safely.
+    ProvisioningError
+        Its platform is unknown.
     """
-    from napalm import get_network_driver
-
     platform = platform_of(device)
     if not device.management_address:
         raise DeviceError(f"{device.id} has no management address: import it with one")
@@ -104,11 +81,23 @@ def open_driver(
             f"{device.id} has no credential: store one with `farola device credential NAME`, then "
             f"`farola device adopt {device.id} --credential NAME` with --known-hosts FILE"
         )
+    capabilities(platform)
     key = host_key or device.host_key
-    if not key:
+    # Over HTTPS the certificate says who it is.
+    if not key and platform not in WEB:
         raise DeviceError(f"{device.id} is not adopted: run `farola device adopt {device.id}`")
+    if platform in CONSOLES:
+        from provisioning.consoles import Console
+
+        return Console(device, secrets, key or "", timeout=TIMEOUT_S)
     if platform != "openwrt":
-        raise DeviceError(f"{device.id}: platform {platform!r} cannot be provisioned yet")
+        from provisioning.switches import switch_driver
+
+        return switch_driver(
+            platform, device, secrets, key or "", commit_id=commit_id, timeout=TIMEOUT_S
+        )
+    from napalm import get_network_driver
+
     return get_network_driver(platform)(
         device.management_address, secrets.username or "root", secrets.values.get("password", ""),
         timeout=TIMEOUT_S,

@@ -14,12 +14,13 @@ from farola.snmp import AUTH_PROTOCOLS, MAX_USER, MIN_PASSWORD, PRIV_PROTOCOLS
 FIELDS = (
     "password", "private_key", "passphrase", "snmp_community", "token", "snmp_version",
     "snmp_user", "snmp_auth_protocol", "snmp_auth_password", "snmp_priv_protocol",
-    "snmp_priv_password",
+    "snmp_priv_password", "enable_password", "tls_ca", "api_transport", "secret",
 )  # fmt: skip
 CHOICES = {
     "snmp_version": ("1", "2c", "3", "none"),
     "snmp_auth_protocol": tuple(AUTH_PROTOCOLS),
     "snmp_priv_protocol": tuple(PRIV_PROTOCOLS),
+    "api_transport": ("https", "http"),
 }
 ALIASES = {"v1": "1", "2": "2c", "v2c": "2c", "v3": "3", "sha": "sha1", "aes": "aes128"}
 """As other programs write them."""
