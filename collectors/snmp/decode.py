@@ -6,7 +6,7 @@ A value that is missing, not a number, or outside what its field can be is None,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from collectors.snmp.fields import ACCESS_POINT, LIMITS, RADIO, SSID
@@ -74,7 +74,10 @@ def decode(
         access_points = _access_points(profile.access_points, context, left_out)
         reading.access_points = access_points
     if reading.clients is None and (radios or ssids or access_points):
-        reading.clients = _first_known(_total(radios), _total(ssids), _total(access_points))
+        for things in (radios, ssids, access_points):
+            reading.clients = _total(things)
+            if reading.clients is not None:
+                break
     if reading.uptime_s is None:
         reading.uptime_s = reading.agent_uptime_s
     interfaces = reading.interfaces = profile.interfaces.read(
@@ -86,10 +89,6 @@ def decode(
     if left_out is not None or max(len(radios), len(ssids), len(interfaces)) > _FEW:
         _shorten(reading, Counter() if left_out is None else left_out)
     return reading
-
-
-def _first_known(*totals: int | None) -> int | None:
-    return next((total for total in totals if total is not None), None)
 
 
 def _shorten(reading: DeviceReading, left_out: Counter[str]) -> None:
@@ -132,7 +131,7 @@ def _broken(sources: Sources, context: Context) -> bool:
 
 
 def _total(
-    things: Iterable[RadioReading] | Iterable[SsidReading] | Iterable[AccessPointReading],
+    things: Sequence[RadioReading] | Sequence[SsidReading] | Sequence[AccessPointReading],
 ) -> int | None:
     counted = [thing.clients for thing in things if thing.clients is not None]
     return sum(counted) if counted else None

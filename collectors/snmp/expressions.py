@@ -21,7 +21,7 @@ from collectors.snmp.fields import (
     regex,
     same_as,
 )
-from collectors.snmp.interfaces import REMEMBERED, KeptColumns
+from collectors.snmp.interfaces import REMEMBERED, TABLE, KeptColumns
 from collectors.snmp.layout import (
     INDEX,
     SCALAR_KEYS,
@@ -34,6 +34,7 @@ from collectors.snmp.layout import (
     Use,
     scalar_oid,
 )
+from collectors.snmp.rows import combined, rows_of
 from collectors.snmp.values import shown
 
 Getter = Callable[[Context, Columns, Any], Any]
@@ -73,6 +74,9 @@ class Compiled:
     combine: str = "first"
     direct: tuple[int, Finish] | None = None
     """Place of the column and what finishes its cell, where that is all that `get` does."""
+    decided_by: frozenset[int] | None = None
+    """Places of the tables whose lasting rows alone decide the value, with the index of the row at
+    hand; None where anything else has a say."""
 
 
 def compile_value(spec: Any, kind: Kind, scope: Scope, at: str) -> Compiled:
@@ -91,7 +95,11 @@ def compile_value(spec: Any, kind: Kind, scope: Scope, at: str) -> Compiled:
                 return value
         return None
 
-    return Compiled(first, all(one.constant for one in choices), choices[0].combine)
+    alone = [one.decided_by for one in choices if one.decided_by is not None]
+    return Compiled(
+        first, all(one.constant for one in choices), choices[0].combine,
+        decided_by=frozenset().union(*alone) if len(alone) == len(choices) else None,
+    )  # fmt: skip
 
 
 def _one(spec: Any, kind: Kind, scope: Scope, at: str) -> Compiled:
@@ -136,7 +144,10 @@ def _known(spec: Mapping[str, Any], kind: Kind, scope: Scope, at: str) -> Compil
         return Compiled(lambda _context, _columns, _index: constant, True, combine)
     if "from" in spec or "table" in spec:
         rows = {**spec, "combine": combine}
-        return Compiled(_rows(rows, scope, finish, at), combine=combine)
+        get, by_row = _rows(rows, scope, finish, at)
+        of = scope.layout.table(TABLE, at) if by_row and spec["from"] == TABLE else None
+        decided_by = None if of is None else frozenset({of})
+        return Compiled(get, combine=combine, decided_by=decided_by)
     return _of_row(spec, finish, combine, scope, at)
 
 
@@ -166,7 +177,9 @@ def _of_row(
         value = cell(columns, index)
         return None if value is None else finish(value)
 
-    return Compiled(column, combine=combine)
+    parts = scope.layout.specs[scope.table or ""].parts
+    of_index = spec["column"] == INDEX or spec["column"] in parts
+    return Compiled(column, combine=combine, decided_by=frozenset() if of_index else None)
 
 
 def _finished(get: Getter, finish: Finish) -> Getter:
@@ -251,8 +264,10 @@ def _counted(spec: Mapping[str, Any], at: str) -> str | None:
     return None if spec["count"] == "rows" else spec["count"]
 
 
-def _rows(spec: Mapping[str, Any], scope: Scope, finish: Finish, at: str) -> Getter:
-    """A figure of rows of a table: of all, or of those that belong to the row at hand."""
+def _rows(spec: Mapping[str, Any], scope: Scope, finish: Finish, at: str) -> tuple[Getter, bool]:
+    """A figure of rows of a table: of all, or of those that belong to the row at hand; and whether
+    of that row its index alone tells which do.
+    """
     layout, counts, combine = scope.layout, "count" in spec, spec["combine"]
     name = spec["from"] if "from" in spec else spec["table"]
     place = layout.table(name, at)
@@ -260,8 +275,9 @@ def _rows(spec: Mapping[str, Any], scope: Scope, finish: Finish, at: str) -> Get
     cell = None if wanted is None and counts else layout.cell(name, wanted, f"{at}.column")
     pick = _picker(spec, scope, place, name, at)
     if place is None:
-        return lambda _context, _columns, _index: None
+        return (lambda _context, _columns, _index: None), False
     by_row = "from" in spec and layout.joins[-1].by_row
+    takes_all = not {"from", "where", "count"} & set(spec) and layout.place(name, wanted, at) == 0
 
     def figure(context: Context, columns: Columns, index: Any) -> Any:
         table = context.tables[place]
@@ -277,15 +293,18 @@ def _rows(spec: Mapping[str, Any], scope: Scope, finish: Finish, at: str) -> Get
         return found(context, table, columns, index)
 
     def found(context: Context, table: Columns, columns: Columns, index: Any) -> Any:
-        rows = pick(context, table, columns, index)
-        values = rows if cell is None else [cell(table, row) for row in rows]
+        if takes_all and len(table) == 1:  # all that it has is that column
+            values: Sequence[Any] = list(table[0].values())
+        else:
+            rows = pick(context, table, columns, index)
+            values = rows if cell is None else [cell(table, row) for row in rows]
         if counts:
             return finish(sum(value is not None for value in values))
         if len(values) == 1:
             return None if values[0] is None else finish(values[0])
         return combined([finish(value) for value in values if value is not None], combine)
 
-    return figure
+    return figure, by_row
 
 
 def _picker(
@@ -369,27 +388,3 @@ def _join(
         return found.get(tuple([one(columns, index) for one in ours]), ())
 
     return joined
-
-
-def rows_of(columns: Columns) -> list[Any]:
-    """Indexes of a table's rows, in the agent's order."""
-    if not columns:
-        return []
-    indexes = list(columns[0])
-    for column in columns[1:]:
-        # Nearly always all columns have the same rows: then nothing need be hashed.
-        if list(column) != indexes:
-            return list(dict.fromkeys(index for column in columns for index in column))
-    return indexes
-
-
-def combined(values: Sequence[Any], how: str) -> Any:
-    """What several rows say together; None if none is known."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    if how == "first" or not all(isinstance(value, int | float) for value in known):
-        return known[0]
-    if how == "mean":
-        return sum(known) / len(known)
-    return {"sum": sum, "max": max, "min": min}[how](known)  # type: ignore[operator]  # all take a list

@@ -9,14 +9,15 @@ walked again in the same poll.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
-from collectors.snmp.expressions import rows_of
 from collectors.snmp.lasting import Asking, Device, Joined, KeptRows, Lasting, Rows
-from collectors.snmp.layout import Context
+from collectors.snmp.layout import Context, Join
 from collectors.snmp.model import Oid, Question, RawValue, Reply
+from collectors.snmp.rows import rows_of
 
 IF_NUMBER: Oid = (1, 3, 6, 1, 2, 1, 2, 1, 0)
 MOST_CELLS = 64
@@ -26,6 +27,11 @@ MOST_QUESTIONS, MOST_HABITS = 384, 4096
 _MOST_ARCS, _MOST_ARC = 128, 2**32 - 1
 _LONGEST = 255
 """Octets of a name that is worth remembering: a DisplayString has no more."""
+
+
+_Check = tuple[int, frozenset[Any], tuple[tuple[Join, frozenset[Any]], ...]]
+"""The place of a table whose rows join lasting ones, those of its rows that need no look, and for
+each join the values that may do so."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -43,7 +49,7 @@ class Habit:
     """Places of scalars that list rows of tables, and what they must be."""
     tables: tuple[Rows | KeptRows | None, ...]
     """How to make each table of the profile; None for one that is walked."""
-    joins: tuple[Joined, ...]
+    checks: tuple[_Check, ...]
 
     def opened(self, reply: Reply, number: RawValue | None) -> Reply | None:
         """`reply` to `question` as one to the profile's question; None if something moved.
@@ -62,13 +68,14 @@ class Habit:
                 return None
         walked = iter(reply.tables)
         tables = [next(walked, None) if one is None else one.columns(live) for one in self.tables]
-        for place, join, known, usual in self.joins:
+        for place, usual, joins in self.checks:
             table = tables[place] or ()
             if all(map(usual.issuperset, table)):
                 continue
             for row in rows_of(table):
-                if tuple([one(table, row) for one in join.ours]) not in known:
-                    return None
+                for join, known in joins:
+                    if tuple([one(table, row) for one in join.ours]) not in known:
+                        return None
         return Reply(scalars[: self.fixed_at], tables, reply.error)
 
     def broken(self, reply: Reply) -> Reply:
@@ -84,6 +91,7 @@ class Habits:
     def __init__(self) -> None:
         self._questions: WeakValueDictionary[Any, Question] = WeakValueDictionary()
         self._habits: WeakValueDictionary[Any, Habit] = WeakValueDictionary()
+        self._made: WeakValueDictionary[Any, Habit] = WeakValueDictionary()
 
     def of(
         self, lasting: Lasting, question: Question, reply: Reply, context: Context, *,
@@ -92,6 +100,18 @@ class Habits:
         """What to ask of a device that gave `reply`, opened as `context`, to `question` of its
         profile; None where walking is as good.
         """
+        # To work it out takes as long as twenty polls; most devices have again what they had.
+        key = question, device, lasting.traits(context, reply)
+        habit = self._made.get(key)
+        if habit is None:
+            habit = self._worked_out(lasting, question, reply, context, device)
+            if habit is not None and len(self._made) < MOST_HABITS:
+                self._made[key] = habit
+        return habit
+
+    def _worked_out(
+        self, lasting: Lasting, question: Question, reply: Reply, context: Context, device: Device
+    ) -> Habit | None:
         asking, tables = Asking(), dict[int, Rows | KeptRows]()
         joins: list[Joined] = []
         listings: dict[int, RawValue | None] = {}
@@ -142,7 +162,18 @@ class Habits:
         if habit is None and len(self._habits) < MOST_HABITS:
             habit = Habit(
                 shared, fixed_at, fixed, fixed_at + len(fixed) + counted, counted, lists,
-                made_tables, tuple(joins),
+                made_tables, _checks(joins, tables),
             )  # fmt: skip
             self._habits[same] = habit
         return habit
+
+
+def _checks(joins: Sequence[Joined], tables: Mapping[int, Rows | KeptRows]) -> tuple[_Check, ...]:
+    """What `joins` ask of tables, each table once; a table of which only known rows are asked has
+    no others.
+    """
+    found: dict[tuple[int, frozenset[Any]], list[tuple[Join, frozenset[Any]]]] = {}
+    for place, join, known, usual in joins:
+        if not (join.by_row and place in tables):
+            found.setdefault((place, usual), []).append((join, known))
+    return tuple((place, usual, tuple(its)) for (place, usual), its in found.items())

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from collectors.snmp.layout import Columns
 from collectors.snmp.model import InterfaceReading, Oid, RawValue
@@ -25,7 +25,9 @@ UP = 1  # ifOperStatus
 ADDRESS_INTERFACE: Oid = (1, 3, 6, 1, 2, 1, 4, 20, 1, 2)
 """ipAdEntIfIndex: which interface an IPv4 address is on."""
 
-_PAIRS = (("rx64", "tx64", 2**64), ("rx32", "tx32", 2**32))
+_WIDE = 2**64
+_tuple = tuple.__new__
+_PAIRS = (("rx64", "tx64", _WIDE), ("rx32", "tx32", 2**32))
 
 Said = tuple[tuple[Oid, ...] | None, tuple[RawValue, ...]]
 Kept = tuple[tuple[Any, str, str, bool], ...]
@@ -37,8 +39,7 @@ REMEMBERED = 512
 _LOOKED_AT = ("name", "description", "type", "status")
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRow:
+class KeptRow(NamedTuple):
     """An interface that is kept, and the places of its cells among those that were asked alone."""
 
     name: str
@@ -55,7 +56,7 @@ class KeptRow:
     def moved(self, by: int) -> KeptRow:
         """The same with all places `by` further on."""
         since = None if self.since is None else self.since + by
-        return replace(self, rx=self.rx + by, tx=self.tx + by, since=since)
+        return self._replace(rx=self.rx + by, tx=self.tx + by, since=since)
 
 
 class KeptColumns(list[Mapping[Oid, RawValue]]):
@@ -82,24 +83,22 @@ class KeptColumns(list[Mapping[Oid, RawValue]]):
         live, found = self._live, []
         if not radios.isdisjoint(self._others):
             self.is_moved = True
-        for one in self._kept:
-            if one.by_radio and one.name not in radios:
+        for name, role, rx_place, tx_place, limit, since_place, is_busy, by_radio in self._kept:
+            if by_radio and name not in radios:
                 continue
-            rx, tx, limit = live[one.rx], live[one.tx], one.limit
+            rx, tx = live[rx_place], live[tx_place]
             if not (
                 isinstance(rx, int) and isinstance(tx, int) and 0 <= rx < limit and 0 <= tx < limit
             ):
                 self.is_moved = True
                 continue
-            if one.is_busy and not (rx or tx):
+            if is_busy and not (rx or tx):
                 self.is_moved = True  # Whether it is told then depends on its state.
-            since = None if one.since is None else live[one.since]
-            found.append(
-                InterfaceReading(
-                    one.name, one.role, rx, tx, 64 if limit == 2**64 else 32,
-                    since / 100 if isinstance(since, int) and 0 <= since < 2**32 else None,
-                )
-            )  # fmt: skip
+            since = None if since_place is None else live[since_place]
+            since_s = since / 100 if isinstance(since, int) and 0 <= since < 2**32 else None
+            bits = 64 if limit == _WIDE else 32
+            # A third of the time of InterfaceReading(…).
+            found.append(_tuple(InterfaceReading, (name, role, rx, tx, bits, since_s)))
         return tuple(found)
 
 

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from collectors.snmp.expressions import rows_of
 from collectors.snmp.interfaces import TABLE, InterfacePlan, KeptColumns, KeptRow, Told
 from collectors.snmp.layout import (
     ALL,
@@ -22,6 +21,7 @@ from collectors.snmp.layout import (
 )
 from collectors.snmp.model import Column, Oid, RawValue, Reply
 from collectors.snmp.named import NamedSpec, cells_in_use
+from collectors.snmp.rows import rows_of
 
 _LASTS = ("name", "description", "type")
 """What of an interface lasts."""
@@ -44,27 +44,32 @@ class LastingTable:
     joins: tuple[tuple[int, Join], ...]
     """Who joins its rows, each with the place of the table that does."""
     named: NamedSpec | None = None
+    judged: frozenset[int] = frozenset()
+    """Places of the columns whose values decide which rows and cells are in use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Columns of the rows in use, and where their cells are among those asked."""
 
-    cells: tuple[tuple[tuple[Oid, ...], int], ...]
-    """By column: the indexes, and the place of the first; the others follow it."""
+    cells: tuple[tuple[tuple[Oid, ...], slice], ...]
+    """By column: the indexes, and the places of their cells."""
     known: tuple[LastingCells, ...]
     """What was the same again, by column."""
 
     def moved(self, by: int) -> Rows:
         """The same with all places `by` further on."""
-        return Rows(tuple((indexes, place + by) for indexes, place in self.cells), self.known)
+        cells = ((indexes, _slice(where.start + by, indexes)) for indexes, where in self.cells)
+        return Rows(tuple(cells), self.known)
 
     def columns(self, live: Sequence[RawValue | None]) -> list[Column]:
         """The table, of the cells that were asked."""
         found: list[Column] = []
-        for (indexes, place), known in zip(self.cells, self.known, strict=True):
-            if indexes:
-                cells: Any = dict(zip(indexes, live[place : place + len(indexes)], strict=True))
+        for (indexes, where), known in zip(self.cells, self.known, strict=True):
+            if len(indexes) == 1 and not known:
+                found.append({indexes[0]: cast("RawValue", live[where.start])})
+            elif indexes:
+                cells: Any = dict(zip(indexes, live[where], strict=True))
                 found.append({**known, **cells} if known else cells)
             else:
                 found.append(known)
@@ -121,6 +126,48 @@ class Lasting:
     tables: tuple[LastingTable, ...]
     interfaces: InterfacePlan
 
+    def traits(self, context: Context, reply: Reply) -> tuple[Any, ...]:
+        """All of a reply, opened as `context`, that decides what of these tables is asked and how
+        it is read: what `made` and `made_of_scripts` make of two replies alike in it is the same.
+        """
+        return tuple([self._traits(table, context, reply) for table in self.tables])
+
+    def _traits(self, table: LastingTable, context: Context, reply: Reply) -> Any:
+        columns = context.tables[table.place]
+        if columns is None:
+            return None
+        if table.named is not None:
+            in_use = cells_in_use(
+                reply.tables[table.place] or (), table.named, table.columns, reply.scalars
+            )
+            listing = table.named.listing
+            return tuple(in_use), None if listing is None else reply.scalars[listing]
+        limits = {}
+        if table.name == TABLE:
+            for rx, tx, limit in self.interfaces.by_counters:
+                limits[rx] = limits[tx] = limit
+        judged = table.judged
+        said: list[Any] = []
+        first: Any = None
+        for place, column in enumerate(columns):
+            indexes = tuple(column)
+            # Most columns have the same rows: then what they are is compared once, not hashed.
+            said.append(None if indexes == first else indexes)
+            first = indexes if first is None else first
+            if place in limits:
+                said.append(tuple([_trait(value, limits[place]) for value in column.values()]))
+            elif place in judged:
+                said.append(tuple(column.values()))
+        for place, join in table.joins:
+            theirs = context.tables[place] or ()
+            rows = rows_of(theirs)
+            said.append(
+                tuple(rows)
+                if join.by_row
+                else frozenset([tuple([one(theirs, row) for one in join.ours]) for row in rows])
+            )
+        return tuple(said)
+
     def made(
         self, table: LastingTable, columns: Columns, context: Context, device: Device,
         asking: Asking,
@@ -162,7 +209,18 @@ class Lasting:
         first = len(asking.live)
         for one in indexes:
             asking.ask((*spec.oid, *one))
-        return Rows(((tuple(indexes), first),), (LastingCells({}),))
+        return Rows(((tuple(indexes), _slice(first, indexes)),), (LastingCells({}),))
+
+
+def _slice(first: int, indexes: Sequence[Oid]) -> slice:
+    return slice(first, first + len(indexes))
+
+
+def _trait(value: RawValue, limit: int) -> int:
+    """What of a counter decides whether its interface is kept: none, some, or no number for it."""
+    if not isinstance(value, int) or not 0 <= value < limit:
+        return 2
+    return 1 if value else 0
 
 
 def _rows(
@@ -191,7 +249,7 @@ def _rows(
         for row, value in fixed[place].items():
             asking.fixed[(*oid, *row)] = value
         asked = tuple(row for row in live[place] if row not in fixed[place])
-        cells.append((asked, len(asking.live)))
+        cells.append((asked, _slice(len(asking.live), asked)))
         for row in asked:
             asking.ask((*oid, *row))
     return Rows(tuple(cells), tuple(map(LastingCells, fixed)))
@@ -269,9 +327,17 @@ def lasting_of(layout: Layout, interfaces: InterfacePlan) -> Lasting:
                 uses,
                 by,
                 spec.named,
+                _judged(name, columns, uses),
             )
         )
     return Lasting(tuple(tables), interfaces)
+
+
+def _judged(table: str, columns: Mapping[str, int], uses: Sequence[Use]) -> frozenset[int]:
+    names = {name for use in uses for name in use.where}
+    if table == TABLE:
+        names |= {*_LASTS, "status"}
+    return frozenset(place for name, place in columns.items() if name in names)
 
 
 def _can(use: Use, table: str, columns: Mapping[str, int], parts: Mapping[str, int]) -> bool:

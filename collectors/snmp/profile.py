@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from collectors.snmp.expressions import Getter, Scope, compile_value, rows_of
+from collectors.snmp.expressions import Getter, Scope, compile_value
 from collectors.snmp.fields import (
     ACCESS_POINT,
     DEVICE,
@@ -32,6 +32,7 @@ from collectors.snmp.layout import (
     scalar_oid,
 )
 from collectors.snmp.model import Oid, Question, Reply
+from collectors.snmp.rows import rows_of
 from collectors.snmp.sources import Sources, compile_source, compile_sources
 
 SYS_DESCR: Oid = (1, 3, 6, 1, 2, 1, 1, 1, 0)
@@ -119,7 +120,7 @@ class Profile:
         absent = {name for name, told in self.absent.items() if told(context)}
         if absent & self.replaced:
             less = self.variant(self.without | (absent & self.replaced))
-            its = _part(self.question, reply, less.question)
+            its = part_of(self.question, reply, less.question)
             if reading_of(less, its) != reading_of(self, reply):
                 absent -= self.replaced
         without = self.without | absent
@@ -131,7 +132,7 @@ class Profile:
         return self.variant(frozenset(without))
 
 
-def _part(question: Question, reply: Reply, of: Question) -> Reply:
+def part_of(question: Question, reply: Reply, of: Question) -> Reply:
     """What `reply` to `question` says to one that asks no more than it."""
     scalars = dict(zip(question.scalars, reply.scalars, strict=False))
     columns = {

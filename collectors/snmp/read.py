@@ -20,6 +20,7 @@ from collectors.snmp.profile import (
     SYS_UP_TIME,
     V1_WITHOUT,
     Profile,
+    part_of,
 )
 
 RELEARN = 60
@@ -84,22 +85,23 @@ class Reader:
                 if answer.answered and not error:
                     error = TELLS_NOTHING
             reading.rtt_ms, reading.took_s = answer.rtt_ms, answer.took_s
-            reading.error = _and(
-                error, reading.left_out and f"too much: {reading.left_out} left out"
-            )
+            if reading.left_out:
+                error = _and(error, f"too much: {reading.left_out} left out")
+            reading.error = error
             yield reading
 
     def _conversation(self, target: Target) -> Generator[Question, Reply, DeviceReading | None]:
         known = self._known.get(target.device_id)
         if known is not None and (known.address, known.version) == (target.address, target.version):
-            if known.polls >= RELEARN:
+            habit, again = known.habit, known.polls >= RELEARN
+            if again:  # what it was asked is kept until then: most are what they were
                 known.profile, known.polls = known.family, 0
                 known.habit, known.moves, known.walks = None, 0, 0
-            profile, habit = known.profile, known.habit
-            reply = yield (profile.question if habit is None else habit.question)
+            profile = known.profile
+            reply = yield (profile.question if habit is None or again else habit.question)
             # The reply itself says who answers now; if it is another, nothing else of it fits.
             if self._is_still(known, reply.scalars):
-                if habit is not None:
+                if habit is not None and not again:
                     reading = _usual(target, known, habit, reply)
                     if reading is not None:
                         known.polls += 1
@@ -137,14 +139,16 @@ class Reader:
             _count(known, None if reply.error else profile.interfaces.rows(reply.tables))
         if known.walks:
             known.walks -= 1
-        elif known.polls and not reply.error and profile is known.profile:
+        elif known.polls and not reply.error and profile.without <= known.profile.without:
+            its = known.profile
+            if its is not profile:  # it asks for less of the same
+                reply = part_of(profile.question, reply, its.question)
             radios = frozenset([radio.name for radio in reading.radios])
-            context = profile.opened(reply)
             known.habit = self._habits.of(
-                profile.lasting,
-                profile.question,
+                its.lasting,
+                its.question,
                 reply,
-                context,
+                its.opened(reply),
                 device=Device(known.address_index, radios, known.version != V1),
             )
         return reading

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from collectors.snmp.model import DeviceReading
+from collectors.snmp.model import DeviceReading, InterfaceReading, RadioReading, SsidReading
 from collectors.snmp.outcome import Outcome
 from timeseries import clean_batch
 from timeseries.base import Batch, Value
 
+_UNKNOWN: Sequence[Value] = (None, None, None)
 _by_device = attrgetter("reading.device_id")
 
 
@@ -96,44 +97,59 @@ def _devices(outcomes: Sequence[Outcome], readings: Sequence[DeviceReading], at_
 
 
 def _interfaces(outcomes: Sequence[Outcome], at_ms: int) -> Batch:
-    devices, ports, moved = [], [], []
+    devices: list[str] = []
+    ports: list[InterfaceReading] = []
+    moved: list[Sequence[Value]] = []
     for reading, _, _, differences, _ in outcomes:
-        device = reading.device_id
-        for one in reading.interfaces:
-            devices.append(device)
-            ports.append(one)
-            moved.append(differences.get(one[0]))
+        its = reading.interfaces
+        if its:
+            known = differences.get
+            devices += [reading.device_id] * len(its)
+            ports += its
+            moved += [known(one[0], _UNKNOWN) for one in its]
     names, roles, rx, tx, bits, _ = zip(*ports, strict=True) if ports else [()] * 6
+    rx_bytes, tx_bytes, interval_s = zip(*moved, strict=True) if moved else [()] * 3
     tags: dict[str, Sequence[str]] = {"device": devices, "interface": names}
     return _batch("interface", at_ms, tags, {
         "rx_bytes_total": rx,
         "tx_bytes_total": tx,
-        "rx_bytes": [one and one[0] for one in moved],
-        "tx_bytes": [one and one[1] for one in moved],
-        "interval_s": [one and one[2] for one in moved],
+        "rx_bytes": rx_bytes,
+        "tx_bytes": tx_bytes,
+        "interval_s": interval_s,
         "bits": [None if one == 64 else one for one in bits],
         "uplink": [True if one == "uplink" else None for one in roles],
     })  # fmt: skip
 
 
 def _radios(readings: Iterable[DeviceReading], at_ms: int) -> Batch:
-    devices = [reading.device_id for reading in readings for _ in reading.radios]
-    radios = [radio for reading in readings for radio in reading.radios]
-    names, bands = [one.name for one in radios], [one.band for one in radios]
+    devices: list[str] = []
+    radios: list[RadioReading] = []
+    for reading in readings:
+        its = reading.radios
+        if its:
+            devices += [reading.device_id] * len(its)
+            radios += its
+    names, bands, clients, channels, busy, noise, power = (
+        zip(*radios, strict=True) if radios else [()] * 7
+    )
     return _batch("radio", at_ms, {"device": devices, "radio": names, "band": bands}, {
-        "clients": [one.clients for one in radios],
-        "channel": [one.channel for one in radios],
-        "utilization_pct": [one.utilization_pct for one in radios],
-        "noise_dbm": [one.noise_dbm for one in radios],
-        "tx_power_dbm": [one.tx_power_dbm for one in radios],
+        "clients": clients,
+        "channel": channels,
+        "utilization_pct": busy,
+        "noise_dbm": noise,
+        "tx_power_dbm": power,
     })  # fmt: skip
 
 
 def _ssids(readings: Iterable[DeviceReading], at_ms: int) -> Batch:
-    devices = [reading.device_id for reading in readings for _ in reading.ssids]
-    ssids = [ssid for reading in readings for ssid in reading.ssids]
-    names = [one.name for one in ssids]
-    clients = [one.clients for one in ssids]
+    devices: list[str] = []
+    ssids: list[SsidReading] = []
+    for reading in readings:
+        its = reading.ssids
+        if its:
+            devices += [reading.device_id] * len(its)
+            ssids += its
+    names, clients = zip(*ssids, strict=True) if ssids else [()] * 2
     return _batch("ssid", at_ms, {"device": devices, "ssid": names}, {"clients": clients})
 
 

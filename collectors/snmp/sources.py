@@ -4,27 +4,31 @@ for each key, with its fields in slots.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from collectors.snmp.expressions import (
     Compiled,
-    Getter,
     Scope,
     Test,
-    combined,
     compile_value,
     compile_where,
-    rows_of,
 )
 from collectors.snmp.fields import NAME, Kind, ProfileError, known_keys
+from collectors.snmp.interfaces import KeptColumns
 from collectors.snmp.layout import ALL, INDEX, Cells, Columns, Context, Layout, Use
+from collectors.snmp.rows import combined, rows_of
 from collectors.snmp.values import name_of
 
 Slots = list[Any]
 Things = dict[Any, Slots]
 _ONE_ROW: list[Any] = [()]
+Names = Callable[[Context, Columns, Sequence[Any]], Sequence[str]]
+"""Names of the rows at some indexes; empty, or None, where a row has none."""
+_MOST_ROWS, _REMEMBERED = 32, 64
+"""So many names together, and so many sets of them, are remembered of devices alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Source:
     """Where things come from. `place` is that of the table; None for one thing made of scalars."""
 
     place: int | None
-    key: Getter
+    names: Names
     keep: Test | None
     fields: tuple[tuple[int, Compiled], ...]
     """Slot and value."""
@@ -103,14 +107,25 @@ class Sources:
         several: list[tuple[Slots, int, str]],
     ) -> None:
         indexes = _ONE_ROW if source.place is None else rows_of(columns)
-        key, keep, owner, size = source.key, source.keep, source.owner, self.size
-        things: Things | None = found.setdefault(None, {}) if owner is None else None
+        keep, owner, size = source.keep, source.owner, self.size
+        if keep is not None:
+            indexes = [index for index in indexes if keep(columns, index)]
+        if not indexes:
+            return
+        names = source.names(context, columns, indexes)
+        things: Things | None = None
+        if owner is None:
+            things = found.setdefault(None, {})
+            if (
+                not things and source.evident and source.fields
+                and all(names) and len(set(names)) == len(names)
+            ):  # fmt: skip
+                fresh = self._fresh(source, context, columns, indexes)
+                things |= zip(names, fresh, strict=True)
+                return
         kept: list[Any] = []
         rows: list[Slots] = []
-        for index in indexes:
-            if keep is not None and not keep(columns, index):
-                continue
-            name = key(context, columns, index)
+        for index, name in zip(indexes, names, strict=True):
             if not name:
                 continue
             if owner is not None:
@@ -123,6 +138,15 @@ class Sources:
         if kept:
             self._fill(source, context, columns, (kept, rows), several)
 
+    def _fresh(
+        self, source: Source, context: Context, columns: Columns, indexes: Sequence[Any]
+    ) -> Iterator[Slots]:
+        """The slots of rows of which each is a thing of its own, so far: made at once."""
+        slots: list[Iterable[Any]] = [*[repeat(None)] * self.size, repeat(True)]
+        for slot, made in source.fields:
+            slots[slot] = _values(made, context, columns, indexes)
+        return map(list, zip(*slots, strict=False))
+
     def _fill(
         self, source: Source, context: Context, columns: Columns,
         chosen: tuple[Sequence[Any], Sequence[Slots]], several: list[tuple[Slots, int, str]],
@@ -132,15 +156,7 @@ class Sources:
         """
         size, (kept, rows) = self.size, chosen
         for slot, made in source.fields:
-            if len(kept) == 1:
-                values = [made.get(context, columns, kept[0])]
-            elif made.direct is None:
-                get = made.get
-                values = [get(context, columns, index) for index in kept]
-            else:
-                place, finish = made.direct
-                cell = columns[place].get
-                values = [None if (raw := cell(index)) is None else finish(raw) for index in kept]
+            values = _values(made, context, columns, kept)
             how, constant = made.combine, made.constant
             for slots, value in zip(rows, values, strict=True):
                 if value is None:
@@ -157,6 +173,16 @@ class Sources:
                         before = slots[slot] = [before]
                         several.append((slots, slot, how))
                     before.append(value)
+
+
+def _values(made: Compiled, context: Context, columns: Columns, kept: Sequence[Any]) -> list[Any]:
+    """A field of the rows at `kept`."""
+    if made.direct is None:
+        get = made.get
+        return [get(context, columns, index) for index in kept]
+    place, finish = made.direct
+    cell = columns[place].get
+    return [None if raw is None else finish(raw) for raw in map(cell, kept)]
 
 
 def _new(size: int, evident: bool) -> Slots:
@@ -191,7 +217,7 @@ def compile_source(
     if owned and ("access_point" not in spec or table is None):
         raise ProfileError(at, "needs table and access_point")
     owner = layout.cell(table, spec["access_point"], f"{at}.access_point") if owned else None  # type: ignore[arg-type]  # checked above
-    key, named_here = _key(spec.get("key"), layout, table, f"{at}.key")
+    names, named_here = _key(spec.get("key"), layout, table, f"{at}.key")
     where = None if table is None else spec.get("where")
     keep = compile_where(where, layout, table, f"{at}.where") if table is not None else None
     fields = []
@@ -203,19 +229,52 @@ def compile_source(
     if table is not None and place is None:
         return None
     speaks = frozenset(slot for slot, _ in fields)
-    return Source(place, key, keep, tuple(fields), owner, speaks, not named_here)
+    return Source(place, names, keep, tuple(fields), owner, speaks, not named_here)
 
 
-def _key(spec: Any, layout: Layout, table: str | None, at: str) -> tuple[Getter, bool]:
-    """What names the thing, and whether that is a constant of the profile or a scalar."""
+def _key(spec: Any, layout: Layout, table: str | None, at: str) -> tuple[Names, bool]:
+    """What names the things, and whether that is a constant of the profile or a scalar."""
     if isinstance(spec, dict | list):
         made = compile_value(spec, NAME, Scope(layout, table), at)
-        return made.get, made.constant or table is None
+        return _names(made), made.constant or table is None
     if table is None:
         raise ProfileError(at, "without a table there must be a value")
     if spec is None or spec == INDEX:
-        return (lambda _context, _columns, index: name_of(index)), False
+        return (lambda _context, _columns, indexes: [name_of(one) for one in indexes]), False
     cell, column = layout.cell(table, spec, at), layout.place(table, spec, at)
     if column is not None:
-        return (lambda _context, columns, index: name_of(columns[column].get(index))), False
-    return (lambda _context, columns, index: name_of(cell(columns, index))), False
+
+        def of_column(_context: Context, columns: Columns, indexes: Sequence[Any]) -> list[str]:
+            get = columns[column].get
+            return [name_of(get(index)) for index in indexes]
+
+        return of_column, False
+    return (
+        lambda _context, columns, indexes: [name_of(cell(columns, index)) for index in indexes]
+    ), False
+
+
+def _names(made: Compiled) -> Names:
+    get, decided_by = made.get, made.decided_by
+
+    def names(context: Context, columns: Columns, indexes: Sequence[Any]) -> list[str]:
+        return [get(context, columns, index) for index in indexes]
+
+    if decided_by is None or len(decided_by) != 1:
+        return names
+    (place,) = decided_by
+
+    def lasting(context: Context, columns: Columns, indexes: Sequence[Any]) -> list[str]:
+        table = context.tables[place]
+        if table.__class__ is not KeptColumns or len(indexes) > _MOST_ROWS:
+            return names(context, columns, indexes)
+        told = table.told.setdefault(lasting, {})
+        rows = tuple(indexes)
+        known: list[str] | None = told.get(rows)
+        if known is None:
+            known = names(context, columns, indexes)
+            if len(told) < _REMEMBERED:
+                told[rows] = known
+        return known
+
+    return lasting

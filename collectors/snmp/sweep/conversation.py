@@ -13,7 +13,7 @@ from collectors.snmp.sweep.ber import Message
 from collectors.snmp.sweep.packing import Learned, Packing, pack
 from collectors.snmp.sweep.requests import Get, Plan, Plans, Request, TablePlan
 from collectors.snmp.sweep.tables import Walk
-from collectors.snmp.sweep.together import Together
+from collectors.snmp.sweep.together import Begun, Together, Whole
 
 T = TypeVar("T")
 TOO_BIG, NO_SUCH_NAME, GENERAL_ERROR = 1, 2, 5  # error-status of RFC 3416
@@ -65,19 +65,26 @@ def hold(target: Target, converse: Conversation[T], session: Session) -> Steps[T
             if session.over > _AFTER_THE_END:
                 return None
             plan = session.plans.of(question)
-            if plan.only is None or session.over:
+            whole = _whole(plan, session) if plan.is_long else None
+            request = plan.only or whole
+            if request is None or session.over:
                 reply = yield from _put(plan, session, what)
             else:  # one packet, as most questions are: in place, which costs half
                 session.what = what
                 try:
-                    found = yield plan.only
+                    found = yield request
                 except (SilentError, TimeUpError) as fault:
-                    reply = Reply([None] * len(question.scalars), error=_untold(fault, session))
+                    found = fault.with_traceback(None)  # which would hold this frame
+                except GeneratorExit:
+                    _doubt(plan, session)
+                    raise
+                if type(found) is Reply:
+                    reply = found
+                    session.learned.pop(plan.failures, None)
+                elif type(found) is list:
+                    reply = Reply(found)
                 else:
-                    if type(found) is list:
-                        reply = Reply(found)
-                    else:
-                        reply = yield from _put(plan, session, what, found)
+                    reply = yield from _unusual(plan, session, what, found, whole)
             what = "its figures"
             if reply.error:
                 session.errors.append(reply.error)
@@ -89,9 +96,36 @@ def hold(target: Target, converse: Conversation[T], session: Session) -> Steps[T
         talk.close()
 
 
-def _put(plan: Plan, session: Session, what: str, message: Message | None = None) -> Steps[Reply]:
-    """Put one question; `what` it is about is told where the device falls silent. `message` is what
-    its first request was answered, if that was sent.
+def _whole(plan: Plan, session: Session) -> Whole | None:
+    packing = session.learned.get(plan.key)
+    return packing.whole if type(packing) is Packing and not session.is_v1 else None
+
+
+def _unusual(
+    plan: Plan, session: Session, what: str, met: Any, whole: Whole | None
+) -> Steps[Reply]:
+    """Put a question whose one request `met` with something else than its usual answer."""
+    if isinstance(met, TimeUpError) or (isinstance(met, SilentError) and whole is None):
+        question = plan.question
+        tables = (None,) * len(question.tables)
+        return Reply([None] * len(question.scalars), tables, _untold(met, session))
+    if whole is not None and type(met) is not Begun:
+        met = whole.begun(met)
+    return (yield from _put(plan, session, what, met))
+
+
+def _doubt(plan: Plan, session: Session) -> None:
+    """Its first request was lost each time it was sent: was it that one?"""
+    packing = session.learned.get(plan.key)
+    if type(packing) is Packing:
+        session.learned[plan.key] = packing.trial
+
+
+def _put(
+    plan: Plan, session: Session, what: str, met: Message | Begun | None = None
+) -> Steps[Reply]:
+    """Put one question; `what` it is about is told where the device falls silent. `met` is what
+    became of its first request, if that was sent.
     """
     question = plan.question
     scalars: list[RawValue | None] = [None] * len(question.scalars)
@@ -107,10 +141,11 @@ def _put(plan: Plan, session: Session, what: str, message: Message | None = None
     packing = session.learned.get(plan.key) if packs else None
     try:
         if type(packing) is Packing:
-            yield from _put_packed(packing, plan, session, reply, errors)
+            begun = met if type(met) is Begun else None
+            yield from _put_packed(packing, plan, session, reply, errors, begun=begun)
         else:
             for get in plan.gets:
-                found = message or (yield get)
+                found = met if isinstance(met, Message) else (yield get)
                 if type(found) is list:
                     scalars[get.begin : get.begin + len(found)] = found
                 else:
@@ -171,8 +206,9 @@ class _Outcome:
 
 
 def _put_packed(
-    packing: Packing, plan: Plan, session: Session, reply: Reply, errors: list[str]
-) -> Steps[None]:
+    packing: Packing, plan: Plan, session: Session, reply: Reply, errors: list[str],
+    *, begun: Begun | None,
+) -> Steps[None]:  # fmt: skip
     """Put a question in the packets of a Packing; what that leaves open is asked as if there were
     none.
     """
@@ -186,9 +222,9 @@ def _put_packed(
             yield from _again(get, found, scalars)
     outcome = _Outcome()
     try:
-        yield from _put_parts(packing, session, outcome, scalars)
-    except GeneratorExit:  # Its first request was lost each time it was sent: was it that one?
-        session.learned[plan.key] = packing.trial
+        yield from _put_parts(packing, session, outcome, scalars, begun)
+    except GeneratorExit:
+        _doubt(plan, session)
         raise
     finally:
         outcome.fill(packing, tables)
@@ -204,18 +240,18 @@ def _put_packed(
 
 
 def _put_parts(
-    packing: Packing, session: Session, outcome: _Outcome, scalars: list[RawValue | None]
-) -> Steps[None]:
+    packing: Packing, session: Session, outcome: _Outcome, scalars: list[RawValue | None],
+    begun: Begun | None,
+) -> Steps[None]:  # fmt: skip
     first = not packing.gets
     for part in packing.parts:
         if not first:
             session.what = part.name
-        outcome.walk = walk = Together(part, first)
+        outcome.walk = walk = begun.walk if begun else Together(part, first)
         first, waiting = False, bool(part.scalars)
         while walk.open:
-            try:
-                found = yield walk
-            except SilentError:
+            found, begun = (yield from _met(walk, begun)), None
+            if type(found) is SilentError:
                 outcome.fault = _LOST
                 return
             if type(found) is tuple:
@@ -238,6 +274,16 @@ def _put_parts(
         outcome.walk = None
         if not walk.fits:
             outcome.fit = False
+
+
+def _met(walk: Together, begun: Begun | None) -> Steps[Any]:
+    """What a request of a walk meets with; the first one may have been sent already."""
+    if begun is not None:
+        return begun.found
+    try:
+        return (yield walk)
+    except SilentError as fault:
+        return fault
 
 
 def _judge(packing: Packing, plan: Plan, session: Session, reply: Reply, outcome: _Outcome) -> None:

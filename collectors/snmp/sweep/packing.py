@@ -13,7 +13,7 @@ from typing import NamedTuple
 from collectors.snmp.model import Column, Oid, RawValue, Reply
 from collectors.snmp.sweep.ber import arcs_content, oid_content
 from collectors.snmp.sweep.requests import ROOM, Get, Plan
-from collectors.snmp.sweep.together import EXACT_ROWS, Layout, Part, Place
+from collectors.snmp.sweep.together import EXACT_ROWS, Layout, Part, Place, Whole
 
 _PACKINGS = 1024
 _SAMPLED = 8
@@ -99,6 +99,7 @@ class Packing:
         "places",
         "sure",
         "trial",
+        "whole",
         "width",
     )
 
@@ -121,6 +122,11 @@ class Packing:
             for table, columns in found.items()
         )
         """Where the columns of each table are among those of all parts."""
+        self.whole: Whole | None = None
+        """Its one request, where that brings all."""
+        order = [places for _, places in sorted(self.places)]
+        if self.carries and not gets and len(parts) == 1 and not apart:
+            self.whole = Whole(parts[0], order)
 
     def proven_by(self, gets: tuple[Get, ...]) -> Packing:
         """Itself; its `trial` asks for all scalars by `gets` too, so that the agent's answers to

@@ -23,6 +23,7 @@ from collectors.snmp.sweep.shapes import (
 )
 
 _from_bytes = int.from_bytes
+_tuple = tuple.__new__
 _Cells = tuple[tuple[Oid, ...], slice]
 """Indexes of a column, and where their values are."""
 
@@ -37,6 +38,19 @@ class _Shape(NamedTuple):
     cells: tuple[_Cells, ...]
     reached: list[Oid]
     ended: list[bool]
+    is_whole: bool
+
+
+class Known(NamedTuple):
+    """A reading by shape: scalars, columns of rows, the last index of each column, which columns
+    ended; and whether that is all there is to say, as it was foreseen (see `Part.foresaw`).
+    """
+
+    scalars: list[RawValue | None]
+    columns: list[dict[Oid, RawValue]]
+    reached: list[Oid]
+    ended: list[bool]
+    is_whole: bool
 
 
 class PartShapes:
@@ -54,7 +68,7 @@ class PartShapes:
         self._shapes: dict[int, _Shape] = {}
         self._trust = TRUST
 
-    def read(self, data: bytes, at: int) -> tuple[list[RawValue | None], Rows] | None:
+    def read(self, data: bytes, at: int) -> Known | None:
         """The scalars and rows in the varbinds, which begin at `at` and end with the data; None if
         they must be read one by one.
         """
@@ -65,7 +79,7 @@ class PartShapes:
         shape = self._shapes.get(len(data) - at)
         if shape is None:
             return None
-        unpack, heads, numbers, odd, lacks, cells, reached, ended = shape
+        unpack, heads, numbers, odd, lacks, cells, reached, ended, is_whole = shape
         parts = unpack(data, at)
         if parts[::2] != heads:
             self._trust = trust - 1 if trust > 1 else -PAUSE
@@ -80,28 +94,35 @@ class PartShapes:
             values[place] = _from_bytes(content, "big")
         for place, tag in odd:
             value = values[place] = value_of(tag, values[place])
-            if value is None and place >= self._scalars:
-                return None
+            if value is None:
+                if place >= self._scalars:
+                    return None
+                is_whole = False
         for place in lacks:
             values[place] = None
         # Nobody changes what all answers of a shape share.
-        found = [dict(zip(indexes, values[where], strict=True)) for indexes, where in cells]
-        return values[: self._scalars], (found, reached, ended, False)
+        found: list[dict[Oid, RawValue]] = [
+            dict(zip(indexes, values[where], strict=True)) if indexes else {}
+            for indexes, where in cells
+        ]
+        return _tuple(Known, (values[: self._scalars], found, reached, ended, is_whole))
 
-    def learn(self, data: bytes, at: int, scalars: Sequence[RawValue | None], rows: Rows) -> None:
+    def learn(
+        self, data: bytes, at: int, scalars: Sequence[RawValue | None], rows: Rows, is_whole: bool
+    ) -> None:
         """Remember the shape of an answer that was read one by one as `scalars` and `rows`."""
         size = len(data) - at
         trust = self._trust
         if rows[3] or trust <= 0 or (size in self._shapes and trust % EVERY):
             return
-        shape = self._shape(data, at, scalars, rows)
+        shape = self._shape(data, at, scalars, rows, is_whole)
         if shape is not None:
             if len(self._shapes) >= SHAPES:
                 self._shapes.clear()
             self._shapes[size] = shape
 
     def _shape(
-        self, data: bytes, at: int, scalars: Sequence[RawValue | None], rows: Rows
+        self, data: bytes, at: int, scalars: Sequence[RawValue | None], rows: Rows, is_whole: bool
     ) -> _Shape | None:
         found, reached, ended, _ = rows
         once = self._once
@@ -142,5 +163,5 @@ class PartShapes:
         lacks = tuple(number for number, value in enumerate(scalars) if value is None)
         unpack = Struct(code).unpack_from
         return _Shape(
-            unpack, tuple(heads), tuple(numbers), tuple(odd), lacks, cells, reached, ended
+            unpack, tuple(heads), tuple(numbers), tuple(odd), lacks, cells, reached, ended, is_whole
         )

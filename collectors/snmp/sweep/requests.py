@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from collectors.snmp.model import Oid, Question, RawValue
 from collectors.snmp.sweep import ber
-from collectors.snmp.sweep.fast import Column, Rows
+from collectors.snmp.sweep.fast import Column
 from collectors.snmp.sweep.shapes import Scalars
 
 ROOM = 1420
@@ -44,8 +44,8 @@ class Request(Protocol):
         """The bytes to send; `head` is version and community as they are encoded."""
         ...
 
-    def read(self, data: bytes, at: int) -> list[RawValue | None] | Rows | None:
-        """The fast reading of a response whose varbinds begin at `at`."""
+    def read(self, data: bytes, at: int) -> Any:
+        """The fast reading of a response whose varbinds begin at `at`; None if it has none."""
         ...
 
 

@@ -5,14 +5,14 @@ they have any now. No sockets here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Sequence, Sized
+from typing import Any, NamedTuple
 
-from collectors.snmp.model import Oid, RawValue
+from collectors.snmp.model import Oid, RawValue, Reply
 from collectors.snmp.sweep import ber
 from collectors.snmp.sweep.ber import END_OF_VIEW, OCTETS, oid_of, pair_at, value_of
 from collectors.snmp.sweep.fast import Column, Rows, read_rows
-from collectors.snmp.sweep.part_shapes import PartShapes
+from collectors.snmp.sweep.part_shapes import Known, PartShapes
 from collectors.snmp.sweep.requests import Plan, Template
 from collectors.snmp.sweep.tables import Walk
 
@@ -165,6 +165,18 @@ class Part:
         absent = self.absent
         return values.count(None) == len(absent) and all(values[place] is None for place in absent)
 
+    def fits(self, columns: Sequence[Sized]) -> bool:
+        """Whether what it asks for is about right for the rows that there were."""
+        if any(map(len, columns[: self.once])):
+            return False
+        longest, asked = max(map(len, columns)), self.guessed_rows
+        return longest < asked <= 2 * longest + EXACT_ROWS
+
+    def foresaw(self, values: Sequence[RawValue | None], rows: Rows) -> bool:
+        """Whether an answer holds all that the part asks, and nothing that was not foreseen."""
+        columns, _, ended, stuck = rows
+        return not stuck and all(ended) and self.agrees(values) and self.fits(columns)
+
     def first(self, _repetitions: int) -> Template:
         """The request that begins the walk."""
         return self._first
@@ -204,8 +216,7 @@ class Together(Walk):
         shapes = self.part.shapes
         known = shapes.read(data, at)
         if known is not None:
-            self.values, rows = known
-            return rows
+            return self.take(known)
         told = read_scalars(data, at, self.part.scalars)
         if told is None:
             return None
@@ -220,8 +231,13 @@ class Together(Walk):
             cells = [*[{} for _ in range(once)], *cells]
             reached, ended = [*self._last[:once], *reached], [*[True] * once, *ended]
         found = cells, reached, ended, stuck
-        shapes.learn(data, at, self.values, found)
+        shapes.learn(data, at, self.values, found, self.part.foresaw(self.values, found))
         return found
+
+    def take(self, known: Known) -> Rows:
+        """A reading by shape as one of this walk."""
+        self.values, columns, reached, ended, _ = known
+        return columns, reached, ended, False
 
     def read_pairs(self, pairs: Sequence[ber.Pair], once: int = 0) -> Rows:
         """See `Walk.read_pairs`; `once` is what the part says."""
@@ -252,7 +268,47 @@ class Together(Walk):
     @property
     def fits(self) -> bool:
         """Whether what it asked for was about right for the rows that there were."""
-        if any(self.columns[: self.part.once]):
-            return False
-        longest, asked = max(map(len, self.columns)), self.part.guessed_rows
-        return longest < asked <= 2 * longest + EXACT_ROWS
+        return self.part.fits(self.columns)
+
+
+class Begun(NamedTuple):
+    """A walk whose first request was sent, and what that met with: rows that it has yet to accept,
+    a `Message`, or an exception.
+    """
+
+    walk: Together
+    found: Any
+
+
+class Whole:
+    """A Part that is all that is asked, and its usual answer: one object for all devices, as it
+    knows of none. What is not usual is begun as a walk.
+    """
+
+    __slots__ = ("_first", "_part", "_places", "most_pairs")
+    patient = True
+
+    def __init__(self, part: Part, places: Sequence[Sequence[int]]) -> None:
+        """`places` are those of the columns of each table among the part's."""
+        self._part = part
+        self._places = tuple(map(tuple, places))
+        self._first = part.first(part.guessed_rows)
+        self.most_pairs = Together(part, True).most_pairs
+
+    def packet(self, head: bytes, request_id: bytes) -> bytes:
+        """See `Request.packet`."""
+        return self._first.packet(head, request_id)
+
+    def begun(self, found: Any) -> Begun:
+        """A walk that met with `found`."""
+        return Begun(Together(self._part, True), found)
+
+    def read(self, data: bytes, at: int) -> Reply | Begun | None:
+        """The reply to the question; a walk where there is more to it."""
+        known = self._part.shapes.read(data, at)
+        if known is not None and known.is_whole:
+            columns = known.columns
+            return Reply(known.scalars, [[columns[place] for place in its] for its in self._places])
+        walk = Together(self._part, True)
+        rows = walk.read(data, at) if known is None else walk.take(known)
+        return None if rows is None else Begun(walk, rows)

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collectors.snmp.book import oid_of
-from collectors.snmp.habits import MOST_CELLS
+from collectors.snmp.habits import MOST_CELLS, Habits
 from collectors.snmp.model import V1, Reply, Target
 from collectors.snmp.profile import IDENTITY
 from collectors.snmp.read import RELEARN, Reader
@@ -22,6 +22,7 @@ IF, IFX = oid_of("1.3.6.1.2.1.2.2.1"), oid_of("1.3.6.1.2.1.31.1.1.1")
 NUMBER, STORAGE = oid_of("1.3.6.1.2.1.2.1.0"), oid_of("1.3.6.1.2.1.25.2.3.1")
 LOAD, EXTEND = oid_of("1.3.6.1.2.1.25.3.3.1.2"), oid_of("1.3.6.1.4.1.8072.1.3.2.3.1")
 ROUTEROS, OPENWRT = oid_of("1.3.6.1.4.1.14988.1"), oid_of("1.3.6.1.4.1.8072.3.2.10")
+ACCESS_CLIENTS = oid_of("1.3.6.1.4.1.14988.1.1.1.3.1.6")
 ETHERNET, BRIDGE, WIFI = 6, 209, 71
 
 
@@ -108,6 +109,12 @@ def test_it_is_walked_again_in_time(city):
     walks = [city.polls.read() and city.polls.walked > 0 for _ in range(3 * RELEARN)]
     assert walks.count(True) == 3
     assert walks.index(True, walks.index(True) + 1) - walks.index(True) == RELEARN
+
+
+def test_a_device_is_walked_in_one_poll_of_its_turn(city):
+    walks = [city.polls.read() and city.polls.walked > 0 for _ in range(2 * RELEARN)]
+    turn = walks.index(True)
+    assert walks[turn : turn + 3] == [True, False, False]
 
 
 def test_devices_have_their_turn_in_different_polls():
@@ -336,3 +343,35 @@ def test_readings_are_those_of_a_device_that_is_walked_each_time(story):
         assert kept[0] == kept[1]
         assert (ours.mem_pct, ours.cpu_pct) == (fresh.mem_pct, fresh.cpu_pct)
         assert ours.error == ""
+
+
+def told_of(habit):
+    """All that a habit says, but for which object it is."""
+    if habit is None:
+        return None
+    checks = [(place, usual, [known for _, known in its]) for place, usual, its in habit.checks]
+    return (
+        habit.question.scalars, habit.question.tables, habit.fixed, habit.live_at, habit.counted,
+        habit.listings, repr(habit.tables), checks,
+    )  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(changes, max_size=3), min_size=1, max_size=6))
+@example([[("state", 0, False)], [("reset", 0, None)], [("narrow", 2, None)], [("swap", 0, 2)]])
+def test_what_was_worked_out_for_one_device_serves_those_alike_alone(stories):
+    shared, fleet = Habits(), []
+    for story in [[], *stories]:
+        agent = Agent(
+            port("eth0", 1), port("eth1", 2, up=False), port("wlan0", 5, WIFI), port("br0", 6, 209),
+            object_id=ROUTEROS,
+        )  # fmt: skip
+        agent.more[(*ACCESS_CLIENTS, 5)] = 3
+        for one in story:
+            change(agent, *one)
+        polls, alone = Polls(agent), Polls(agent)
+        polls.reader._habits = shared
+        fleet.append(polls)
+        polls.read()
+        alone.read()
+        assert told_of(polls.reader._known["ap"].habit) == told_of(alone.reader._known["ap"].habit)

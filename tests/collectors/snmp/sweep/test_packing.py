@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.snmp.model import Question, Target
+from collectors.snmp.model import Question, Reply, Target
 from collectors.snmp.sweep import SweepPoller
 from collectors.snmp.sweep.ber import decode_response
 from collectors.snmp.sweep.conversation import Session, SilentError, TimeUpError, hold
 from collectors.snmp.sweep.fast import open_envelope
 from collectors.snmp.sweep.requests import Plans, head_of
-from collectors.snmp.sweep.together import Together
+from collectors.snmp.sweep.together import Together, Whole
 from tests.collectors.snmp.sweep.fakes import decode, fake, poll, table_agent
 
 BASE = (1, 3, 6, 1, 4, 1, 99999)
@@ -351,6 +351,13 @@ def test_spoilt_bytes_are_read_alike_at_once_and_one_by_one(packed, spoilt):
     assert message is not None
     assert rows == slow.read_pairs(message.pairs)
     assert quick.values == slow.values
+    whole = Whole(part, (range(len(part.columns)),))
+    found = whole.read(data, envelope[2])
+    if isinstance(found, Reply):
+        assert part.foresaw(slow.values, rows)
+        assert (found.scalars, list(found.tables[0])) == (slow.values, rows[0])
+    else:
+        assert (found.found, found.walk.values) == (rows, slow.values)
 
 
 def test_what_has_the_shape_of_an_answer_before_is_read_at_once():
@@ -364,7 +371,9 @@ def test_what_has_the_shape_of_an_answer_before_is_read_at_once():
     begin, message = open_envelope(data)[2], decode_response(data)
     walk = Together(part, False)
     rows = walk.read_pairs(message.pairs)
-    assert part.shapes.read(data, begin) == (walk.values, rows)
+    quick = Together(part, False)
+    assert quick.take(part.shapes.read(data, begin)) == rows
+    assert quick.values == walk.values
     assert walk.values[0] == known[SCALARS[0]] + 7
     longer = table_agent({oid: value + 70_000 for oid, value in known.items()})(packet)
     assert part.shapes.read(longer, open_envelope(longer)[2]) is None
