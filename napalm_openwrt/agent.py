@@ -38,6 +38,9 @@ run=/var/run/napalm-openwrt; lock=/var/lock/napalm-openwrt; held=
 flush() { sync "$@" 2>/dev/null || sync; }
 sum() { [ -f "$1" ] && sha256sum < "$1" | cut -d ' ' -f 1 || echo absent; }
 
+# Folders above are others' too.
+folder() { (umask 022; mkdir -p "${1%/*}"); mkdir -p "$1"; }
+
 # A process of ours: it lives, and is a script that speaks of us.
 alive() {
   [ -n "$1" ] && kill -0 "$1" 2>/dev/null || return 1
@@ -47,7 +50,7 @@ alive() {
 # The lock: 0 when it is ours, for "$1"; else `who` has it. Numbers only go up, and the highest
 # counts: who saw the highest without a living holder makes the next, and only one can.
 take() {
-  mkdir -p "$lock"; top=0
+  folder "$lock"; top=0
   for l in "$lock"/*; do [ "${l##*/}" = "*" ] || [ "${l##*/}" -le "$top" ] || top=${l##*/}; done
   holder=$(readlink "$lock/$top"); who=${holder#*/}; holder=${holder%%/*}
   [ "$holder" = $$ ] || ! alive "$holder" || return 1
@@ -139,7 +142,7 @@ revert() {
   flush "$state/$1"
   put_back "$1" || return 1
   if [ "$2" != boot ]; then
-    mkdir -p "$run"; reload_services "$run/$1.reload" $(packages "$1"); n=0
+    folder "$run"; reload_services "$run/$1.reload" $(packages "$1"); n=0
     while kill -0 $! 2>/dev/null && [ $n -lt 60 ]; do sleep 1; n=$((n + 1)); done
     rm -f "$run/$1.reload" "$run/$1.reload.err"
   fi
@@ -158,7 +161,7 @@ undo() {
 }
 
 start_watcher() {
-  mkdir -p "$run"
+  folder "$run"
   if command -v setsid > /dev/null; then setsid "$agent" watch "$1" &
   else "$agent" watch "$1" & fi < /dev/null > /dev/null 2>&1
 }
@@ -176,7 +179,7 @@ _MAIN = r"""
 # Acts on this one commit only, and for as long as it takes.
 watch() {
   trap '' HUP INT PIPE TERM
-  mkdir -p "$run"; echo $$ > "$run/$1"
+  folder "$run"; echo $$ > "$run/$1"
   while unfinished "$1"; do
     if [ "$at" != reverting ] && left "$1" && [ "$left" -gt 0 ]; then sleep 1; continue; fi
     if take "the watcher of commit $1"; then
@@ -202,7 +205,7 @@ at_boot() {
 case "$1" in
   boot|start) at_boot;;
   watch) watch "$2";;
-  enable) ln -sf ../init.d/napalm-openwrt @LINK@;;
+  enable) umask 022; mkdir -p /etc/rc.d && ln -sf ../init.d/napalm-openwrt @LINK@;;
   disable) rm -f @LINK@;;
   enabled) [ -h @LINK@ ];;
   *) exit 0;;

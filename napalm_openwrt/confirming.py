@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from napalm.base.exceptions import CommitError, LockError
 
 from napalm_openwrt.agent import FUNCTIONS, STATE, fill
-from napalm_openwrt.scripts import CONFIRM, STATE_OF, STATUS, UNDO
+from napalm_openwrt.scripts import CONFIRM, STATE_OF, STATUS, UNDO, by_stdin
 from napalm_openwrt.session import Session
 from napalm_openwrt.transaction import new_mark, one_line, said
 
@@ -123,7 +123,7 @@ def checked(identity: str) -> str:
 def _ask(session: Session, script: str, **values: str) -> list[list[str]]:
     mark = new_mark()
     script = fill(script, functions=FUNCTIONS, mark=mark, **values)
-    return said(session.run(script).stdout, mark)
+    return said(session.run(*by_stdin("question", script)).stdout, mark)
 
 
 def _state(session: Session, told: Sequence[list[str]]) -> str:

@@ -1,6 +1,7 @@
 """The scripts that run on the device: plain busybox ash and `uci`.
 
-Each says its name first, so that the list of processes tells a holder of the lock.
+The long ones go in on standard input: dropbear takes no command of more than 9,000 bytes. They are
+run only as a whole, so that a connection that breaks in the middle starts nothing.
 
 Whatever they are told to do, the files of /etc/config are replaced only by atomic renames, after
 a snapshot of the old ones is on flash. What they say begins with a mark that no config can hold.
@@ -49,7 +50,7 @@ for f in "$s"/c/*; do
 done
 """
 
-COMMIT = r""": napalm-openwrt commit
+COMMIT = r"""
 @FUNCTIONS@
 id=@ID@; s=/tmp/napalm-openwrt.$id
 say() { echo "@MARK@: $*"; }
@@ -62,7 +63,9 @@ trap 'exit 1' HUP INT PIPE TERM
 stop() { say "$@"; exit 0; }
 @SWEEP@
 # All that comes from outside comes before the lock: who waits for it must not wait for a network.
-mkdir "$s" && mkdir "$s/c" && cat > "$s/in" || stop full /tmp
+mkdir "$s" && mkdir "$s/c" || stop full /tmp
+cat > "$s/in" <<'@MARK@' || stop full /tmp
+@CANDIDATE@@MARK@
 [ "$(sum "$s/in")" = @INPUT_SUM@ ] || stop cut
 uci -c "$s/c" import < "$s/in" || stop refused
 cat > "$s/agent" <<'@MARK@' || stop full /tmp
@@ -80,9 +83,8 @@ done 2>/dev/null
 rm -rf "$state"/.*-???????? "$config"/.*.??????????????-????????.???
 @CHECKS@
 
-mkdir -p "$state/.$id/old" || stop full "$state"
+folder "$state"; mkdir -p "$state/.$id/old" || stop full "$state"
 if ! cmp -s "$s/agent" "$agent" || [ ! -x "$agent" ]; then
-  mkdir -p "${agent%/*}"
   cat "$s/agent" > "$state/.$id/agent" && cmp -s "$s/agent" "$state/.$id/agent" &&
     chmod 755 "$state/.$id/agent" || stop full "$state"
   flush "$state/.$id/agent"
@@ -147,7 +149,7 @@ done
 say done
 """
 
-RELOAD = r""": napalm-openwrt reload
+RELOAD = r"""
 @FUNCTIONS@
 s=/tmp/napalm-openwrt.@ID@; mkdir "$s" || exit 1
 reload_services "$s/failed" @PACKAGES@
@@ -167,17 +169,17 @@ for d in $(ls -r "$state" 2>/dev/null); do
 done 2>/dev/null
 """
 
-STATUS = f""": napalm-openwrt status
+STATUS = f"""
 @FUNCTIONS@
 ensure
 {TELL}
 echo "@MARK@: done"
 """
 
-STATE_OF = r""": napalm-openwrt state of
+STATE_OF = r"""
 @FUNCTIONS@
 # A commit script may still be on its way: it does not begin once this is there.
-where @ID@ || { mkdir -p "$run/void.@ID@"; n=0
+where @ID@ || { folder "$run"; mkdir -p "$run/void.@ID@"; n=0
   # Whoever has the lock may have looked before; what it began is there when it lets go.
   until take "a question about commit @ID@" || [ $n -ge 20 ]; do sleep 1; n=$((n + 1)); done
   [ -n "$held" ] || { echo "@MARK@: locked $who"; exit 0; }
@@ -187,7 +189,7 @@ echo "@MARK@: state $at"
 ensure
 """
 
-CONFIRM = r""": napalm-openwrt confirm
+CONFIRM = r"""
 @FUNCTIONS@
 say() { echo "@MARK@: $*"; exit 0; }
 id=@ID@
@@ -203,7 +205,7 @@ rm -f "$config"/.*."$id".old
 say confirmed
 """
 
-UNDO = r""": napalm-openwrt undo
+UNDO = r"""
 @FUNCTIONS@
 say() { echo "@MARK@: $*"; }
 id=@ID@; n=0
@@ -218,3 +220,12 @@ revert "$id"; release; ensure
 where "$id"
 say state $at
 """
+
+
+def by_stdin(name: str, script: str) -> tuple[str, str]:
+    """The command that runs `script`, and what goes in on its standard input.
+
+    `name` shows in the list of processes, where a holder of the lock is told by it. Cut short, the
+    function is not closed, or not called.
+    """
+    return f': napalm-openwrt {name}; eval "$(cat)"', f"main() {{\n{script}\n}}\nmain\n"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from napalm.base.exceptions import CommandErrorException, CommitError, LockError
 
 from napalm_openwrt.agent import AGENT_TEXT, FUNCTIONS, LINK, STATE, fill
-from napalm_openwrt.scripts import COMMIT, KEEP, READ, RELOAD, STAGE, STALE_S, SWEEP
+from napalm_openwrt.scripts import COMMIT, KEEP, READ, RELOAD, STAGE, STALE_S, SWEEP, by_stdin
 from napalm_openwrt.session import Session
 from napalm_openwrt.uci_text import PACKAGE_NAME, Config, UciSyntaxError, format_config, parse
 
@@ -92,7 +92,7 @@ def commit(session: Session, result: Config, base: Mapping[str, str], terms: Com
         COMMIT, functions=FUNCTIONS, agent=AGENT_TEXT, link=LINK, sweep=_sweep(), mark=mark,
         id=terms.id, keep=f"1,{KEEP}", packages=" ".join(_checked(packages)),
         owner=shlex.quote(one_line(terms.owner) or "another session"),
-        message=shlex.quote(one_line(terms.message)), input_sum=_sum(text),
+        message=shlex.quote(one_line(terms.message)), candidate=text, input_sum=_sum(text),
         within=str(terms.revert_in or APPLY_S),
         goal="confirmed" if terms.revert_in is None else "pending",
         checks="\n".join(
@@ -101,7 +101,7 @@ def commit(session: Session, result: Config, base: Mapping[str, str], terms: Com
             for p in packages
         ),
     )  # fmt: skip
-    output = session.run(script, text)
+    output = session.run(*by_stdin("commit", script))
     _raise_for(session, said(output.stdout, mark), output.stderr)
     assert_running(session, result, _files(output.stdout, mark))
 
@@ -129,7 +129,7 @@ def reload_services(session: Session, packages: Iterable[str]) -> None:
         RELOAD, functions=FUNCTIONS, id=new_commit_id(), mark=mark,
         packages=" ".join(_checked(packages)),
     )  # fmt: skip
-    told = said(session.run(script).stdout, mark)
+    told = said(session.run(*by_stdin("reload", script)).stdout, mark)
     failed = " ".join(words[1] for words in told if words[0] == "failed" and words[1:])
     if failed or ["done"] not in told:
         raise CommitError(
