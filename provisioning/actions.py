@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from inventory.records import DeviceRecord, Secrets
 from provisioning.changes import DeviceChange
 from provisioning.resolve import Found, ask
+from provisioning.restarts import ask_restart
 from provisioning.undo import Undone, undo_device
 
 Ask = Callable[..., "Found | None"]
@@ -31,6 +32,8 @@ class Action:
 PUSH = Action("push.yml")
 ACTIONS: dict[str, Action] = {
     "config": PUSH, "restore": PUSH, "remediation": PUSH, "rotation": PUSH,
+    "firmware": Action("firmware.yml", ask_restart, None),
+    "reboot": Action("reboot.yml", ask_restart, None),
 }  # fmt: skip
 
 

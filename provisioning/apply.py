@@ -6,9 +6,11 @@ killed still accounts for what it did.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +32,14 @@ from provisioning import changes, journal
 from provisioning.changes import DeviceChange
 from provisioning.devices import credentials, why
 from provisioning.gates import may_push
+from provisioning.history import History, Kept
 from provisioning.platforms import capabilities, open_driver, platform_of
 from provisioning.policy import Policy, policy_of
 from provisioning.prepare import base_of, printable
 
 CONFIRM_TRIES = 3
+RESTARTS = frozenset({"firmware", "reboot"})
+"""Kinds of change that are no config."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Applied:
     message: str = ""
     diff: str = ""
     """Masked; what was or would be changed."""
+    running: str = field(default="", repr=False)
+    """What it runs now, in the clear, where it was asked; for the history."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ def apply_change(home: Path, change_id: int, device_id: str, *, check: bool = Fa
         with inventory.session() as session:
             row = changes.row_of(session, change_id)
             mine, candidate = changes.load_device(session, change_id, device_id, keyring)
+            kind = row.kind
             if mine.status not in changes.OPEN:
                 return Applied(mine.status, mine.message)
             policy = Policy.read(row.policy) if row.policy else policy_of(settings.provisioning)
@@ -94,19 +102,28 @@ def apply_change(home: Path, change_id: int, device_id: str, *, check: bool = Fa
                 raise ProvisioningError(f"{device_id} is retired or gone from the inventory")
             secrets = credentials(session, found, keyring).get(found[0].credential_name or "")
         turn = Turn(found[0], secrets, mine, candidate, policy, f"change {change_id} by {actor}")
+        apply = partial(restart_turn, home) if kind in RESTARTS else apply_turn
         if check:
-            return apply_turn(turn, None)
+            return apply(turn, None)
 
         def noted(commit_id: str, reverts_at: datetime | None) -> None:
             journal.patiently(inventory, lambda session: journal.applying(
                 session, change_id, device_id, commit_id, reverts_at, actor
             ))  # fmt: skip
 
-        applied = apply_turn(turn, noted)
+        applied = apply(turn, noted)
+        if applied.running:
+            _put_aside(History(home, keyring), turn.device, applied.running)
         _store(inventory, change_id, device_id, applied, actor)
         return applied
     finally:
         inventory.close()
+
+
+def _put_aside(history: History, device: DeviceRecord, running: str) -> None:
+    """Keep what the device runs now for the history; the nightly fetch does if this fails."""
+    with contextlib.suppress(FarolaError):
+        history.put_aside(Kept(device.id, running, platform_of(device)))
 
 
 def _store(
@@ -157,6 +174,14 @@ def apply_turn(turn: Turn, noted: Journal | None) -> Applied:
         return Applied("failed", why(error))
 
 
+def restart_turn(home: Path, turn: Turn, noted: Journal | None) -> Applied:
+    """Reboot a device or bring it another firmware; never raises for a device."""
+    from provisioning.upgrades import carry_out
+
+    status, message = carry_out(turn, home, noted)
+    return Applied(status, message, turn.mine.diff)
+
+
 def _look(driver: Any, turn: Turn) -> Applied:
     """What is to be done: `pending`, or what else it is already."""
     mine, candidate = turn.mine, turn.candidate
@@ -187,7 +212,7 @@ def _commit(driver: Any, turn: Turn, diff: str, window: int | None) -> Applied:
     if turn.policy.hold:
         return Applied("unconfirmed", "held: waits for `farola provision confirm`", diff)
     driver.confirm_commit()
-    return Applied("pushed", "", diff)
+    return Applied("pushed", "", diff, driver.get_config(retrieve="running")["running"])
 
 
 def settle(turn: Turn, commit_id: str, fault: str) -> Applied:

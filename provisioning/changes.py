@@ -42,6 +42,8 @@ class Prepared:
     goal_hash: str = ""
     replace: bool = False
     settle_s: int = 0
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Keyed fingerprints of the secrets of its intent, by variable."""
 
     def __repr__(self) -> str:
         """Without the candidate."""
@@ -67,6 +69,7 @@ class DeviceChange:
     queued_at: datetime | None = None
     actor: str = ""
     checks: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def freeze(
             device_id=one.device_id, status=one.status, message=one.message,
             candidate=keyring.encrypt(one.candidate) if one.candidate else b"",
             diff=one.diff, base_hash=one.base_hash, goal_hash=one.goal_hash,
-            replace=one.replace, settle_s=one.settle_s,
+            replace=one.replace, settle_s=one.settle_s, secrets=dict(one.secrets),
         )
         for one in prepared
     ]  # fmt: skip

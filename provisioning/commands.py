@@ -56,22 +56,6 @@ def prepare(
     tell_prepared(change, as_json)
 
 
-def tell_prepared(change: ChangeRecord, as_json: bool) -> None:
-    """Print a change that was just frozen, and what to do next; exits 1 where a device could not
-    be asked.
-    """
-    if as_json:
-        print_json(change_json(change))
-    else:
-        _print_change(change)
-        if change.of("pending"):
-            if change.needs_approval:
-                note(f"Another person approves it with: farola provision approve {change.id}")
-            note(f"Push it with: farola provision push {change.id}")
-    if change.of("unreachable"):
-        click.get_current_context().exit(1)
-
-
 @click.command()
 @click.argument("change", type=NUMBER)
 @json_option
@@ -82,6 +66,20 @@ def show(change: int, as_json: bool) -> None:
         print_json(change_json(found))
     else:
         _print_change(found)
+
+
+def tell_prepared(change: ChangeRecord, as_json: bool) -> None:
+    """Show a change that was just prepared; the command exits 1 if a device could not be asked."""
+    if as_json:
+        print_json(change_json(change))
+    else:
+        _print_change(change)
+        if change.of("pending"):
+            if change.needs_approval:
+                note(f"Another person approves it with: farola provision approve {change.id}")
+            note(f"Push it with: farola provision push {change.id}")
+    if change.of("unreachable"):
+        click.get_current_context().exit(1)
 
 
 def load_record(change: int | None) -> ChangeRecord:
@@ -113,6 +111,10 @@ def _print_change(change: ChangeRecord) -> None:
         else:
             click.echo(f"The same on {len(ids)} devices ({some(ids)}):")
         click.echo(diff)
+    marks = sorted({mark for device in change.devices for mark in device.secrets.items()})
+    if marks:
+        shown = ", ".join(f"{name} {mark}" for name, mark in marks)
+        click.echo(f"\nFingerprints of its secrets: {shown}")
     for device in change.of("unreachable"):
         note(f"farola: {device.device_id}: left out: {device.message}")
 
@@ -151,7 +153,7 @@ def change_json(change: ChangeRecord, *, diffs: bool = True) -> dict[str, Any]:
                 "at": utc(device.at),
                 "wave": device.wave,
                 "checks": dict(device.checks),
-                **({"diff": device.diff} if diffs else {}),
+                **({"diff": device.diff, "secrets": dict(device.secrets)} if diffs else {}),
             }
             for device in change.devices
         ],

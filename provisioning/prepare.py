@@ -6,6 +6,7 @@ of the CPU that way.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,13 @@ from inventory.db import Inventory
 from inventory.records import DeviceRecord, Secrets
 from provisioning import changes
 from provisioning.changes import Prepared
-from provisioning.context import read_context, rendered_for
+from provisioning.context import (
+    intent_of,
+    read_context,
+    refuse_shared_addresses,
+    rendered_for,
+    secret_fingerprints,
+)
 from provisioning.devices import for_each, why
 from provisioning.platforms import capabilities, open_driver, platform_of
 
@@ -50,16 +57,22 @@ def prepare_change(
     keyring = Keyring(inventory.settings.home)
     refuse_unable(devices)
     context = read_context(inventory, devices, keyring)
+    if candidates is None:
+        refuse_shared_addresses(inventory, context, devices)
     makers: dict[str, Maker] = {}
+    fingerprints: dict[str, dict[str, str]] = {}
     # Every intent is rendered before a device is asked: a wrong variable stops all at once.
     for device in devices:
         if candidates is not None:
             makers[device.id] = _given(candidates[device.id])
         else:
-            makers[device.id] = _intended(rendered_for(context, device))
+            intent = intent_of(context, device)
+            fingerprints[device.id] = secret_fingerprints(intent, keyring)
+            makers[device.id] = _intended(rendered_for(context, device, intent))
 
     def one(device: DeviceRecord) -> Prepared:
-        return prepare_device(device, context.of(device)[1], makers[device.id])
+        prepared = prepare_device(device, context.of(device)[1], makers[device.id])
+        return dataclasses.replace(prepared, secrets=fingerprints.get(device.id, {}))
 
     found = sorted(for_each(devices, one, done), key=lambda prepared: prepared.device_id)
     approval = bool(needs_approval) or inventory.settings.provisioning.require_approval

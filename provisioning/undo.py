@@ -4,8 +4,9 @@ newest on the device.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from napalm.base.exceptions import NapalmException
 from sqlalchemy.orm import Session
@@ -18,7 +19,8 @@ from inventory.records import DeviceRecord, Secrets
 from provisioning import changes, journal
 from provisioning.changes import DeviceChange
 from provisioning.devices import credentials, for_each, why
-from provisioning.platforms import open_driver
+from provisioning.history import History, Kept
+from provisioning.platforms import open_driver, platform_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Undone:
     device_id: str
     ok: bool
     message: str = ""
+    running: str = field(default="", repr=False)
+    """What it runs now, in the clear, where it was asked; for the history."""
 
 
 def undo_device(device: DeviceRecord, secrets: Secrets | None, mine: DeviceChange) -> Undone:
@@ -39,11 +43,12 @@ def undo_device(device: DeviceRecord, secrets: Secrets | None, mine: DeviceChang
         driver.open()
         try:
             driver.rollback_to(mine.commit_id)
+            running = str(driver.get_config(retrieve="running")["running"])
         finally:
             driver.close()
     except (FarolaError, NapalmException, NotImplementedError, OSError, ValueError) as error:
         return Undone(device.id, False, why(error))
-    return Undone(device.id, True)
+    return Undone(device.id, True, running=running)
 
 
 def undo_devices(
@@ -71,10 +76,19 @@ def undo_devices(
         device = devices[name]
         return undo(device, secrets.get(device.credential_name or ""), mine[name])
 
-    results = []
+    results: list[Undone] = []
     for undone in for_each(list(names), one, done):
         results.append(undone)
         _keep(inventory, change_id, mine[undone.device_id], undone, because, actor)
+    kept = [
+        Kept(one.device_id, one.running, platform_of(devices[one.device_id]))
+        for one in results if one.running
+    ]  # fmt: skip
+    # The nightly fetch keeps them if this fails.
+    with contextlib.suppress(FarolaError):
+        History(inventory.settings.home, keyring).add_many(
+            kept, author=actor, cause=f"change {change_id} taken back"
+        )
     return sorted(results, key=lambda undone: undone.device_id)
 
 

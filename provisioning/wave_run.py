@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from farola.errors import ProvisioningError
+from farola.errors import FarolaError, ProvisioningError
+from farola.keys import Keyring
 from inventory.db import Inventory
 from provisioning import changes, journal
 from provisioning.actions import Action
@@ -142,6 +143,7 @@ class Rollout:
             if status != "pending":
                 self._left.pop(name, None)
                 self._good[name] = status in changes.GOOD
+        self._keep_history()
         self._watch_and_judge(number, rows)
         taken = sum(status in {"pushed", "unchanged", "held"} for status in statuses.values())
         return 2 * taken >= size
@@ -180,6 +182,18 @@ class Rollout:
     def _status(self, row: DeviceChange) -> str:
         """A device's status, `held` where it waits for a person as it should."""
         return "held" if self.policy.hold and row.status == "unconfirmed" else row.status
+
+    def _keep_history(self) -> None:
+        """Commit what the wave's devices run now to the history; the push does not hang on it."""
+        from provisioning.history import History
+
+        home = self.inventory.settings.home
+        try:
+            History(home, Keyring(home)).take_in(
+                author=self.actor, cause=f"change {self.change_id}"
+            )
+        except FarolaError as error:
+            self.tell(f"WARNING: what runs now could not be kept in the history: {error}")
 
     # After a wave
 

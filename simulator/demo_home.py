@@ -14,13 +14,14 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from farola.errors import FarolaError
 from farola.output import note
-from farola.settings import FILE_NAME, load_settings
+from farola.settings import FILE_NAME, ProvisioningSettings, load_settings, write_settings
 from simulator.city_files import CREDENTIAL, CityFiles
 from simulator.fleet import Fleet, root_password
 from simulator.spawn import DIE_WITH_PARENT
@@ -167,6 +168,11 @@ class Loop:
         files = write_city(city, self.home / "city")
         self.farola("init", "--name", city.name, "--timezone", city.timezone,
                     "--ssid", "Pretend Free WiFi")  # fmt: skip
+        # Small waves, and no long look at each; the one that fails shall not halt the rest.
+        rollout = ProvisioningSettings(
+            waves="2, 10, 100", stop_sample=2, stop_share=0.6, bake_s=0, confirm_s=60
+        )
+        write_settings(replace(load_settings(self.home), provisioning=rollout))
         inventory = open_inventory(load_settings(self.home))
         with inventory.session() as session:
             set_fact(session, "simulated", {"seed": seed, "access_points": aps})
