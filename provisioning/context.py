@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from provisioning.levels import (
     refuse_unknown_variables,
     unknown_names,
 )
+from provisioning.platforms import platform_of
 from provisioning.variables import UNIQUE
 
 IDS_SHOWN = 4
@@ -106,7 +108,10 @@ def _own_variables(home: Path) -> set[str]:
     for path in (home / "templates").rglob("*"):
         if path.suffix in {".yaml", ".j2"}:
             with contextlib.suppress(OSError, UnicodeDecodeError):
-                found |= variables_of(path.read_text(encoding="utf-8"))
+                text = path.read_text(encoding="utf-8")
+                found |= variables_of(text)
+                for part in re.findall(r"\{[{%].*?[%}]\}", text, flags=re.DOTALL):
+                    found |= set(re.findall(r"[A-Za-z_]\w*", part))
     return found
 
 
@@ -138,12 +143,19 @@ def intent_of(context: Context, device: DeviceRecord) -> Intent:
     )  # fmt: skip
 
 
-def rendered_for(context: Context, device: DeviceRecord) -> Any:
-    """The config that the device's intent makes, radios still named by band."""
+def rendered_for(context: Context, device: DeviceRecord, intent: Intent | None = None) -> Any:
+    """The config that the device's intent makes: of an access point as data, radios still named by
+    band; of a switch as text.
+    """
     from provisioning.render import read_template, render
 
+    if (platform := platform_of(device)) != "openwrt":
+        from provisioning.switch_templates import render_switch
+
+        mine = intent if intent is not None else intent_of(context, device)
+        return render_switch(context.settings.home, device, platform, mine)
     text, path = read_template(context.settings.home, device.role)
-    return render(text, intent_of(context, device), name=path)
+    return render(text, intent if intent is not None else intent_of(context, device), name=path)
 
 
 def secret_fingerprints(intent: Intent, keyring: Keyring) -> dict[str, str]:

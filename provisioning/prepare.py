@@ -107,6 +107,8 @@ def _intended(rendered: Any) -> Maker:
     def make(running: str) -> tuple[str, bool]:
         from provisioning.render import candidate_text, fit
 
+        if isinstance(rendered, str):  # a switch's lines, which are the candidate
+            return rendered, False
         return candidate_text(fit(rendered, parse_running(running))), False
 
     return make
@@ -127,9 +129,12 @@ def prepare_device(device: DeviceRecord, secrets: Secrets | None, make: Maker) -
             else:
                 driver.load_merge_candidate(config=candidate)
             diff = printable(driver.compare_config())
+            # Some switches work the result out themselves.
+            result = driver.result() if hasattr(driver, "result") else None
         finally:
             driver.close()
         goal, settle = goal_of(platform_of(device), running, candidate, replace=replace)
+        goal = changes.base_hash(result) if result else goal
         base = base_of(running, candidate, platform_of(device))
     except (FarolaError, NapalmException, NotImplementedError, OSError, ValueError) as error:
         return Prepared(device.id, "unreachable", message=why(error))
