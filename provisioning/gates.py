@@ -4,6 +4,7 @@ windows on the city's clock. Asked before each wave, and by each device's own tu
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from farola.errors import ProvisioningError
 from farola.settings import Settings
-from inventory import queries
+from inventory import audit_log, queries
 from inventory.change_models import Freeze
+from inventory.models import Fact
 
 PAUSED = "push.paused"
 """The fact that pauses every push: {by, at, reason}."""
@@ -57,24 +59,25 @@ def read_windows(text: str) -> tuple[Window, ...]:
     ProvisioningError
         One cannot be read: the message names it.
     """
-    found = []
-    for part in filter(None, (" ".join(part.split()).lower() for part in text.split(";"))):
-        match = _WINDOW.fullmatch(part) or _EVERY_DAY.fullmatch(part)
-        try:
-            if match is None:
-                raise ValueError
-            named = match.groupdict()
-            days = _days(named.get("first"), named.get("last"))
-            start, end = (_time(named[which]) for which in ("start", "end"))
-            if start == end:
-                raise ValueError
-        except ValueError:
-            raise ProvisioningError(
-                f"[provisioning] windows: {part!r} is no window: write it as Mon-Fri 01:00-05:00, "
-                "several with ; between them"
-            ) from None
-        found.append(Window(days, start, end))
-    return tuple(found)
+    return tuple(
+        _window(part) for part in (" ".join(p.split()).lower() for p in text.split(";")) if part
+    )
+
+
+def _window(part: str) -> Window:
+    match = _WINDOW.fullmatch(part) or _EVERY_DAY.fullmatch(part)
+    named = match.groupdict() if match else {}
+    window = None
+    with contextlib.suppress(KeyError, ValueError):
+        window = Window(
+            _days(named.get("first"), named.get("last")), _time(named["start"]), _time(named["end"])
+        )
+    if window is None or window.start == window.end:
+        raise ProvisioningError(
+            f"[provisioning] windows: {part!r} is no window: write it as Mon-Fri 01:00-05:00, "
+            "several with ; between them"
+        )
+    return window
 
 
 def _days(first: str | None, last: str | None) -> frozenset[int]:
@@ -131,7 +134,7 @@ def may_push(
     paused = queries.fact(session, PAUSED)
     if paused:
         return Gate(False, _paused(paused))
-    instant = now.astimezone(UTC).replace(tzinfo=None)
+    instant = _naive(now)
     frozen = session.scalars(
         select(Freeze)
         .where(Freeze.start <= instant, or_(Freeze.end.is_(None), Freeze.end > instant))
@@ -146,6 +149,83 @@ def may_push(
     if ignore_windows:
         return Gate(True)
     return window_gate(windows, now, settings.city.zone)
+
+
+@dataclass(frozen=True)
+class FreezeRecord:
+    """A freeze; instants are UTC, aware, and `end` is None while it is open."""
+
+    id: int
+    start: datetime
+    end: datetime | None
+    reason: str
+    author: str
+
+
+def pause(session: Session, actor: str, reason: str) -> None:
+    """Pause every push; ProvisioningError where that was done already."""
+    if found := queries.fact(session, PAUSED):
+        raise ProvisioningError(_paused(found))
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    queries.set_fact(session, PAUSED, {"by": actor, "at": at, "reason": reason})
+    audit_log.record(session, actor, "push.paused", result=reason)
+
+
+def resume(session: Session, actor: str) -> None:
+    """Allow pushes again; ProvisioningError where none is paused."""
+    row = session.get(Fact, PAUSED)
+    if row is None:
+        raise ProvisioningError("no push is paused")
+    session.delete(row)
+    audit_log.record(session, actor, "push.resumed")
+
+
+def add_freeze(
+    session: Session, start: datetime, end: datetime | None, reason: str, actor: str
+) -> int:
+    """Announce a freeze; its number. ProvisioningError where it ends before it begins."""
+    if end is not None and end <= max(start, datetime.now(UTC)):
+        raise ProvisioningError("a freeze must end after it begins, and after now")
+    row = Freeze(start=_naive(start), end=_naive(end) if end else None, reason=reason, author=actor)
+    session.add(row)
+    session.flush()
+    audit_log.record(
+        session, actor, "freeze.added", result=reason,
+        detail={"freeze": row.id, "from": start.isoformat(),
+                "to": end.isoformat() if end else None},
+    )  # fmt: skip
+    return row.id
+
+
+def end_freeze(session: Session, number: int, actor: str) -> None:
+    """End a freeze now; ProvisioningError where there is none, or it has ended."""
+    row, now = session.get(Freeze, number), _naive(datetime.now(UTC))
+    if row is None:
+        raise ProvisioningError(f"no freeze {number}: `farola provision freeze list` shows them")
+    if row.end is not None and row.end <= max(now, row.start):
+        raise ProvisioningError(f"freeze {number} has ended already")
+    row.end = max(now, row.start)
+    audit_log.record(session, actor, "freeze.ended", detail={"freeze": number})
+
+
+def freezes(session: Session, now: datetime) -> list[FreezeRecord]:
+    """Freezes that go on at `now` (aware) or are to come, by their start."""
+    query = (
+        select(Freeze)
+        .where(or_(Freeze.end.is_(None), and_(Freeze.end > _naive(now), Freeze.end > Freeze.start)))
+        .order_by(Freeze.start, Freeze.id)
+    )
+    return [
+        FreezeRecord(
+            row.id, row.start.replace(tzinfo=UTC), row.end.replace(tzinfo=UTC) if row.end else None,
+            row.reason, row.author,
+        )
+        for row in session.scalars(query)
+    ]  # fmt: skip
+
+
+def _naive(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def _paused(fact: dict[str, Any]) -> str:
