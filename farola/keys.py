@@ -62,12 +62,12 @@ class Keyring:
 
     def encrypt(self, secret: str) -> bytes:
         """Return `secret` as an authenticated token, safe to store."""
-        return self._fernet.encrypt(secret.encode())
+        return self._fernet.encrypt(secret.encode("utf-8", "surrogateescape"))
 
     def decrypt(self, token: bytes) -> str:
         """Return the secret in `token`; SettingsError if it was made with another key."""
         try:
-            return self._fernet.decrypt(token).decode()
+            return self._fernet.decrypt(token).decode("utf-8", "surrogateescape")
         except InvalidToken:
             raise SettingsError(
                 "a stored secret was encrypted with another key: set FAROLA_KEY_FILE to that key"
@@ -75,7 +75,7 @@ class Keyring:
 
     def fingerprint(self, text: str, purpose: str = "") -> str:
         """Keyed pseudonym of `text` (16 hex digits): tells equal from unequal, reveals nothing."""
-        message = f"{purpose}\0{text}".encode()
+        message = f"{purpose}\0{text}".encode("utf-8", "surrogateescape")
         return hmac.new(self._digest_key, message, hashlib.sha256).hexdigest()[:16]
 
     def seal(self, text: str, purpose: str) -> str:

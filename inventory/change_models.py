@@ -90,6 +90,8 @@ class ChangeDevice(Base):
     """Who pushed, or rolled back, last."""
     checks: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Post-checks after its push: name → {"ok", "detail"}; ok None is "cannot be told"."""
+    secrets: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Keyed fingerprint of each secret of its intent, by variable: tells when one changed."""
 
 
 class Freeze(Base):

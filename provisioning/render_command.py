@@ -10,7 +10,6 @@ from farola.output import json_option, note, print_json, print_table
 from farola.settings import load_settings
 
 if TYPE_CHECKING:
-    from farola.keys import Keyring
     from provisioning.intent import Value
 
 
@@ -31,7 +30,7 @@ def render(device: str, everything: bool, as_json: bool) -> None:
     from inventory.db import open_inventory
     from napalm_openwrt.uci_merge import mask_config
     from napalm_openwrt.uci_text import format_config
-    from provisioning.context import intent_of, read_context, tell_slips
+    from provisioning.context import intent_of, read_context, secret_fingerprints, tell_slips
     from provisioning.devices import choose
     from provisioning.features import variables_of
     from provisioning.intent import notices
@@ -52,44 +51,50 @@ def render(device: str, everything: bool, as_json: bool) -> None:
     text = printable(format_config(mask_config(fit(rendered, default_radios(rendered)))))
     named = variables_of(template)
     values = {
-        name: _described(one, keyring)
+        name: _described(one)
         for name, one in sorted(intent.items())
         if everything or one.source != "default" or name in named
     }
     for words in notices(intent):
         note(f"WARNING: {device}: {words}")
+    marks = secret_fingerprints(intent, keyring)
     if as_json:
-        print_json({"device": device, "variables": values, "candidate": text})
+        print_json(
+            {"device": device, "variables": values, "fingerprints": marks, "candidate": text}
+        )
         return
-    rows = [(name, _text(one), one["from"], _chain(one)) for name, one in values.items()]
+    rows = [
+        (name, " ".join(filter(None, [_text(one["value"]), marks.get(name)])), one["from"],
+         _chain(one))
+        for name, one in values.items()
+    ]  # fmt: skip
     print_table(f"Variables of {device}", ("variable", "value", "from", "instead of"), rows)
     click.echo(text, nl=False)
 
 
-def _described(one: Value, keyring: Keyring) -> dict[str, Any]:
-    from napalm_openwrt.uci_merge import MASK
-    from provisioning.context import fingerprint
-    from provisioning.prepare import printable
-
-    def plain(value: Any) -> Any:
-        return printable(value) if isinstance(value, str) else value
-
-    described: dict[str, Any] = {"value": MASK if one.secret else plain(one.value)}
-    if one.secret:
-        described["fingerprint"] = fingerprint(keyring, str(one.value))
-    described["from"] = one.source
-    described["overridden"] = [
-        {"value": MASK if before.secret else plain(before.value), "from": before.source}
-        for before in one.overridden
-    ]
+def _described(one: Value) -> dict[str, Any]:
+    described: dict[str, Any] = {"value": _plain(one), "from": one.source}
+    if one.overridden:
+        described["overridden"] = [
+            {"value": _plain(before), "from": before.source} for before in one.overridden
+        ]
     return described
 
 
-def _text(one: dict[str, Any]) -> str:
-    value = one["value"]
-    text = ", ".join(value) if isinstance(value, tuple) else str(value)
-    return f"{text} {one['fingerprint']}" if "fingerprint" in one else text
+def _plain(one: Value) -> Any:
+    from napalm_openwrt.uci_merge import MASK
+    from provisioning.prepare import printable
+
+    if one.secret:
+        return MASK
+    return printable(one.value) if isinstance(one.value, str) else one.value
+
+
+def _text(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _chain(one: dict[str, Any]) -> str:
-    return "; ".join(f"{_text(before)} ({before['from']})" for before in one["overridden"])
+    return "; ".join(
+        f"{_text(before['value'])} ({before['from']})" for before in one.get("overridden", ())
+    )

@@ -154,13 +154,11 @@ def test_equal_diffs_are_shown_once(adopted: Any, home: Path) -> None:
 
 
 def test_rendering_shows_values_their_origin_and_no_secret(city: Any, home: Path) -> None:
-    (home / "variables.yaml").write_text("city: {wifi_key: hunter2}")
     found = json.loads(city.run("provision", "render", "ap1", "--json").stdout)
     assert found["variables"]["ssid"] == {
         "value": "L'internet de todos 😀", "from": "city settings",
     }  # fmt: skip
     assert found["variables"]["snmp_community"] == {"value": "•••", "from": "credential ap"}
-    assert found["variables"]["wifi_key"] == {"value": "•••", "from": "city"}
     assert "option community '•••'" in found["candidate"]
     shown = city.run("provision", "render", "ap1").stdout
     assert "option ssid 'L'\\''internet de todos 😀'" in shown

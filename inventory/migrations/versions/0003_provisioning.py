@@ -153,6 +153,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("queued_at", sa.DateTime(), nullable=True))
         batch_op.add_column(sa.Column("actor", sa.String(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("checks", sa.JSON(), nullable=False, server_default="{}"))
+        batch_op.add_column(sa.Column("secrets", sa.JSON(), nullable=False, server_default="{}"))
 
     with op.batch_alter_table("device") as batch_op:
         batch_op.add_column(sa.Column("model", sa.String(), nullable=False, server_default=""))
