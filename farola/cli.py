@@ -63,6 +63,7 @@ ROOT: dict[str, tuple[str, str]] = {
     "up": ("operations.supervisor:up", "Run collector, reactor and console in one process tree."),
     "web": ("web.commands:web", "Serve the console alone."),
     "reactor": ("operations.reactor:reactor", "Fetch configs that traps say have changed."),
+    "nightly": ("operations.nightly:nightly", "Fetch and audit all configs each night."),
     "demo": ("simulator.demo:demo", "Run the whole loop on a pretend city."),
 }
 
@@ -104,6 +105,7 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "status": ("provisioning.push_commands:status", "Account for each device of a change."),
             "fetch": ("provisioning.history_commands:fetch", "Keep what devices run now."),
             "history": ("provisioning.history_commands:history", "Show what a device ran."),
+            "audit": ("provisioning.audit_command:audit", "Tell what differs from what is meant."),
             "restore": ("provisioning.restore_command:restore", "Put back what a device ran."),
             "firmware": (
                 "provisioning.restart_commands:firmware",
@@ -160,6 +162,10 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "retire": ("provisioning.life_commands:retire", "Take a device out of service."),
             "group": ("provisioning.life_commands:group", "Show or change groups of devices."),
             "credential": ("inventory.commands.credentials:credential", "Store a credential."),
+            "wireguard": (
+                "provisioning.wireguard:wireguard",
+                "Make the keys of the management tunnel.",
+            ),
             "rotate": (
                 "provisioning.life_commands:rotate",
                 "Give a credential's devices a new password or key.",

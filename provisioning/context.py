@@ -23,7 +23,7 @@ from inventory.records import DeviceRecord, Secrets, SiteRecord
 from provisioning.devices import credentials
 from provisioning.intent import Intent, gather, wireguard_credential
 from provisioning.levels import (
-    levels_of,
+    parts_of,
     read_levels,
     references,
     refuse_unknown_variables,
@@ -53,6 +53,20 @@ class Context:
             self.sites.get(device.site_id or ""),
             self.secrets.get(device.credential_name or ""),
         )
+
+    def address_of_tunnel(self, device: DeviceRecord) -> str:
+        """The `wireguard_address` that its levels give a device; "" for none."""
+        return str(given(self, device, ("wireguard_address",)).get("wireguard_address", ""))
+
+
+def given(context: Context, device: DeviceRecord, names: Sequence[str]) -> dict[str, Any]:
+    """What the levels set of `names` for a device, unchecked and without defaults."""
+    site = context.sites.get(device.site_id or "")
+    found: dict[str, Any] = {}
+    groups = context.groups.get(device.id, ())
+    for _level, _source, part in parts_of(context.levels, device, site, groups):
+        found |= {name: part[name] for name in names if name in part}
+    return found
 
 
 def read_context(
@@ -202,13 +216,7 @@ def refuse_shared_addresses(
             take("management address", shown, device.id)
         if not mentioned:
             continue
-        site = context.sites.get(device.site_id or "")
-        given: dict[str, Any] = {}
-        for _source, part in levels_of(
-            context.levels, device, site, context.groups.get(device.id, ())[:1]
-        ):
-            given |= {name: part[name] for name in mentioned if name in part}
-        for name, value in given.items():
+        for name, value in given(context, device, mentioned).items():
             take(name, str(value).partition("/")[0], device.id)
 
 

@@ -28,7 +28,7 @@ FOLLOWING = frozenset({
     "owe_ssid", "guest_device", "guest_ipaddr", "guest_netmask", "guest_subnet",
     "ssid_encryption", "staff_encryption", "staff_eap", "vlans", "management_interface",
     "management_ipaddr", "management_netmask", "management_subnet", "management_networks",
-    "snmp_auth_type", "snmp_priv_type", "client_down_bit", "client_up_bit",
+    "lan_idle", "snmp_auth_type", "snmp_priv_type", "client_down_bit", "client_up_bit",
 })  # fmt: skip
 """Variables that only follow from others."""
 

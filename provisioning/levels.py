@@ -32,6 +32,20 @@ def levels_of(
     ProvisioningError
         Two of its groups set one variable differently, and nothing more particular sets it.
     """
+    found = parts_of(levels, device, site, groups)
+    if len(groups) > 1:
+        _refuse_contradiction(device.id, found)
+    for _level, source, part in found:
+        yield source, part
+
+
+def parts_of(
+    levels: Mapping[str, Any],
+    device: DeviceRecord,
+    site: SiteRecord | None,
+    groups: Sequence[str] = (),
+) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """The same as (level, source, part), contradictions left in."""
     particular = [("sites", site.id)] if site is not None else []
     keys: list[tuple[str, str | None]] = [
         ("city", None),
@@ -47,10 +61,7 @@ def levels_of(
             part = part.get(key) if isinstance(part, Mapping) else None
         if isinstance(part, Mapping):
             found.append((level, level if key is None else f"{level} {key}", part))
-    if len(groups) > 1:
-        _refuse_contradiction(device.id, found)
-    for _level, source, part in found:
-        yield source, part
+    return found
 
 
 def _refuse_contradiction(

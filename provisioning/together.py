@@ -92,6 +92,9 @@ def _management(put: Put, values: Plains) -> None:
         put("management_interface", "citymgmt" if own else "lan", "management_vlan")
         if "management_proto" not in values:
             put("management_proto", "dhcp", "management_vlan")
+    if own:
+        leaves = values["guest_routing"] == "routed" and values["wan_zone"] == "lan"
+        put("lan_idle", int(not leaves), "management_vlan, guest_routing, wan_zone")
     if "management_address" in values:
         _split(put, "management", str(values["management_address"]))
     networks = ("citymgmt",) * own + ("citywg",) * ("wireguard_server" in values)
