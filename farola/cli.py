@@ -63,6 +63,10 @@ ROOT: dict[str, tuple[str, str]] = {
     "up": ("operations.supervisor:up", "Run collector, reactor and console in one process tree."),
     "web": ("web.commands:web", "Serve the console alone."),
     "reactor": ("operations.reactor:reactor", "Fetch configs that traps say have changed."),
+    "rollouts": (
+        "operations.rollouts:rollouts",
+        "Push to devices that were offline and are back.",
+    ),
     "nightly": ("operations.nightly:nightly", "Fetch and audit all configs each night."),
     "demo": ("simulator.demo:demo", "Run the whole loop on a pretend city."),
 }

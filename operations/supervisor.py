@@ -1,4 +1,5 @@
-"""`farola up`: collector, reactor and console as child processes, each started again when it dies.
+"""`farola up`: collector, reactor, nightly audit and console as child processes, each started again
+when it dies.
 
 A process each, so that a console that hangs or is killed costs no measurement, and the other way
 round.
@@ -60,7 +61,9 @@ def up(
     metrics: tuple[str, int] | None,
     quiet_s: float,
 ) -> int:
-    """Run collector, reactor and console in one process tree until stopped (SIGTERM, Ctrl-C).
+    """Run collector, reactor, nightly audit and console in one process tree until stopped.
+
+    SIGTERM and Ctrl-C stop it.
 
     One that dies is started again, after a pause that grows to a minute while it keeps dying.
     SIGHUP lets the collector read the settings again. The exit code is 0 when all ended in time, 1
@@ -86,6 +89,8 @@ def up(
         [
             Child(COLLECTOR, farola(*collect)),
             Child("reactor", farola("reactor", "--quiet", f"{quiet_s:g}")),
+            Child("nightly", farola("nightly")),
+            Child("rollouts", farola("rollouts")),
             Child("console", farola("web", "--host", host, "--port", str(port))),
         ]
     ).run()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -159,8 +159,10 @@ def apply_turn(turn: Turn, noted: Journal | None) -> Applied:
             except ConnectionException as error:
                 return Applied("queued" if is_offline(error) else "failed", why(error))
             seen = _look(driver, turn)
-            if seen.status != "pending" or noted is None:
+            if seen.status != "pending":
                 return seen
+            if noted is None:
+                return replace(seen, status="pushed")
             window = turn.policy.confirm_s if can.confirm else None
             reverts = utcnow() + timedelta(seconds=window) if window else None
             noted(commit_id, reverts)

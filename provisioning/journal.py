@@ -4,7 +4,7 @@ leaves here what has to be asked of the devices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -98,8 +98,12 @@ def withdraw(session: Session, change_id: int, person: str, why: str) -> None:
     _told(session, row, person, "withdrawn", why)
 
 
-def begin(session: Session, change_id: int, policy: Policy, actor: str) -> None:
-    """Mark a change as being pushed; one that is over, or not approved yet, is refused.
+def begin(
+    session: Session, change_id: int, policy: Policy, actor: str,
+    only: Collection[str] = frozenset(),
+) -> None:  # fmt: skip
+    """Mark a change as being pushed, to all or `only` to some of its devices; one that is over, or
+    not approved yet, is refused.
 
     A push that was killed left it `pushing`: it may go on, as each device is checked again.
     """
@@ -107,7 +111,8 @@ def begin(session: Session, change_id: int, policy: Policy, actor: str) -> None:
     may_be_pushed(row)
     row.status, row.policy, row.halted_because, row.held = "pushing", policy.stored(), "", False
     for device in row.devices:
-        if device.status in OPEN and device.status != "queued":
+        chosen = not only or device.device_id in only
+        if chosen and device.status in OPEN and device.status != "queued":
             device.status, device.message = "pending", ""
     audit_log.record(
         session, actor, "change.pushing", change_id=change_id,

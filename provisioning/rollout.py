@@ -87,7 +87,7 @@ def push_change(
     with inventory.session() as session:
         changes.row_of(session, change_id)
     with alone(inventory.settings.home, change_id):
-        before = _begin(inventory, change_id, policy, actor)
+        before = _begin(inventory, change_id, policy, actor, only)
         with inventory.session() as session:
             fleet = read_fleet(session, [device.device_id for device in before.devices])
         rollout = Rollout(
@@ -126,7 +126,9 @@ def free(home: Path, change_id: int) -> Iterator[bool]:
         raise ProvisioningError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _begin(inventory: Inventory, change_id: int, policy: Policy, actor: str) -> ChangeRecord:
+def _begin(
+    inventory: Inventory, change_id: int, policy: Policy, actor: str, only: frozenset[str]
+) -> ChangeRecord:
     """See that the change may be pushed, ask devices that are in doubt, and mark it as pushing."""
     keyring = Keyring(inventory.settings.home)
     with inventory.session() as session:
@@ -149,7 +151,7 @@ def _begin(inventory: Inventory, change_id: int, policy: Policy, actor: str) -> 
                     f"{', '.join(unsafe[:5])} cannot take a commit back by itself when it cuts us "
                     "off: push with --allow-unconfirmed if somebody is near to mend it"
                 )
-        journal.begin(session, change_id, policy, actor)
+        journal.begin(session, change_id, policy, actor, only)
         return changes.load(session, change_id)
 
 
