@@ -119,6 +119,11 @@ def read_running(device: DeviceRecord, secrets: Secrets | None) -> Kept | Fetche
     return Kept(device.id, running, platform)
 
 
+def keep(configs: Sequence[Kept], history: History, *, author: str, cause: str) -> list[Fetched]:
+    """Keep configs that were read already, and compare each with the version before."""
+    return _kept(configs, history, {}, author, cause) if configs else []
+
+
 def _kept(
     configs: Sequence[Kept], history: History, bases: Mapping[str, str], author: str, cause: str
 ) -> list[Fetched]:

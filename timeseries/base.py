@@ -73,6 +73,10 @@ SCHEMA: dict[str, Measurement] = {
             spooled=int, lag_s=float, sent=int, received=int, retried=int, dropped=int,
         ),
         _measurement("check", "device check", ok=bool, ms=float, reason=str),
+        _measurement(
+            "config", "device",
+            drifted=bool, by_hand=int, failed_push=int, firmware=int, intent=int, rules_failed=int,
+        ),
         *_rollups("device", "device", **_STATES, reboots=int),
         *_rollups(
             "interface", "device interface", rx_bytes=int, tx_bytes=int, interval_s=float

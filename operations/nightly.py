@@ -1,0 +1,200 @@
+"""`farola nightly`: at [provisioning] nightly, on the city's clock, fetches and audits all configs,
+few at a time. `farola up` runs it.
+
+A night that was missed while nothing ran is made up for within `LATE`. What is asked, and what is
+meant by it, is `provisioning.audit`.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from farola.errors import FarolaError, SettingsError
+from farola.output import json_option, note, print_json
+from farola.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from inventory.db import Inventory
+
+FACT = "nightly"
+ACTOR = "nightly"
+LATE = timedelta(hours=4)
+"""How long after its time a night that was missed is still made up for."""
+AT_ONCE = 4
+"""Devices asked at a time: as many as the reactor, so that neither collector nor people notice."""
+LOOK_EVERY_S = 20.0
+LEASE, LEASE_S = "nightly", 120.0
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Do it now, and end.")
+@json_option
+def nightly(once: bool, as_json: bool) -> None:
+    """Fetch and audit all configs each night; `farola up` runs this.
+
+    Waits for the time that [provisioning] nightly names until it is stopped (SIGTERM, Ctrl-C). With
+    --once it exits 1 if a device could not be asked; one that drifted is told, and no failure.
+    """
+    from inventory.db import open_inventory
+
+    settings = load_settings()
+    at = time_of(settings)
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    if once:
+        inventory = open_inventory(settings)
+        counts = run(inventory, stop)
+        inventory.close()
+        if as_json:
+            print_json(counts)
+        else:
+            click.echo(in_words(counts))
+        if counts["unreachable"] + counts["refused"]:
+            click.get_current_context().exit(1)
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    note("farola: nightly: " + (f"at {at[0]:02}:{at[1]:02}" if at else "switched off"))
+    wait_and_run(settings, stop)
+
+
+def time_of(settings: Settings) -> tuple[int, int] | None:
+    """Hour and minute of the nightly run; None if there is none.
+
+    SettingsError if the setting is no time.
+    """
+    text = settings.provisioning.nightly.strip()
+    if not text:
+        return None
+    with suppress(ValueError):
+        found = datetime.strptime(text, "%H:%M")
+        return found.hour, found.minute
+    raise SettingsError(
+        f'[provisioning] nightly is {text!r}: write a time such as "03:30", or "" for never'
+    )
+
+
+def due(now: datetime, at: tuple[int, int], zone: ZoneInfo, last: datetime | None) -> bool:
+    """Whether a run should begin at `now` (UTC, aware), the one before having begun at `last`.
+
+    On a night whose clocks skip the time it is due an hour later; one that they repeat counts once.
+    """
+    local = now.astimezone(zone)
+    for day in (local.date(), local.date() - timedelta(days=1)):
+        planned = datetime(day.year, day.month, day.day, *at, tzinfo=zone).astimezone(UTC)
+        if planned <= now < planned + LATE:
+            return last is None or last < planned
+    return False
+
+
+def wait_and_run(settings: Settings, stop: threading.Event) -> None:
+    """Run each night until `stop`; what fails is told once, and tried again the next time."""
+    from collectors.holder import is_gone, own_mark
+    from collectors.lease import LeaseTable
+    from inventory.db import open_inventory
+
+    inventory = open_inventory(settings)
+    table, holder, said = LeaseTable(inventory, LEASE_S, LEASE), f"nightly {own_mark()}", ""
+    while not stop.is_set():
+        at = time_of(settings)
+        try:
+            if at and due(datetime.now(UTC), at, settings.city.zone, _last(inventory)):
+                seen = table.seen()
+                term = table.take(holder, seen if seen and is_gone(seen.holder) else None)
+                if term is not None:
+                    try:
+                        _one_night(inventory, stop, lambda t=term: table.renew(holder, t))
+                    finally:
+                        table.release(holder, term)
+            said = ""
+        except FarolaError as error:
+            if str(error) != said:
+                note(f"farola: nightly: {error}")
+            said = str(error)
+        stop.wait(LOOK_EVERY_S)
+    inventory.close()
+
+
+def _one_night(inventory: Inventory, stop: threading.Event, renew: Any) -> None:
+    from inventory import queries
+
+    with inventory.session() as session:
+        queries.set_fact(session, FACT, {"began": datetime.now(UTC).isoformat()})
+    held = time.monotonic()
+
+    def over() -> bool:
+        """Whether to end: stopped, or another machine does it."""
+        nonlocal held
+        if time.monotonic() - held > LEASE_S / 3:
+            held = time.monotonic()
+            if not renew():
+                stop_here.set()
+        return stop.is_set() or stop_here.is_set()
+
+    stop_here = threading.Event()
+    note(f"farola: nightly: {in_words(run(inventory, stop, over))}")
+
+
+def _last(inventory: Inventory) -> datetime | None:
+    from inventory import queries
+
+    with inventory.session() as session:
+        kept = queries.fact(session, FACT) or {}
+    with suppress(KeyError, TypeError, ValueError):
+        return datetime.fromisoformat(kept["began"])
+    return None
+
+
+def run(inventory: Inventory, stop: threading.Event, over: Any = None) -> dict[str, int]:
+    """Fetch and audit all devices once, and tidy the history; how many were how.
+
+    FarolaError where nothing could be done at all.
+    """
+    from farola.keys import Keyring
+    from inventory import audit_log, events, queries
+    from provisioning import audit as auditing
+    from provisioning import audit_series
+    from provisioning.history import History
+
+    settings = inventory.settings
+    with inventory.session() as session:
+        devices = [d for d in queries.devices(session) if d.management_address]
+    counts = dict.fromkeys(("clean", "drifted", "unreachable", "refused", "skipped"), 0)
+    history = History(settings.home, Keyring(settings.home))
+    history.take_in(author=ACTOR, cause="pushed")
+    found = []
+    for one in auditing.audit(
+        inventory, devices, author=ACTOR, cause="nightly", at_once=AT_ONCE,
+        stop=over or stop.is_set,
+    ):  # fmt: skip
+        counts[one.state] += 1
+        found.append(one)
+    try:
+        audit_series.write(settings, found)
+    except FarolaError as error:
+        note(f"farola: nightly: not in the series: {error}")
+    with inventory.session() as session:
+        events.record(session, "config.audited", f"all configs audited: {in_words(counts)}",
+                      actor=ACTOR, detail=counts)  # fmt: skip
+        audit_log.record(session, ACTOR, "config.audited", result=in_words(counts))
+    if found:
+        with history.store.lock():
+            history.store.tidy()
+    return counts
+
+
+def in_words(counts: dict[str, int]) -> str:
+    """What became of all devices, in a line."""
+    return ", ".join(f"{n:,} {state}" for state, n in counts.items() if n) or "no devices"

@@ -1,0 +1,124 @@
+"""The audit on access points that really run: state, cause, remedy, series, history, events."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+from sqlalchemy import select
+
+from inventory.change_models import Change, Drift
+from inventory.db import open_inventory
+from inventory.models import Device, Event
+from operations import nightly
+from tests.provisioning.conftest import City
+from timeseries import open_store
+
+
+def audit(city: City, *words: str, code: int = 1):
+    return json.loads(city.run("provision", "audit", *words, "--json", code=code).stdout)
+
+
+def pushed(city: City, *devices: str) -> int:
+    """A change of ours that arrived, by the shortest way: its candidate put in place."""
+    said = json.loads(city.run("provision", "prepare", *[f"--device={d}" for d in devices],
+                               "--json", code=None).stdout)  # fmt: skip
+    done = city.run("provision", "push", said["change"], "--now", "--bake", "0", "--no-checks",
+                    code=None)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return said["change"]
+
+
+@pytest.fixture
+def rows(adopted: City):
+    def read(kind):
+        inventory = open_inventory(adopted.settings)
+        with inventory.session() as session:
+            found = list(session.scalars(select(kind)))
+        inventory.close()
+        return found
+
+    return read
+
+
+def test_drift_is_found_by_cause_and_remedied_by_a_change(adopted, rows):
+    first = audit(adopted, "ap1")["devices"][0]
+    assert (first["state"], first["cause"]) == ("drifted", "intent"), "nothing was pushed yet"
+    pushed(adopted, "ap1")
+    clean = audit(adopted, "ap1", code=0)
+    assert (clean["clean"], clean["devices"][0]["diff"]) == (1, "")
+    assert clean["devices"][0]["firmware"]
+
+    adopted.edit("ap1", "snmpd", "city", "nobody")
+    found = audit(adopted, "ap1", "--prepare")
+    device = found["devices"][0]
+    assert (device["state"], device["cause"], device["causes"]) == (
+        "drifted", "by-hand", {"by-hand": 1},
+    )  # fmt: skip
+    assert "•••" in device["diff"]
+    assert "nobody" not in json.dumps(found)
+    change = next(one for one in rows(Change) if one.id == found["change"])
+    assert change.kind == "remediation"
+    (drift,) = rows(Drift)
+    assert (drift.state, drift.cause, list(drift.detail["keys"].values())) == (
+        "drifted", "by-hand", ["by-hand"],
+    )  # fmt: skip
+    assert "nobody" not in json.dumps(drift.detail) + drift.diff
+    again = audit(adopted, "ap1")["devices"][0]
+    assert again["since"] == device["since"]
+    kinds = [one.kind for one in rows(Event)]
+    assert kinds.count("drift.found") == 2
+    assert kinds.count("drift.ended") == 1
+    store = open_store(adopted.settings)
+    newest = store.latest("config", ["drifted", "by_hand", "rules_failed"])
+    store.close()
+    assert newest.tags["device"] == ["ap1"]
+    assert (newest.fields["drifted"], newest.fields["by_hand"]) == ([True], [1])
+
+
+def test_what_cannot_be_asked_and_rules_not_kept_are_told(adopted):
+    adopted.change("ap2", ssh_port=1)
+    rules = adopted.settings.home / "validate.yaml"
+    rules.write_text("- get_facts: {os_version: 1.0, vendor: OpenWrt}\n")
+    found = audit(adopted, "ap1", "ap2")
+    assert found["unreachable"] == 1
+    one, two = found["devices"]
+    assert one["rules_failed"] == ["get_facts: os_version"]
+    assert two["state"] == "unreachable"
+    assert "ap2" in adopted.run("provision", "audit", "ap2", code=1).stderr
+    rules.write_text("{")
+    refused = adopted.run("provision", "audit", "ap1", code=1).stderr
+    assert refused.startswith("farola: ")
+    assert refused.count("\n") == 1
+
+
+def test_a_night_fetches_and_audits_all_and_is_logged(adopted, rows):
+    inventory = open_inventory(adopted.settings)
+    with inventory.session() as session:
+        session.get_one(Device, "ap3").management_address = None
+    counts = nightly.run(inventory, threading.Event())
+    inventory.close()
+    assert sum(counts.values()) == 3
+    assert counts["drifted"] == 3
+    listed = json.loads(adopted.run("provision", "history", "ap1", "--json").stdout)["versions"]
+    assert [(one["author"], one["cause"]) for one in listed] == [("nightly", "nightly")]
+    log = json.loads(adopted.run("provision", "log", "--action", "config.audited", "--json").stdout)
+    assert [one["result"] for one in log] == ["3 drifted"]
+    assert "config.audited" in {one.kind for one in rows(Event)}
+
+
+def test_a_device_that_a_push_is_at_is_left_alone(adopted, rows):
+    said = json.loads(adopted.run("provision", "prepare", "--device", "ap1", "--json").stdout)
+    inventory = open_inventory(adopted.settings)
+    with inventory.session() as session:
+        row = session.get_one(Change, said["change"])
+        row.status, row.devices[0].status = "pushing", "applying"
+    found = audit(adopted, "ap1")
+    assert (found["skipped"], rows(Drift)) == (1, [])
+    with inventory.session() as session:
+        row = session.get_one(Change, said["change"])
+        row.status, row.devices[0].status = "failed", "failed"
+    inventory.close()
+    device = audit(adopted, "ap1")["devices"][0]
+    assert (device["cause"], device["change"]) == ("failed-push", said["change"])
