@@ -80,6 +80,8 @@ class AccessPoint:
         try:
             await self.ssh.start()
             self._no_address = None
+            if not self.ssh.listens:  # told to stop meanwhile, and perhaps to start again
+                asyncio.get_running_loop().call_soon(self._check_reachable)
         except OSError as error:
             self._no_address = error
             self.device.say("dropbear", str(error))

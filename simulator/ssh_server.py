@@ -108,8 +108,8 @@ class SshServer:
 
     @property
     def listens(self) -> bool:
-        """Whether it takes connections, or is about to."""
-        return self._starting or self._acceptor is not None
+        """Whether it takes connections."""
+        return self._acceptor is not None
 
     async def start(self) -> None:
         """Listen on the device's address; OSError where that is taken."""

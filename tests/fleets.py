@@ -6,9 +6,15 @@ import contextlib
 import csv
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from simulator.control import Strings, alone
+from simulator.device import Settings
 from simulator.fleet import Fleet
+from simulator.ssh_server import public_key
+from simulator.stock_config import Identity
 
 PASSWORD = "pretend-lamp-post"
 CLAIM_PORT = 2221
@@ -50,3 +56,34 @@ def running_fleet(folder: Path, names: Sequence[str], faults: dict[str, str]) ->
                 )  # fmt: skip
         with Fleet(folder, faults=faults, password=PASSWORD) as running:
             yield running
+
+
+@dataclass(frozen=True)
+class Lone:
+    """One pretend access point in this process, where to reach it, and its strings."""
+
+    strings: Strings
+    address: str
+    port: int
+    known_hosts: Path
+    root: Path
+    """The folder of this machine that the device sees as its `/`."""
+
+
+@contextlib.contextmanager
+def lone_point(folder: Path, name: str = "lone", **settings: Any) -> Iterator[Lone]:
+    """A single access point in a thread: up in 0.1 s, for tests that need many lives of one.
+
+    `settings` are those of simulator.device.Settings; it boots without a pause unless told so.
+    """
+    with free_block() as block:
+        who = Identity(name, "02:00:00:00:01:00", f"S-{name}", "02:00:00:00:01:01",
+                       "02:00:00:00:01:02")  # fmt: skip
+        address, port, seed = f"{block}.1", 2222, f"lone {name}"
+        own = Settings(who, address, port, 1161, folder / name, seed, PASSWORD,
+                       **{"boot_seconds": 0.0, **settings})  # fmt: skip
+        known = folder / f"{name}.known_hosts"
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text(f"[{address}]:{port} {public_key(seed)}\n", encoding="utf-8")
+        with alone(own) as strings:
+            yield Lone(strings, address, port, known, own.folder / "root")

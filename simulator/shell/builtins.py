@@ -305,7 +305,9 @@ async def _sh(call: Call) -> int:
         name, rest = call.name, args[1:]
         text = (await call.stdin.read()).decode("utf-8", "surrogateescape")
     flags = "".join(flag for flag in "eux" if flag in options)
-    return await run_program(call.shell, name, (f"set -{flags}\n" if flags else "") + text, rest)
+    text = (f"set -{flags}\n" if flags else "") + text
+    command = " ".join([call.name, *call.args])
+    return await run_program(call.shell, name, text, rest, command)
 
 
 def _umask(call: Call) -> int:

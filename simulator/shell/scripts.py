@@ -64,14 +64,17 @@ async def run_script(shell: Shell, name: str, args: list[str]) -> int:
     return await run_program(shell, name, text, args)
 
 
-async def run_program(shell: Shell, name: str, text: str, args: list[str]) -> int:
-    """Run `text` as a program of its own in the foreground."""
+async def run_program(
+    shell: Shell, name: str, text: str, args: list[str], command: str = ""
+) -> int:
+    """Run `text` as a program of its own in the foreground; `command` is what `ps` shows."""
+    command = command or " ".join([name, *args])
     takes_over = shell.takes_over and shell.process.shell is shell
     if takes_over:
         process = shell.process
-        process.command = " ".join([name, *args])
+        process.command = command
     else:
-        process = shell.device.processes.new(" ".join([name, *args]))
+        process = shell.device.processes.new(command)
         process.task = shell.process.task
     child = shell.child(process, name)
     child.shell_pid = process.pid
