@@ -16,6 +16,7 @@ stop() { :; }
 reload() { restart; }
 restart() { trap '' TERM; stop "$@"; start "$@"; }
 boot() { start "$@"; }
+shutdown() { stop; }
 status() { :; }
 start_service() { :; }
 extra_command() { :; }
@@ -29,7 +30,8 @@ procd_add_reload_trigger() { :; }
 procd_close_instance() { pretend-instance start "$initscript"; }
 enable() {
 	disable
-	ln -s "../init.d/${initscript##*/}" "/etc/rc.d/S$(printf %02d "${START:-50}")${initscript##*/}"
+	ln -s "../init.d/${initscript##*/}" "/etc/rc.d/S${START:-50}${initscript##*/}"
+	[ -z "$STOP" ] || ln -s "../init.d/${initscript##*/}" "/etc/rc.d/K$STOP${initscript##*/}"
 }
 disable() { rm -f /etc/rc.d/[SK][0-9][0-9]"${initscript##*/}"; }
 enabled() { ls /etc/rc.d/S[0-9][0-9]"${initscript##*/}" >/dev/null 2>&1; }
@@ -43,7 +45,7 @@ if [ "$USE_PROCD" = 1 ]; then
 	running() { pretend-instance running "$initscript"; }
 fi
 case "$action" in
-	start|stop|restart|reload|boot|enable|disable|enabled|status|running) "$action" "$@" ;;
+	start|stop|restart|reload|boot|shutdown|enable|disable|enabled|status|running) "$action" "$@" ;;
 	*) case " $EXTRA_COMMANDS " in
 		*" $action "*) "$action" "$@" ;;
 		*) echo "Syntax: $initscript [command]"; false ;;
