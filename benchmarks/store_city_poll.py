@@ -1,10 +1,11 @@
 """One city poll (35,000 device and 105,000 radio rows) into each store: CPU seconds of the client.
 
 Each store is the one that `open_store` opens, with the marks that rollups are made by: SQLite, and
-InfluxDB behind the spool, whose figure holds the writing to disk and the sending; without a spool
-it is measured beside. The peer is influxdb-client's `Point`, the documented way to write, on the
-same rows in the same run and through the same HTTP calls, so that only the making of lines differs.
-InfluxDB is Debian's influxd on a loopback port; its own CPU is told apart.
+InfluxDB behind the spool, whose figure holds the writing to disk, the sending, and the newest rows
+that are kept for `latest`; without a spool it is measured beside. The peer is influxdb-client's
+`Point`, the documented way to write, on the same rows in the same run and through the same HTTP
+calls, so that only the making of lines differs. InfluxDB is Debian's influxd on a loopback port;
+its own CPU is told apart.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def through_spool(store: Store, polls: list[list[Batch]]) -> tuple[float, float]
     """
     assert isinstance(store, SpooledStore)
     safe, cpu = [], []
+    store.latest("device")  # from now on the newest rows are kept beside the spool
     for poll in polls:
         before = time.process_time()
         safe.append(timed(lambda poll=poll: store.write(poll))[0])

@@ -6,6 +6,11 @@ nothing is asked before both are loaded. Of the hourly rollups of devices only s
 made, as what is asked of one does not depend on the others but for the depth of a tree; group
 rollups are of the whole city (on InfluxDB hours of every fifth neighbourhood).
 
+InfluxDB is asked as `open_store` opens it. Its last polls go through the spool after one process
+asked for the newest rows, which are kept beside it from then on; the one that is measured is opened
+after that and knows only what is on the disk. What the server alone takes for the newest rows, as
+it does once an hour and for a city that nobody asked about, is a row of its own.
+
 Seconds are those of CPU, the server's with the client's, as wall time depends on what else the
 machine does; that is told beside: the median of five questions, each about a device or
 neighbourhood that was not asked about before. The files lie in the page cache.
@@ -22,6 +27,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +50,14 @@ from store_rows import (  # noqa: E402 - after the path
 )
 
 from farola.settings import Settings, StoreSettings  # noqa: E402
-from timeseries.base import Store, Table  # noqa: E402
+from timeseries.base import Batch, Store, Table  # noqa: E402
 from timeseries.influx import InfluxStore, prepare  # noqa: E402
+from timeseries.opening import open_store  # noqa: E402
+from timeseries.spooled import SpooledStore  # noqa: E402
 from timeseries.sqlite import SqliteStore  # noqa: E402
 from timeseries.windows import instant  # noqa: E402
 
-DAYS, ASKED, AT_ONCE = 30, 5, 100
+DAYS, ASKED, AT_ONCE, MORE_POLLS = 30, 5, 100, 2
 SETTLED_S, LONGEST_S = 4, 60
 """A server has compacted what it will when its files stay as they are so long."""
 
@@ -128,6 +136,23 @@ def load_influx(settings: StoreSettings, server: Influxd, load: Load) -> dict[st
     return {"cpu": cpu, "server": serving, "raw": raw, "rollups": settled(server) - raw}
 
 
+def polled_on(settings: Settings, load: Load, polls: int) -> Store:
+    """The city's store after so many more polls through the spool, opened anew."""
+    collector, city = open_store(settings), load.city
+    assert isinstance(collector, SpooledStore)
+    collector.latest("device")
+    for number in range(load.polls, load.polls + polls):
+        told = {"collector": ["bench"]}, {"devices": [load.devices], "answered": [load.devices]}
+        collector.write([city.device(number), Batch("poll", [city.at(number)], *told)])
+        if not collector.flush(120):
+            raise RuntimeError(f"the server did not take a poll: {collector.backlog()}")
+    direct, kept = collector.server.latest("device"), collector.latest("device")
+    if direct != kept or set(kept.times) != {city.at(load.polls + polls - 1)}:
+        raise RuntimeError("the newest rows that are kept are not those of the server")
+    collector.close()
+    return open_store(settings)
+
+
 def settled(server: Influxd) -> int:
     """Bytes of the server's files once they stay as they are."""
     size, since, end = -1, 0.0, time.monotonic() + LONGEST_S
@@ -148,7 +173,7 @@ class Asked:
     metric: str
     ask: Callable[[int], Table]
     rows: int
-    target: float
+    target: float | None
 
 
 def questions(store: Store, load: Load) -> list[Asked]:
@@ -196,7 +221,12 @@ def answers(kind: str, store: Store, load: Load, server: Influxd | None) -> list
         return time.process_time() + (server.cpu_s() if server else 0.0)
 
     found = []
-    for asked in questions(store, load):
+    asked_of = questions(store, load)
+    if isinstance(store, SpooledStore):
+        alone = partial(store.server.latest, "device")
+        whole = "newest row of all devices from the server alone"
+        asked_of.insert(1, Asked(whole, lambda _: alone(), load.devices, None))
+    for asked in asked_of:
         wall, cpu = [], []
         for number in range(ASKED):
             started, before = time.perf_counter(), used()
@@ -251,14 +281,16 @@ def measure(devices: int = 35_000, polls: int = 360) -> list[dict[str, Any]]:
         filling = [pool.submit(load_sqlite, series, embedded)]
         if server is not None:
             settings = StoreSettings("influx", server.url, "v1", "bench/autogen")
-            prepare(Settings(Path(home), store=settings))
+            city = Settings(Path(home), store=settings)
+            prepare(city)
             filling.append(pool.submit(load_influx, settings, server, served))
         loaded = [one.result() for one in filling]
         asked: list[tuple[str, Store, Load, Influxd | None]] = [
             ("SQLite", SqliteStore(series), embedded, None)
         ]
         if server is not None:
-            asked.append(("InfluxDB", InfluxStore(settings), served, server))
+            asked.append(("InfluxDB", polled_on(city, served, MORE_POLLS), served, server))
+            settled(server)
         for (kind, store, load, its), sums in zip(asked, loaded, strict=True):
             found += answers(kind, store, load, its) + sizes(kind, load, sums)
             store.close()

@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,9 @@ import pytest
 
 from farola.settings import Settings, StoreSettings
 from tests.timeseries.nginx_config import AS_INFLUXDB_2, IN_ITS_FOLDER
-from timeseries import Store
+from timeseries import Batch, Store
 from timeseries.influx import InfluxStore, prepare
+from timeseries.spooled import SpooledStore
 from timeseries.sqlite import SqliteStore
 
 USER, PASSWORD, TOKEN, JWT_SECRET = "farola", "not so secret", "test-token-of-farola", "jwt secret"
@@ -206,7 +207,17 @@ STORES = [
     pytest.param("influx-direct", marks=pytest.mark.service),
     pytest.param("influx-nginx", marks=pytest.mark.service),
 ]
+SPOOLED = pytest.param("influx-spooled", marks=pytest.mark.service)
 NewStore = Callable[[], Store]
+
+
+class Sent(SpooledStore):
+    """Of which a write returns when the server has the rows."""
+
+    def write(self, batches: Sequence[Batch]) -> int:
+        kept = super().write(batches)
+        assert self.flush(60), self.backlog()
+        return kept
 
 
 @pytest.fixture(params=STORES)
@@ -217,6 +228,9 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewSto
     def make() -> Store:
         if request.param == "sqlite":
             store: Store = SqliteStore(tmp_path / f"series{len(made)}")
+        elif request.param == "influx-spooled":
+            server = _fresh(request.getfixturevalue("influxd"), "v1", "token", "")
+            store = Sent(server, tmp_path / f"spool{len(made)}", 10**9, identity=server.database)
         elif request.param == "influx-direct":
             store = _fresh(request.getfixturevalue("influxd"), "v1", "token", "")
         else:

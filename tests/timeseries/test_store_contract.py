@@ -1,4 +1,4 @@
-"""What every store does, asked of SQLite, of influxd, and of influxd behind nginx."""
+"""What every store does, asked of SQLite and of influxd: direct, behind nginx, behind a spool."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from farola.errors import StoreError
+from tests.timeseries.conftest import SPOOLED, STORES
 from timeseries import SCHEMA, Batch, Store, clean_tag
 
+pytestmark = pytest.mark.parametrize("new_store", [*STORES, SPOOLED], indirect=True)
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 T = int(NOON.timestamp() * 1000)
 MINUTE = 60_000
