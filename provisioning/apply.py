@@ -107,9 +107,13 @@ def apply_change(home: Path, change_id: int, device_id: str, *, check: bool = Fa
             return apply(turn, None)
 
         def noted(commit_id: str, reverts_at: datetime | None) -> None:
-            journal.patiently(inventory, lambda session: journal.applying(
-                session, change_id, device_id, commit_id, reverts_at, actor
-            ))  # fmt: skip
+            def job(session: Session) -> None:
+                journal.applying(
+                    session, change_id, device_id, commit_id=commit_id, reverts_at=reverts_at,
+                    actor=actor,
+                )  # fmt: skip
+
+            journal.patiently(inventory, job)
 
         applied = apply(turn, noted)
         if applied.running:
@@ -228,7 +232,7 @@ def settle(turn: Turn, commit_id: str, fault: str) -> Applied:
             "goes back by itself to what it ran",
         )  # fmt: skip
     status, message = found
-    return Applied("failed" if status == "pending" else status, f"{fault}; {message}")
+    return Applied("pushed" if status == "pushed" else "failed", f"{fault}; {message}")
 
 
 def is_offline(error: Exception) -> bool:

@@ -109,7 +109,8 @@ def begin(
     """
     row = row_of(session, change_id)
     may_be_pushed(row)
-    row.status, row.policy, row.halted_because, row.held = "pushing", policy.stored(), "", False
+    row.status, row.policy, row.halted_because = "pushing", policy.stored(), ""
+    row.held = policy.hold
     for device in row.devices:
         chosen = not only or device.device_id in only
         if chosen and device.status in OPEN and device.status != "queued":
@@ -150,7 +151,7 @@ def put_in_wave(session: Session, change_id: int, devices: Iterable[str], wave: 
 
 
 def applying(
-    session: Session, change_id: int, device_id: str, commit_id: str,
+    session: Session, change_id: int, device_id: str, *, commit_id: str,
     reverts_at: datetime | None, actor: str,
 ) -> None:  # fmt: skip
     """Note, before the device is touched, that it is about to be, and under which commit."""
@@ -216,10 +217,11 @@ def seconds_to(instant: datetime | None) -> float:
     return max(0.0, (instant - utcnow()).total_seconds()) if instant else 0.0
 
 
-def halt(session: Session, change_id: int, why: str, actor: str, *, held: bool = False) -> None:
+def halt(session: Session, change_id: int, why: str, actor: str) -> None:
     """Stop a push: what Ansible has queued is left alone, and no wave begins."""
     row = row_of(session, change_id)
-    row.status, row.halted_because, row.held = "halted", why, held
+    row.status, row.halted_because = "halted", why
+    row.held = any(device.status == "unconfirmed" for device in row.devices) and row.held
     _told(session, row, actor, "halted", why)
 
 

@@ -1,4 +1,4 @@
-"""How a change is rolled out: the settings of the home and the options of one push, in one place."""
+"""How a change is rolled out: the home's settings and the options of one push, in one place."""
 
 from __future__ import annotations
 

@@ -52,15 +52,16 @@ def _asked(
     *, take_back: bool,
 ) -> Found | None:  # fmt: skip
     state = driver.commit_state(commit_id) if hasattr(driver, "commit_state") else "unknown"
-    if state == "confirmed":
-        return "pushed", "confirmed"
-    if state == "reverted":
-        return "failed", "it went back by itself to what it ran before"
-    if state == "pending":
-        if not take_back:
-            return "unconfirmed", mine.message
+    found: dict[str, Found] = {
+        "confirmed": ("pushed", "confirmed"),
+        "reverted": ("failed", "it went back by itself to what it ran before"),
+        "pending": ("unconfirmed", mine.message),
+    }
+    if state == "pending" and take_back:
         driver.rollback_to(commit_id)
         return "pending", "it was cut off, and was taken back: it runs what it ran before"
+    if state in found:
+        return found[state]
     running = driver.get_config(retrieve="running")["running"]
     base = base_of(running, candidate, platform_of(device))
     if base == mine.base_hash:
@@ -106,15 +107,13 @@ def resolve_change(
         )
         statuses[name] = status
         if (status, message) != (mine.status, mine.message):
-            _keep(inventory, change_id, name, status, message, actor)
+            _keep(inventory, change_id, name, (status, message), actor=actor)
     return statuses
 
 
-def _keep(
-    inventory: Inventory, change_id: int, name: str, status: str, message: str, actor: str
-) -> None:
+def _keep(inventory: Inventory, change_id: int, name: str, found: Found, *, actor: str) -> None:
     def job(session: Session) -> None:
-        journal.record_result(session, change_id, name, status, message, actor=actor)
+        journal.record_result(session, change_id, name, *found, actor=actor)
 
     # What cannot be stored now stays in doubt, and is asked again.
     with contextlib.suppress(FarolaError, SQLAlchemyError):

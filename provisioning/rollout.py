@@ -157,19 +157,19 @@ def _begin(
 
 def _end(inventory: Inventory, change_id: int, actor: str, stop: threading.Event) -> ChangeRecord:
     """Ask whoever is in doubt until the last of them must have reverted, and account for all."""
-    with inventory.session() as session:
-        held = changes.row_of(session, change_id).held
     deadline: float | None = None
-    while not held:
+    while True:
         with inventory.session() as session:
-            doubtful = changes.load(session, change_id).of(*changes.IN_DOUBT)
+            record = changes.load(session, change_id)
+        # What is held waits for a person, not for us.
+        doubtful = record.of("applying") if record.held else record.of(*changes.IN_DOUBT)
         if not doubtful:
             break
         if deadline is None:
             left = max((journal.seconds_to(d.reverts_at) for d in doubtful), default=0.0)
             deadline = time.monotonic() + left + REVERT_MARGIN_S
         statuses = resolve_change(inventory, change_id, actor=actor)
-        if not set(statuses.values()) & changes.IN_DOUBT:
+        if not {statuses.get(d.device_id) for d in doubtful} & changes.IN_DOUBT:
             break
         if time.monotonic() >= deadline or stop.wait(ASK_AGAIN_S):
             break

@@ -18,54 +18,56 @@ def next_of(
     `local` writes an instant of the inventory for people; `under_way` tells whether some process
     pushes the change now.
     """
+    over = change.status in {"withdrawn", "rolled_back"}
     again = f"`farola provision push {change.id}`"
-    ask = f"`farola provision status {change.id} --resolve` asks it"
+    by = f" by {local(device.reverts_at)}" if device.reverts_at else ""
+    says = ""
     match device.status:
+        case "applying" if under_way:
+            says = "it is being pushed to"
         case "applying":
-            if under_way:
-                return "it is being pushed to"
-            until = f"; not confirmed, it reverts by {local(device.reverts_at)}" \
-                if device.reverts_at else ""  # fmt: skip
-            return ask + until
+            says = f"`farola provision status {change.id} --resolve` asks it"
+            says += f"; not confirmed, it reverts{by}" if by else ""
         case "unconfirmed":
-            until = f" by {local(device.reverts_at)}" if device.reverts_at else ""
-            return f"reverts{until} unless `farola provision confirm {change.id}`"
-        case "queued":
-            if change.status in {"withdrawn", "rolled_back"}:
-                return ""
-            since = device.queued_at or device.at
-            return f"gets it when it is back, until {local(since + timedelta(days=queue_days))}"
-        case "pending":
-            if change.status in {"withdrawn", "rolled_back"}:
-                return "nothing: it is left as it is"
-            return "has its turn in a later wave" if under_way else f"{again} goes on"
-        case "failed":
-            return "" if change.status in {"withdrawn", "rolled_back"} else f"{again} tries again"
+            says = f"reverts{by} unless `farola provision confirm {change.id}`"
+        case "queued" if change.status == "pushing":
+            until = (device.queued_at or device.at) + timedelta(days=queue_days)
+            says = f"gets it when it is back, until {local(until)}"
+        case "pending" if under_way:
+            says = "has its turn in a later wave"
+        case "failed" | "rolled_back" | "queued" if not over:
+            says = f"{again} tries again"
+        case "pending" if not over:
+            says = f"{again} goes on"
         case "drifted" | "unreachable":
-            return "prepare a new change for it"
+            says = "prepare a new change for it"
         case "pushed" if changes.faulty(device):
-            return f"`farola provision rollback {change.id} --device {device.device_id}` or mend it"
-    return ""
+            says = (
+                f"`farola provision rollback {change.id} --device {device.device_id}`, or mend it"
+            )
+    return says
 
 
 def change_next(change: ChangeRecord, *, under_way: bool) -> str:
     """What will happen to the whole change next, in words."""
-    if under_way:
-        return "it is being pushed"
+    push = f"`farola provision push {change.id}`"
+    says = ""
     match change.status:
+        case _ if under_way:
+            says = "it is being pushed"
         case "prepared" if change.needs_approval and not change.approved_by:
-            return f"another person approves it: `farola provision approve {change.id}`"
+            says = f"another person approves it: `farola provision approve {change.id}`"
         case "prepared" | "approved":
-            return f"`farola provision push {change.id}`"
+            says = push
         case "pushing" if change.of("pending", "applying"):
-            return f"its push was cut off: `farola provision push {change.id}` goes on"
+            says = f"its push was cut off: {push} goes on"
         case "pushing":
-            return "it goes on when the devices that are offline are back (`farola up`)"
+            says = "it goes on when the devices that are offline are back (`farola up`)"
         case "halted" if change.held:
-            return f"`farola provision confirm {change.id}`, then push it again to go on"
+            says = f"`farola provision confirm {change.id}`, then push it again to go on"
         case "halted":
-            return f"look at it, then `farola provision push {change.id}` goes on, or " \
-                   f"`farola provision rollback {change.id}` takes it back"  # fmt: skip
+            back = f"`farola provision rollback {change.id}` takes it back"
+            says = f"look at it, then {push} goes on, or {back}"
         case "failed":
-            return f"`farola provision push {change.id}` tries again those that failed"
-    return ""
+            says = f"{push} tries again those that failed"
+    return says

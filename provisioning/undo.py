@@ -42,6 +42,10 @@ def undo_device(device: DeviceRecord, secrets: Secrets | None, mine: DeviceChang
         driver = open_driver(device, secrets)
         driver.open()
         try:
+            if not hasattr(driver, "rollback_to"):
+                return Undone(
+                    device.id, False, "its platform does not tell whose commit is the newest"
+                )
             driver.rollback_to(mine.commit_id)
             running = str(driver.get_config(retrieve="running")["running"])
         finally:
@@ -52,7 +56,7 @@ def undo_device(device: DeviceRecord, secrets: Secrets | None, mine: DeviceChang
 
 
 def undo_devices(
-    inventory: Inventory, change_id: int, names: Sequence[str], because: str, actor: str,
+    inventory: Inventory, change_id: int, names: Sequence[str], *, because: str, actor: str,
     done: Callable[[int], None] = lambda _n: None,
 ) -> list[Undone]:  # fmt: skip
     """Take a change back from `names`, several at a time, and store what became of each. A device
@@ -79,7 +83,7 @@ def undo_devices(
     results: list[Undone] = []
     for undone in for_each(list(names), one, done):
         results.append(undone)
-        _keep(inventory, change_id, mine[undone.device_id], undone, because, actor)
+        _keep(inventory, change_id, mine[undone.device_id], undone, because=because, actor=actor)
     kept = [
         Kept(one.device_id, one.running, platform_of(devices[one.device_id]))
         for one in results if one.running
@@ -93,7 +97,7 @@ def undo_devices(
 
 
 def _keep(
-    inventory: Inventory, change_id: int, mine: DeviceChange, undone: Undone, because: str,
+    inventory: Inventory, change_id: int, mine: DeviceChange, undone: Undone, *, because: str,
     actor: str,
 ) -> None:  # fmt: skip
     status = "rolled_back" if undone.ok else mine.status
@@ -131,7 +135,9 @@ def rollback_change(
     results = []
     for wave in sorted({device.wave for device in running}, reverse=True):
         chosen = [device.device_id for device in running if device.wave == wave]
-        results += undo_devices(inventory, change_id, chosen, because, actor, done)
+        results += undo_devices(
+            inventory, change_id, chosen, because=because, actor=actor, done=done
+        )
     with inventory.session() as session:
         journal.rolled_back(session, change_id, actor)
     return results

@@ -171,8 +171,7 @@ class Rollout:
                         session, self.change_id, row.device_id, "failed",
                         self.reasons.get(row.device_id, ""), actor=self.actor,
                     )  # fmt: skip
-        if not self.policy.hold:
-            resolve_change(self.inventory, self.change_id, actor=self.actor)
+        resolve_change(self.inventory, self.change_id, actor=self.actor)
         return self._wave_rows(number)
 
     def _wave_rows(self, number: int) -> list[DeviceChange]:
@@ -205,7 +204,7 @@ class Rollout:
             self._fail(verdict.why, fresh)
             return
         if self.policy.hold and any(self._status(row) == "held" for row in rows):
-            self._halt("held: `farola provision confirm` keeps it", held=True)
+            self._halt("held: `farola provision confirm` keeps it")
             return
         if fresh and not self._bake(number, fresh):
             return
@@ -272,17 +271,19 @@ class Rollout:
         if not names:
             return
         self.tell(f"taking it back from {len(names)} device{'s' if len(names) > 1 else ''}")
-        for undone in undo_devices(self.inventory, self.change_id, names, because, self.actor):
+        for undone in undo_devices(
+            self.inventory, self.change_id, names, because=because, actor=self.actor
+        ):
             self._good[undone.device_id] = False
 
-    def _halt(self, why: str, *, held: bool = False) -> None:
+    def _halt(self, why: str) -> None:
         """Stop, once: what Ansible has queued sees it in the inventory."""
         with self._lock:
             if self.halted:
                 return
             self.halted = why
             with self.inventory.session() as session:
-                journal.halt(session, self.change_id, why, self.actor, held=held)
+                journal.halt(session, self.change_id, why, self.actor)
 
     def _obey(self) -> None:
         """Halt as soon as a person says so, whatever Ansible is at."""
