@@ -14,7 +14,7 @@ from napalm.base.exceptions import CommandErrorException, ConnectionClosedExcept
 
 from inventory.records import DeviceRecord, Secrets
 from provisioning.platform_table import CONSOLES, stable
-from provisioning.switch_access import Folder, explained, ssh_arguments
+from provisioning.switch_access import Folder, explained, quieten, ssh_arguments
 
 READ_S = 120.0
 """A controller with a thousand access points takes its time to print its config."""
@@ -41,16 +41,18 @@ class Console:
         from netmiko import ConnectHandler
 
         self.close()
+        quieten()
         folder = Folder()
         try:
-            self._connection = ConnectHandler(
-                device_type=self.platform, host=self.device.management_address,
-                username=self._secrets.username or "admin",
-                password=self._secrets.values.get("password", ""),
-                **ssh_arguments(self.device, self._secrets, self._key, folder, self.timeout),
-            )  # fmt: skip
-        except Exception as error:
-            raise explained(self.device, self._secrets, error) from None
+            arguments = ssh_arguments(self.device, self._secrets, self._key, folder, self.timeout)
+            try:
+                self._connection = ConnectHandler(
+                    device_type=self.platform, host=self.device.management_address,
+                    username=self._secrets.username or "admin",
+                    password=self._secrets.values.get("password", ""), **arguments,
+                )  # fmt: skip
+            except Exception as error:
+                raise explained(self.device, self._secrets, error) from None
         finally:
             folder.close()
 

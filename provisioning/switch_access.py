@@ -6,6 +6,7 @@ of a session, in a folder that only we can read.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import ssl
 import tempfile
@@ -94,6 +95,14 @@ def web_arguments(device: DeviceRecord, secrets: Secrets, folder: Folder) -> dic
         raise DeviceError(f"credential {secrets.name}: tls_ca is no certificate in PEM") from None
     found["ssl_verify"] = folder.put("ca.pem", pem) if pem else True
     return found
+
+
+def quieten() -> None:
+    """Have the libraries' own logs go nowhere: they print tracebacks, and what was sent."""
+    for name in ("pyeapi", "ncclient", "jnpr", "paramiko", "netmiko", "napalm"):
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -18,16 +18,13 @@ from napalm.base.exceptions import (
     NapalmException,
 )
 
-from farola.errors import DeviceError
 from inventory.records import DeviceRecord, Secrets
 from provisioning.platform_table import WEB, stable
 from provisioning.secret_references import without_secrets
-from provisioning.switch_access import Folder, explained, ssh_arguments, web_arguments
+from provisioning.switch_access import Folder, explained, quieten, ssh_arguments, web_arguments
 
 MASK = "•••"
 SECRETS = ("password", "passphrase", "private_key", "enable_password", "snmp_community")
-SESSION = "farola-"
-"""What the names of our configuration sessions on EOS begin with; the commit's id follows."""
 
 
 class Switch:
@@ -58,17 +55,18 @@ class Switch:
     def open(self) -> None:
         """Sign in, the host key or the certificate checked first."""
         self.close()
+        quieten()
         self._folder = Folder()
         try:
-            self._driver = self._made(self._folder)
-            self._driver.open()
-        except DeviceError:
+            driver = self._made(self._folder)
+            try:
+                driver.open()
+            except Exception as error:
+                raise explained(self.device, self._secrets, error) from None
+        except BaseException:
             self.close()
             raise
-        except Exception as error:
-            self._driver = None
-            self.close()
-            raise explained(self.device, self._secrets, error) from None
+        self._driver = driver
 
     def _made(self, folder: Folder) -> Any:
         """NAPALM's driver, with arguments that make it check who the device is."""
@@ -282,96 +280,6 @@ def _mask(_secret: str) -> str:
     return MASK
 
 
-class EosSwitch(Switch):
-    """Arista EOS over eAPI: a commit is a configuration session that bears the commit's id."""
-
-    def _session(self) -> str:
-        from napalm_openwrt import new_commit_id
-
-        if self.next_commit_id is None:
-            self.next_commit_id = new_commit_id()
-        return SESSION + self.next_commit_id
-
-    def _before_load(self) -> None:
-        self._opened().config_session = self._session()
-
-    def _let_go(self) -> None:
-        # NAPALM's close aborts the session, and with it a commit that waits to be confirmed.
-        with contextlib.suppress(Exception):
-            if self._driver.config_session in self._driver._get_pending_commits():
-                self._driver.config_session = None
-
-    def result(self) -> str | None:
-        """The session's config, which EOS computes whole."""
-        command = f"show session-config named {self._session()}"
-        told = self._do(self._opened()._run_commands, [command], encoding="text")
-        return stable(str(told[0]["output"]))
-
-    def discard_config(self) -> None:
-        """Abort the session."""
-        super().discard_config()
-
-    def confirm_commit(self) -> None:
-        """Confirm our own session, over a new connection."""
-        if self.next_commit_id is None:
-            raise CommitError(f"{self._where()}: no commit of ours is known to wait")
-        name = self._session()
-        self.open()
-        if name not in self._pending():
-            raise CommitError(
-                f"{self._where()}: commit {self.next_commit_id} does not wait: it has reverted, "
-                "or never was"
-            )
-        self._opened().config_session = name
-        self._do(self._opened().confirm_commit)
-
-    def _pending(self) -> dict[str, int]:
-        found: dict[str, int] = self._do(self._opened()._get_pending_commits)
-        return {name: left for name, left in found.items() if name}
-
-    def pending_commit(self) -> dict[str, Any] | None:
-        """The commit that waits; a session that is not ours keeps its own name."""
-        for name, left in self._pending().items():
-            return {"id": name.removeprefix(SESSION), "message": "", "owner": "",
-                    "remaining_s": max(0, left)}  # fmt: skip
-        return None
-
-    def commits(self) -> list[dict[str, Any]]:
-        """Our commits that EOS still lists (by default it keeps one), newest first."""
-        waiting = self._pending()
-        return [
-            {"id": name.removeprefix(SESSION), "message": "",
-             "state": "pending" if name in waiting else "confirmed"}
-            for name in sorted(self._completed() | waiting.keys(), reverse=True)
-            if name.startswith(SESSION)
-        ]  # fmt: skip
-
-    def _completed(self) -> set[str]:
-        told = self._do(self._opened()._run_commands, ["show configuration sessions"])
-        return {name for name, one in told[0]["sessions"].items() if one["state"] == "completed"}
-
-    def commit_state(self, commit_id: str) -> str:
-        """`pending`, or `unknown`: EOS soon forgets a session, so what runs tells the rest."""
-        return "pending" if SESSION + commit_id in self._pending() else "unknown"
-
-    def rollback(self) -> None:
-        """Abort what waits if it is ours, else put the config before the newest commit back."""
-        ours = next((name for name in self._pending() if name.startswith(SESSION)), None)
-        self._opened().config_session = ours
-        self._do(self._opened().rollback)
-
-    def rollback_to(self, commit_id: str) -> None:
-        """Take back exactly this commit: the one that waits, or the newest that EOS lists."""
-        name, waiting = SESSION + commit_id, self._pending()
-        if name not in waiting and (waiting or self._completed() != {name}):
-            raise CommitError(
-                f"{self._where()}: commit {commit_id} is not the newest on the switch; look at it, "
-                "and push what it shall run as a new change"
-            )
-        self._opened().config_session = name if name in waiting else None
-        self._do(self._opened().rollback)
-
-
 class IosSwitch(Switch):
     """Cisco IOS and IOS-XE over SSH; a commit that reverts needs the `archive` feature."""
 
@@ -408,7 +316,7 @@ class JunosSwitch(Switch):
         return driver
 
 
-KINDS: dict[str, type[Switch]] = {"eos": EosSwitch, "ios": IosSwitch, "junos": JunosSwitch}
+KINDS: dict[str, type[Switch]] = {"ios": IosSwitch, "junos": JunosSwitch}
 
 
 def switch_driver(
@@ -416,5 +324,7 @@ def switch_driver(
     commit_id: str | None, timeout: float,
 ) -> Switch:  # fmt: skip
     """A closed driver for a switch."""
-    kind = KINDS.get(platform, Switch)
+    from provisioning.switch_eos import EosSwitch
+
+    kind = EosSwitch if platform == "eos" else KINDS.get(platform, Switch)
     return kind(platform, device, secrets, key, commit_id=commit_id, timeout=timeout)
