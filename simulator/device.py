@@ -63,6 +63,8 @@ class Settings:
     """Seconds it pretends to have been up when the fleet starts."""
     time_rate: float = 1.0
     """Seconds of the device in one of ours: uptime, date, sleeps, radar listening."""
+    lacks: frozenset[str] = frozenset()
+    """Programs that this one was built without, such as `setsid`."""
     radar_factor: float = 1.0
     """Share of the seconds that a radio listens for radar; below 1 for tests in a hurry."""
 

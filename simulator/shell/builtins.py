@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from simulator.shell.applets import APPLETS
-from simulator.shell.commands import Applet, Call, dispatch, find_program
+from simulator.shell.commands import Applet, Call, applet_named, dispatch, find_program
 from simulator.shell.control import SIGNALS, Break, Continue, Exit, Return
 from simulator.shell.scripts import run_program, source
 
@@ -193,7 +193,7 @@ def _which(call: Call, names: list[str]) -> int:
             call.out(name + "\n")
         elif path is not None:
             call.out(path + "\n")
-        elif name in APPLETS:
+        elif name in APPLETS and name not in call.device.settings.lacks:
             call.out(f"/bin/{name}\n")
         else:
             status = 127
@@ -203,7 +203,7 @@ def _which(call: Call, names: list[str]) -> int:
 def _type(call: Call) -> int:
     status = 0
     for name in call.args:
-        known = name in BUILTINS or name in APPLETS or name in call.shell.functions
+        known = applet_named(call.shell, name) is not None or name in call.shell.functions
         call.out(f"{name} is a command\n" if known else f"{name}: not found\n")
         status = status if known else 127
     return status

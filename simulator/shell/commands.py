@@ -135,16 +135,23 @@ async def _assign_only(shell: Shell, command: Simple) -> None:
         shell.fds = saved
 
 
-async def dispatch(shell: Shell, argv: list[str]) -> int:
-    """Run `argv` as function, builtin, applet or script; returns its status."""
+def applet_named(shell: Shell, name: str) -> Applet | None:
+    """A program that the device brings along, or what its shell does itself."""
     from simulator.shell.applets import APPLETS
     from simulator.shell.builtins import BUILTINS
 
+    if name in shell.device.settings.lacks:
+        return None
+    return BUILTINS.get(name) or APPLETS.get(name)
+
+
+async def dispatch(shell: Shell, argv: list[str]) -> int:
+    """Run `argv` as function, builtin, applet or script; returns its status."""
     name = argv[0]
     if name in shell.functions:
         await shell.call(shell.functions[name], argv[1:])
         return shell.status
-    applet = BUILTINS.get(name) or APPLETS.get(name)
+    applet = applet_named(shell, name)
     if "/" in name:
         return await run_path(shell, name, argv[1:])
     if applet is None:
@@ -198,14 +205,12 @@ def find_program(shell: Shell, name: str) -> str | None:
 
 async def run_path(shell: Shell, name: str, args: list[str]) -> int:
     """Run a script of the device, or an applet by its path such as /sbin/uci."""
-    from simulator.shell.applets import APPLETS
-    from simulator.shell.builtins import BUILTINS
     from simulator.shell.scripts import run_script
 
     path = shell.path(name)
     if not shell.flash.exists(path):
         folder, _, last = path.rpartition("/")
-        applet = APPLETS.get(last) or BUILTINS.get(last)
+        applet = applet_named(shell, last)
         if folder in _PROGRAM_FOLDERS and applet is not None:
             return await run_applet(applet, Call(last, args, shell))
         shell.complain(f"{name}: not found")

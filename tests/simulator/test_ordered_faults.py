@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import paramiko
 import pytest
@@ -70,7 +71,7 @@ def test_steps_are_traced_and_each_can_be_struck_before_and_after(point: Lone) -
         for when in ("before", "after"):
             strings.run("rm -f /etc/one /etc/two /etc/end; sync")
             strings.clear()
-            strings.order(Fault("kill", number=step.number, when=when))  # type: ignore[arg-type]
+            strings.order(Fault("kill", number=step.number, when=when))
             assert strings.run(WRITES).status == 137
             seen.append(strings.run("cd /etc; ls one two end 2>/dev/null | tr '\\n' ' '").out)
     assert seen == ["", "one ", "one ", "one ", "one ", "two ", "two ", "", "", "end ", "end ",
@@ -197,3 +198,9 @@ def test_the_strings_of_a_fleets_device_are_pulled_through_its_socket(fleet: Fle
     assert strings.run("ls /etc/lost").status == 1
     with pytest.raises(RuntimeError, match="no order 'nonsense'"):
         strings._ask("nonsense")
+
+
+def test_a_device_can_be_built_without_a_program(tmp_path: Path) -> None:
+    with lone_point(tmp_path, lacks=frozenset({"setsid"})) as bare:
+        ran = bare.strings.run("command -v setsid; setsid true; command -v sleep")
+    assert (ran.out, ran.err) == ("/bin/sleep\n", "sh: setsid: not found\n")
