@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 
 import pytest
@@ -213,3 +214,24 @@ def many_writers(home):
 def test_many_forked_writers_make_one_chain_on_sqlite(log, home):
     log.close()
     many_writers(home)
+
+
+def test_the_command_shows_verifies_and_vouches(log, cli):
+    cli("device", "credential", "poles", stdin="hunter22-of-all")
+    write(log, "device.pushed", "device.pushed")
+    shown = cli("provision", "log", "--json").json
+    assert [one["action"] for one in shown] == ["credential.stored", *["device.pushed"] * 2]
+    assert "hunter22" not in json.dumps(shown)
+    assert len(cli("provision", "log", "--device", "ap-1", "--limit", "1", "--json").json) == 1
+    assert cli("provision", "log", "--since", "2099-01-01", "--json").json == []
+    assert "no time" in cli("provision", "log", "--since", "soon", code=1).err
+    assert "goes with --verify" in cli("provision", "log", "--holds", "x", code=1).err
+    noted = cli("provision", "log", "--verify", "--json").json["newest"]
+    with log.session() as session:
+        session.execute(delete(AuditEntry).where(AuditEntry.id == 3))
+    told = cli("provision", "log", "--verify", code=1)
+    assert "NOT whole" in told.err
+    assert cli("provision", "log", "--seal", "--json").json["whole"]
+    assert "are missing" in cli("provision", "log", "--action", "log.sealed", "--json").json[0][
+        "result"]  # fmt: skip
+    cli("provision", "log", "--verify", "--holds", noted, code=1)

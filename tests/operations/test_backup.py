@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import stat
+import subprocess
 import tarfile
 import threading
 from collections.abc import Callable
@@ -22,10 +23,12 @@ from farola.cli import farola
 from farola.errors import InputError, StoreError
 from farola.keys import Keyring
 from farola.settings import Settings, load_settings
+from inventory import audit_log
 from inventory.db import open_inventory
 from inventory.queries import secrets, store_secrets
 from operations.backup import back_up
 from operations.restoring import restore
+from provisioning.history import REPOSITORY, History
 from timeseries import Batch
 from timeseries.delivery import packed
 from timeseries.marks import Marks
@@ -133,6 +136,48 @@ def test_a_backup_made_while_polls_go_on_is_whole(
         found = secrets(session, "ssh", Keyring(again))
     inventory.close()
     assert found.values == {"password": "hunter2"}
+
+
+def test_kept_configs_and_the_audit_log_come_back_whole_while_more_are_added(
+    city: Settings, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "package wireless\n\nconfig wifi-iface 'a'\n\toption key '{}'\n\n"
+    history = History(home, Keyring(home))
+    stop = threading.Event()
+
+    def add() -> None:
+        for number in range(1000):
+            if stop.is_set():
+                return
+            history.add("ap-1", text.format(f"secret {number}"))
+
+    adding = threading.Thread(target=add)
+    inventory = open_inventory(city)
+    with inventory.session() as session:
+        audit_log.record(session, "ana", "device.pushed")
+    history.add("ap-1", text.format("first"))
+    adding.start()
+    try:
+        back_up(city, tmp_path / "city.tar")
+    finally:
+        stop.set()
+        adding.join()
+    other = tmp_path / "other"
+    restore(tmp_path / "city.tar", other)
+    again = History(other, Keyring(other))
+    versions = again.versions("ap-1")
+    assert again.text(versions[0]) == text.format("first")
+    assert all(again.text(one).startswith("package wireless") for one in versions)
+    assert again.add("ap-1", text.format("last"))[1]
+    done = subprocess.run(["git", "--git-dir", other / REPOSITORY, "fsck", "--strict"],
+                          capture_output=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    monkeypatch.setenv("FAROLA_HOME", str(other))
+    copy = open_inventory(load_settings(other))
+    with copy.session() as session:
+        assert audit_log.verify(session).whole
+    copy.close()
+    inventory.close()
 
 
 def test_the_key_is_never_in_it_whatever_it_is_called(
