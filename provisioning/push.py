@@ -54,7 +54,12 @@ def run_playbook(
         # Nothing of it is kept on disk.
         return False
 
-    private = Path(tempfile.mkdtemp(prefix="farola-push-"))
+    try:
+        private = Path(tempfile.mkdtemp(prefix="farola-push-"))
+    except OSError as error:
+        raise ProvisioningError(
+            f"{tempfile.gettempdir()}: cannot be written: {error.strerror}"
+        ) from None
     try:
         run = ansible_runner.run(
             private_data_dir=str(private), playbook=str(PLAYBOOKS / playbook),

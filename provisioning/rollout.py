@@ -21,6 +21,7 @@ from inventory.db import Inventory
 from provisioning import changes, journal, seal
 from provisioning.actions import action_of
 from provisioning.changes import ChangeRecord
+from provisioning.devices import why
 from provisioning.fleet import read_fleet
 from provisioning.platforms import capabilities, platform_of
 from provisioning.policy import Policy
@@ -97,6 +98,9 @@ def push_change(
         )  # fmt: skip
         try:
             rollout.run(before)
+        except Exception as error:
+            rollout.halt(f"it broke off: {why(error)}")
+            raise
         finally:
             after = _end(inventory, change_id, actor, rollout.stop)
     return _result(before, after, rollout, time.monotonic() - started)

@@ -5,7 +5,7 @@ newest on the device.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from napalm.base.exceptions import NapalmException
@@ -19,8 +19,10 @@ from inventory.records import DeviceRecord, Secrets
 from provisioning import changes, journal
 from provisioning.changes import DeviceChange
 from provisioning.devices import credentials, for_each, why
+from provisioning.fleet import read_fleet
 from provisioning.history import History, Kept
 from provisioning.platforms import open_driver, platform_of
+from provisioning.waves import leaves
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def rollback_change(
     inventory: Inventory, change_id: int, names: Sequence[str], actor: str,
     done: Callable[[int], None] = lambda _n: None,
 ) -> list[Undone]:  # fmt: skip
-    """Take a change back from `names`, or from all that run it, newest wave first.
+    """Take a change back from `names`, or from all that run it, newest wave first, but a mesh
+    parent after whatever hangs on it. Pauses, freezes and windows do not hold it.
 
     Raises
     ------
@@ -131,13 +134,39 @@ def rollback_change(
     ]  # fmt: skip
     if not running:
         raise ProvisioningError(f"change {change_id}: no device runs what it pushed")
-    because = f"rolled back by {actor}"
-    results = []
-    for wave in sorted({device.wave for device in running}, reverse=True):
-        chosen = [device.device_id for device in running if device.wave == wave]
+    with inventory.session() as session:
+        fleet = read_fleet(session, [device.device_id for device in running])
+    mesh = {name: up for name, up in fleet.parents.items() if up in fleet.mesh_parents}
+    waves = {device.device_id: device.wave for device in running}
+    results: list[Undone] = []
+    while waves:
+        # A mesh parent that went back before its children would cut them off.
+        free = leaves(waves, mesh)
+        newest = max(waves[name] for name in free)
+        chosen = [name for name in free if waves[name] == newest]
+        for name in chosen:
+            del waves[name]
         results += undo_devices(
-            inventory, change_id, chosen, because=because, actor=actor, done=done
+            inventory, change_id, chosen, because=f"rolled back by {actor}", actor=actor, done=done
         )
+        results += _left_with(results, waves, mesh)
     with inventory.session() as session:
         journal.rolled_back(session, change_id, actor)
     return results
+
+
+def _left_with(
+    results: Sequence[Undone], waves: dict[str, int], mesh: Mapping[str, str]
+) -> list[Undone]:
+    """Take parents of devices that still run the change out of `waves`, and say why."""
+    left = []
+    stuck = [one.device_id for one in results if not one.ok]
+    while stuck:
+        child = stuck.pop()
+        parent = mesh.get(child)
+        if parent in waves:
+            del waves[parent]
+            why = f"{child}, which hangs on it, still runs the change: roll that one back first"
+            left.append(Undone(parent, False, why))
+            stuck.append(parent)
+    return left

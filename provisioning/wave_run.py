@@ -85,14 +85,14 @@ class Rollout:
     def _choose(self, step: int) -> tuple[str, ...]:
         """The next wave; empty where nobody is left, or nothing may be pushed now."""
         if self.stop.is_set():
-            self._halt(STOPPED)
+            self.halt(STOPPED)
             return ()
         with self.inventory.session() as session:
             gate = may_push(
                 session, self.inventory.settings, datetime.now(UTC), ignore_windows=self.policy.now
             )
         if not gate.open and self._left:
-            self._halt(gate.why)
+            self.halt(gate.why)
             return ()
         left, policy = self._allowed(), self.policy
         sure = {name: site for name, site in left.items() if self._confirms(name)}
@@ -132,7 +132,7 @@ class Rollout:
         )  # fmt: skip
         rows = self._account(number)
         if complaint and not self._heard_of:
-            self._halt(f"Ansible did not run: {complaint}")
+            self.halt(f"Ansible did not run: {complaint}")
             raise ProvisioningError(
                 f"change {self.change_id}: Ansible did not run, nothing was pushed to wave "
                 f"{number}: {complaint}"
@@ -159,7 +159,7 @@ class Rollout:
         self.done(1)
         verdict = judge(replace(tally(self._heard_of, base), wave=size), self.policy)
         if verdict.halt and verdict.kind == FAILED:
-            self._halt(verdict.why)
+            self.halt(verdict.why)
 
     def _account(self, number: int) -> list[DeviceChange]:
         """The wave's devices, each with a stored result: those that broke off are asked."""
@@ -204,7 +204,7 @@ class Rollout:
             self._fail(verdict.why, fresh)
             return
         if self.policy.hold and any(self._status(row) == "held" for row in rows):
-            self._halt("held: `farola provision confirm` keeps it")
+            self.halt("held: `farola provision confirm` keeps it")
             return
         if fresh and not self._bake(number, fresh):
             return
@@ -222,7 +222,7 @@ class Rollout:
         with self.inventory.session() as session:
             journal.judged(session, self.change_id)
         if verdict.halt and not self.halted:
-            self._halt(verdict.why)
+            self.halt(verdict.why)
 
     def _bake(self, number: int, rows: Sequence[DeviceChange]) -> bool:
         """Wait out the bake and the radios' listening; False where the push was stopped."""
@@ -234,7 +234,7 @@ class Rollout:
             self.tell(f"wave {number} is watched for {seconds} s")
         while (left := (until.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()) > 0:
             if self.stop.wait(min(left, TICK_S)):
-                self._halt(STOPPED)
+                self.halt(STOPPED)
                 return False
         return not self.stop.is_set()
 
@@ -260,7 +260,7 @@ class Rollout:
 
     def _fail(self, why: str, rows: Sequence[DeviceChange]) -> None:
         """Halt, and take the wave back."""
-        self._halt(why)
+        self.halt(why)
         if self.policy.rollback:
             self._undo(rows, "its wave failed")
         with self.inventory.session() as session:
@@ -276,7 +276,7 @@ class Rollout:
         ):
             self._good[undone.device_id] = False
 
-    def _halt(self, why: str) -> None:
+    def halt(self, why: str) -> None:
         """Stop, once: what Ansible has queued sees it in the inventory."""
         with self._lock:
             if self.halted:
@@ -289,7 +289,7 @@ class Rollout:
         """Halt as soon as a person says so, whatever Ansible is at."""
         while not self._over.is_set():
             if self.stop.wait(TICK_S):
-                self._halt(STOPPED)
+                self.halt(STOPPED)
                 return
 
 

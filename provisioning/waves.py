@@ -5,7 +5,7 @@ over what hangs on one upstream device; whatever hangs on a device of the change
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -77,7 +77,7 @@ def next_wave(
     """
     size, canary = policy.size(step), step == 0
     queues: dict[tuple[int, str], deque[str]] = defaultdict(deque)
-    for device_id in sorted(_free(left, parents)):
+    for device_id in sorted(leaves(left, parents)):
         site = left[device_id]
         # A device without a site stands alone, after all sites.
         key = (0, f"\0{device_id}") if site is None else (-sizes.sites.get(site, 1), site)
@@ -117,7 +117,7 @@ def _take(
     return None
 
 
-def _free(left: Mapping[str, str | None], parents: Mapping[str, str]) -> Iterable[str]:
+def leaves(left: Collection[str], parents: Mapping[str, str]) -> Iterable[str]:
     """Those on which nothing in `left` hangs, however far down; in a circle with nobody free, the
     first one by id.
     """
