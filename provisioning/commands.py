@@ -63,9 +63,10 @@ def show(change: int, as_json: bool) -> None:
     """Show the frozen CHANGE: each device's diff, equal ones together."""
     found = load_record(change)
     if as_json:
-        print_json(change_json(found))
+        print_json({**change_json(found), "platforms": platforms_of(found)})
     else:
         _print_change(found)
+        tell_platforms(found)
 
 
 def tell_prepared(change: ChangeRecord, as_json: bool) -> None:
@@ -117,6 +118,26 @@ def _print_change(change: ChangeRecord) -> None:
         click.echo(f"\nFingerprints of its secrets: {shown}")
     for device in change.of("unreachable"):
         note(f"farola: {device.device_id}: left out: {device.message}")
+
+
+def platforms_of(change: ChangeRecord) -> dict[str, dict[str, Any]]:
+    """What can be done to the platforms of a change's devices, by platform."""
+    from inventory.db import open_inventory
+    from provisioning.platforms import told_of
+
+    inventory = open_inventory(load_settings())
+    try:
+        with inventory.session() as session:
+            return told_of(session, [device.device_id for device in change.devices])
+    finally:
+        inventory.close()
+
+
+def tell_platforms(change: ChangeRecord) -> None:
+    """Say what the change's platforms can; nothing where it is all that there is."""
+    for name, one in sorted(platforms_of(change).items()):
+        if "(no " in one["words"] or name != "openwrt":
+            click.echo(f"{name}, {one['devices']} devices: {one['words']}")
 
 
 def some(ids: Sequence[str]) -> str:

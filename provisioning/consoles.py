@@ -12,8 +12,8 @@ from typing import Any
 
 from napalm.base.exceptions import CommandErrorException, ConnectionClosedException
 
+from inventory.platforms import CONSOLES, stable
 from inventory.records import DeviceRecord, Secrets
-from provisioning.platform_table import CONSOLES, stable
 from provisioning.switch_access import Folder, explained, quieten, ssh_arguments
 
 READ_S = 120.0

@@ -6,11 +6,15 @@ Access points have Farola's own NAPALM driver, switches those that NAPALM ships
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from farola.errors import DeviceError, ProvisioningError
+from inventory import queries
+from inventory.platforms import CONSOLES, NAPALM, WEB, Capabilities, able, known
 from inventory.records import DeviceRecord, Secrets
-from provisioning.platform_table import CONSOLE, CONSOLES, NAPALM, WEB, Capabilities, known
 
 __all__ = ["Capabilities", "capabilities", "open_driver", "platform_of"]
 TIMEOUT_S = 30
@@ -29,11 +33,9 @@ def capabilities(platform: str) -> Capabilities:
     ProvisioningError
         The platform is unknown.
     """
-    name = known(platform)
-    if name in NAPALM:
-        return NAPALM[name]
-    if name in CONSOLES:
-        return CONSOLE
+    found = able(platform)
+    if found is not None:
+        return found
     raise ProvisioningError(
         f"platform {platform!r} is unknown: give the device one of "
         f"{', '.join(sorted((*NAPALM, *CONSOLES)))}"
@@ -43,11 +45,21 @@ def capabilities(platform: str) -> Capabilities:
 def told(device: DeviceRecord) -> dict[str, Any]:
     """The platform of `device` and what can be done to it, for people and as JSON."""
     platform = platform_of(device)
-    try:
-        able = capabilities(platform)
-    except ProvisioningError as error:
-        return {"platform": platform, "can": [], "words": str(error)}
-    return {"platform": platform, "can": able.names(), "words": able.words()}
+    found = able(platform)
+    if found is None:
+        return {"platform": platform, "can": [], "words": "unknown: nothing can be done to it"}
+    return {"platform": platform, "can": found.names(), "words": found.words()}
+
+
+def told_of(session: Session, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What can be done to each platform that the devices `ids` have, and how many have it."""
+    found: dict[str, dict[str, Any]] = {}
+    for device in queries.devices(session, ids) if ids else []:
+        platform = platform_of(device)
+        if platform not in found:
+            found[platform] = {**told(device), "devices": 0}
+        found[platform]["devices"] += 1
+    return found
 
 
 def open_driver(

@@ -14,7 +14,15 @@ import click
 from farola.output import json_option, note, print_json, print_table, progress
 from farola.people import person
 from farola.settings import load_settings
-from provisioning.commands import NUMBER, change_json, counted, load_record, utc
+from provisioning.commands import (
+    NUMBER,
+    change_json,
+    counted,
+    load_record,
+    platforms_of,
+    tell_platforms,
+    utc,
+)
 
 if TYPE_CHECKING:
     from provisioning.rollout import PushResult
@@ -263,6 +271,7 @@ def status(change: int | None, resolve: bool, as_json: bool) -> None:
     }
     if as_json:
         told = change_json(found, diffs=False)
+        told["platforms"] = platforms_of(found)
         told["next"] = change_next(found, under_way=not ours)
         told["under_way"] = not ours
         told["bake_until"] = utc(found.bake_until) if found.bake_until else None
@@ -277,6 +286,7 @@ def status(change: int | None, resolve: bool, as_json: bool) -> None:
     title = f"Change {found.id}: {found.status}"
     print_table(title, ("device", "status", "wave", "why", "next", "at"), rows)
     click.echo(counted(found))
+    tell_platforms(found)
     if found.halted_because:
         click.echo(f"Halted: {found.halted_because}")
     if words := change_next(found, under_way=not ours):

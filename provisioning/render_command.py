@@ -34,9 +34,11 @@ def render(device: str, everything: bool, as_json: bool) -> None:
     from provisioning.devices import choose
     from provisioning.features import variables_of
     from provisioning.intent import notices
+    from provisioning.platforms import told
     from provisioning.prepare import printable
     from provisioning.render import default_radios, fit, read_template
     from provisioning.render import render as render_template
+    from provisioning.switch_templates import preview
 
     settings = load_settings()
     inventory = open_inventory(settings)
@@ -46,10 +48,14 @@ def render(device: str, everything: bool, as_json: bool) -> None:
     keyring = Keyring(settings.home)
     context = read_context(inventory, [found], keyring)
     intent = intent_of(context, found)
-    template, path = read_template(settings.home, found.role)
-    rendered = render_template(template, intent, name=path)
-    text = printable(format_config(mask_config(fit(rendered, default_radios(rendered)))))
-    named = variables_of(template)
+    able = told(found)
+    if able["platform"] == "openwrt":
+        template, path = read_template(settings.home, found.role)
+        rendered = render_template(template, intent, name=path)
+        text = printable(format_config(mask_config(fit(rendered, default_radios(rendered)))))
+        named = variables_of(template)
+    else:
+        text, named = preview(settings.home, found, able["platform"], intent)
     values = {
         name: _described(one)
         for name, one in sorted(intent.items())
@@ -60,7 +66,14 @@ def render(device: str, everything: bool, as_json: bool) -> None:
     marks = secret_fingerprints(intent, keyring)
     if as_json:
         print_json(
-            {"device": device, "variables": values, "fingerprints": marks, "candidate": text}
+            {
+                "device": device,
+                "platform": able["platform"],
+                "can": able["can"],
+                "variables": values,
+                "fingerprints": marks,
+                "candidate": text,
+            }
         )
         return
     rows = [
@@ -68,6 +81,7 @@ def render(device: str, everything: bool, as_json: bool) -> None:
          _chain(one))
         for name, one in values.items()
     ]  # fmt: skip
+    click.echo(f"{device} ({able['platform']}): {able['words']}")
     print_table(f"Variables of {device}", ("variable", "value", "from", "instead of"), rows)
     click.echo(text, nl=False)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from napalm.base.exceptions import CommitError
 
-from provisioning.platform_table import stable
+from inventory.platforms import stable
 from provisioning.switches import Switch
 
 SESSION = "farola-"

@@ -6,6 +6,7 @@ begin a line of its own is refused: what somebody chose as a name must not becom
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from farola.errors import ProvisioningError
 from inventory.records import DeviceRecord
-from provisioning.intent import Intent
+from provisioning.intent import MASK, Intent
 from provisioning.values import host_name
 
 BAD = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -70,6 +71,18 @@ def render_switch(home: Path, device: DeviceRecord, platform: str, intent: Inten
     if not text.strip():
         raise ProvisioningError(f"{path}: {device.id}: it renders to nothing")
     return text if text.endswith("\n") else text + "\n"
+
+
+def preview(
+    home: Path, device: DeviceRecord, platform: str, intent: Intent
+) -> tuple[str, frozenset[str]]:
+    """The same with secrets as •••, and the variables that the template may name."""
+    text = render_switch(home, device, platform, intent)
+    secrets = {str(one.value) for one in intent.values() if one.secret and one.value}
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    written = template_path(home, device, platform).read_text(encoding="utf-8")
+    return text, frozenset(n for n in intent if re.search(rf"\b{re.escape(n)}\b", written))
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -18,8 +18,8 @@ from napalm.base.exceptions import (
     NapalmException,
 )
 
+from inventory.platforms import WEB, stable
 from inventory.records import DeviceRecord, Secrets
-from provisioning.platform_table import WEB, stable
 from provisioning.secret_references import without_secrets
 from provisioning.switch_access import Folder, explained, quieten, ssh_arguments, web_arguments
 

@@ -65,10 +65,14 @@ def list_devices(role: str | None, site: str | None, unplaced: bool, as_json: bo
 @click.argument("device")
 @json_option
 def show(device: str, as_json: bool) -> None:
-    """Show what the inventory holds of DEVICE; of its credential only the name."""
+    """Show what the inventory holds of DEVICE; of its credential only the name.
+
+    What can be done to its platform is shown too: a diff, a commit that reverts by itself, ….
+    """
     from farola.errors import InventoryError
     from inventory.db import open_inventory
     from inventory.importers.names import did_you_mean
+    from inventory.platforms import able
     from inventory.queries import devices
     from inventory.uplinks import upstream_of
 
@@ -85,9 +89,13 @@ def show(device: str, as_json: bool) -> None:
             row = _plain(found[0], upstream_of(session).get(device))
     finally:
         inventory.close()
+    can = able(row["platform"]) if row["platform"] else None
+    row["can"] = can.names() if can else []
     if as_json:
         print_json(row)
         return
+    if can:
+        row["can"] = can.words()
     for key, value in row.items():
         if value not in (None, "", []):
             click.echo(plain(f"{key}: {_said(key, value, settings)}"))

@@ -136,7 +136,7 @@ class Switch:
                 return mode, ""
             session["lines"].append(command)
             # A line is right or wrong in its mode, so the lines so far are typed again.
-            tree = copy.deepcopy(session["tree"])
+            tree: Tree = copy.deepcopy(session["tree"])
             enter(tree, session["lines"])
             return mode, ""
         return None, self._plain(command)
@@ -193,7 +193,7 @@ class Switch:
 
     def _result(self, name: str) -> Tree:
         session = self.sessions[name]
-        tree = copy.deepcopy(session["tree"])
+        tree: Tree = copy.deepcopy(session["tree"])
         enter(tree, session["lines"])
         return tree
 

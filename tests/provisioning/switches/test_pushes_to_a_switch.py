@@ -159,3 +159,21 @@ def test_a_value_that_would_begin_a_line_of_its_own_is_refused(cabinet: Any, pre
     with pytest.raises(ProvisioningError, match=r"SW-1: ops_password .*U\+000A") as error:
         prepare()
     assert "no username" not in str(error.value)
+
+
+def test_what_a_switch_can_is_shown_with_its_intent_and_its_changes(
+    cabinet: Any, prepare: Any
+) -> None:
+    able = ["diff", "atomic", "replace", "confirm", "rollback", "config", "commands"]
+    rendered = json.loads(cabinet.run("provision", "render", "SW-1", "--json").stdout)
+    assert (rendered["platform"], rendered["can"]) == ("eos", able)
+    assert "username ops secret •••\n" in rendered["candidate"]
+    assert "hunter2" not in str(rendered)
+    assert set(rendered["variables"]) >= {"vlans", "pole", "ops_password"}
+    prepare()
+    for command in ("show", "status"):
+        told = json.loads(cabinet.run("provision", command, "1", "--json").stdout)
+        assert told["platforms"]["eos"]["can"] == able
+        assert told["platforms"]["eos"]["devices"] == 1
+    assert "eos, 1 devices: diff, atomic" in cabinet.run("provision", "show", "1").stdout
+    assert json.loads(cabinet.run("device", "show", "SW-1", "--json").stdout)["can"] == able

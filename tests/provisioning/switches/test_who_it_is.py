@@ -14,8 +14,8 @@ import pytest
 from napalm.base.exceptions import ConnectAuthError, ConnectionException
 
 from farola.errors import DeviceError, ProvisioningError
+from inventory.platforms import ALIASES, CONSOLES, NAPALM, known, stable
 from napalm_openwrt.session import WrongHostKey
-from provisioning.platform_table import ALIASES, CONSOLES, NAPALM, known, stable
 from provisioning.platforms import capabilities, open_driver, told
 from provisioning.switch_access import Folder
 from tests.provisioning.switches.conftest import PASSWORD

@@ -106,6 +106,12 @@ def known(platform: str) -> str:
     return ALIASES.get(name, name)
 
 
+def able(platform: str) -> Capabilities | None:
+    """What the driver of a platform can do; None where there is no such platform."""
+    name = known(platform)
+    return NAPALM.get(name) or (CONSOLE if name in CONSOLES else None)
+
+
 def stable(text: str) -> str:
     """A config without what changes at every look."""
     lines = [line.rstrip() for line in text.replace("\r", "").split("\n")]
