@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 NAMED = 10
 """So many devices are named in a line; `--json` has all."""
+
+LOOK_BACK = timedelta(days=7)
+"""What is older says nothing about the present."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def read_status(settings: Settings) -> Status:
         try:
             health = asdict(store.health())
             if health["ok"]:
-                latest = store.latest("device", ("state", "rtt_ms"))
+                latest = store.latest("device", ("state", "rtt_ms"), now - LOOK_BACK)
                 poll = last_poll(store, now)
                 found = standing(names, samples(latest), upstream, maintained)
                 found = replace(found, dead=last_answers(found.dead, store, now))

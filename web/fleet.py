@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from farola.errors import FarolaError
@@ -20,6 +20,9 @@ STATES = ("down", "unknown", "up")
 """Worst first, as the list is sorted."""
 STALE_MS = 15 * 60_000
 """A device whose newest sample is this much older than the city's newest is unknown."""
+
+LOOK_BACK = timedelta(days=7)
+"""What is older says nothing about the present."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,9 @@ def load_fleet(inventory: Inventory, store: Callable[[], Store]) -> Fleet:
         devices = queries.devices(session)
         sites = {site.id: site for site in queries.sites(session)}
     rows = [_row(device, sites.get(device.site_id or "")) for device in devices]
+    since = datetime.now(UTC) - LOOK_BACK
     try:
-        latest = store().latest("device", ("state", "answered", "clients", "rtt_ms"))
+        latest = store().latest("device", ("state", "answered", "clients", "rtt_ms"), since)
     except FarolaError as error:
         return Fleet(tuple(rows), None, datetime.now(UTC), str(error))
     return Fleet(tuple(join(rows, latest)), max(latest.times, default=None), datetime.now(UTC))
