@@ -126,7 +126,19 @@ reload_services() {
       else rest=1; fi
     done
     if [ -n "$rest" ] && command -v reload_config > /dev/null; then reload_config; fi
+    : > "$out.done"
   ) < /dev/null > /dev/null 2>&1 &
+}
+
+# Until the services have reloaded, but not for ever: some hang. 1: that was killed half-way.
+await() {
+  n=0
+  while kill -0 "$1" 2>/dev/null; do
+    [ $n -lt 300 ] || { echo "some-hang" >> "$out"; return 0; }
+    sleep 0.2 2>/dev/null || { sleep 1; n=$((n + 4)); }
+    n=$((n + 1))
+  done
+  [ -f "$out.done" ]
 }
 
 # Brings commit $1, if it is not confirmed, back to the old config, whoever began that; the lock is
@@ -142,9 +154,9 @@ revert() {
   flush "$state/$1"
   put_back "$1" || return 1
   if [ "$2" != boot ]; then
-    folder "$run"; reload_services "$run/$1.reload" $(packages "$1"); n=0
-    while kill -0 $! 2>/dev/null && [ $n -lt 60 ]; do sleep 1; n=$((n + 1)); done
-    rm -f "$run/$1.reload" "$run/$1.reload.err"
+    folder "$run"; reload_services "$run/$1.reload" $(packages "$1"); await $!; told=$?
+    rm -f "$run/$1.reload" "$run/$1.reload".*
+    [ $told = 0 ] || return 1
   fi
   mv "$state/$1/reverting" "$state/$1/reverted" || return 1
   flush "$state/$1"

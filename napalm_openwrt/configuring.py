@@ -18,6 +18,7 @@ from napalm.base.exceptions import (
     CommitError,
     ConnectionClosedException,
     ConnectionException,
+    LockError,
     MergeConfigException,
     ReplaceConfigException,
 )
@@ -140,10 +141,11 @@ class Configuring:
             )  # fmt: skip
             confirming.checked(terms.id)
             self.next_commit_id = None
-            transaction.commit(self.session, changed, base, terms)
             self.last_commit_id = terms.id
-            self.discard_config()
-            self._reload(changed)
+            try:
+                transaction.commit(self.session, changed, base, terms)
+            except (ConnectionClosedException, CommandTimeoutException) as error:
+                self._come_back_to(terms.id, changed, error)
         self.discard_config()
 
     def confirm_commit(self) -> None:
@@ -204,6 +206,23 @@ class Configuring:
         """
         return confirming.state_of(self.session, identity)
 
+    def _come_back_to(self, identity: str, meant: Config, cut: Exception) -> None:
+        """A commit cut us off, or the line broke: see what became of it."""
+        name = self.access.name
+        try:
+            self.open()
+            state = confirming.state_of(self.session, identity)
+        except (ConnectionException, ConnectionClosedException, LockError) as error:
+            raise CommitError(
+                f"{name}: the connection broke in the commit {identity}, and nothing can be said "
+                f"of it, as the device does not let us in: {error}"
+            ) from None
+        if state in {"unknown", "reverted"}:
+            raise CommitError(f"{name}: {cut}; the old config is untouched")
+        transaction.assert_running(
+            self.session, meant, transaction.read_packages(self.session, meant)
+        )
+
     @beyond_napalm
     def reload(self, packages: Iterable[str]) -> None:
         """Reload the services of `packages` as they stand in /etc/config.
@@ -219,14 +238,13 @@ class Configuring:
         found = transaction.read_packages(self.session, packages)
         self._reload(_parsed(found, CommitError))
 
-    def _reload(self, meant: Config, gone: tuple[str, ...] = ()) -> None:
+    def _reload(self, meant: Config) -> None:
         """Reload services. Where that cuts us off, come back, see that the config is there, and
         reload again: nothing tells whether the first word of it arrived.
         """
-        packages = {*meant, *gone}
         for _ in range(RELOADS):
             try:
-                transaction.reload_services(self.session, packages)
+                transaction.reload_services(self.session, meant)
             except (ConnectionClosedException, CommandTimeoutException):
                 self._come_back(meant)
             else:

@@ -83,7 +83,8 @@ done 2>/dev/null
 rm -rf "$state"/.*-???????? "$config"/.*.??????????????-????????.???
 @CHECKS@
 
-folder "$state"; mkdir -p "$state/.$id/old" || stop full "$state"
+if [ ! -d "$state" ]; then folder "$state"; flush "${state%/*}"; fi
+mkdir -p "$state/.$id/old" || stop full "$state"
 if ! cmp -s "$s/agent" "$agent" || [ ! -x "$agent" ]; then
   cat "$s/agent" > "$state/.$id/agent" && cmp -s "$s/agent" "$state/.$id/agent" &&
     chmod 755 "$state/.$id/agent" || stop full "$state"
@@ -93,7 +94,7 @@ if ! cmp -s "$s/agent" "$agent" || [ ! -x "$agent" ]; then
 fi
 if [ ! -h @LINK@ ]; then
   "$agent" enable || stop full /etc/rc.d
-  flush /etc/rc.d
+  flush /etc/rc.d /etc
 fi
 for p in @PACKAGES@; do
   f=$config/$p; old=$state/.$id/old
@@ -130,19 +131,21 @@ for p in @PACKAGES@; do
   p=
 done
 flush "$config"
-if [ -n "$p" ] || ! mv "$state/$id/applying" "$state/$id/@GOAL@"; then
-  revert "$id"; stop full "$config"
-fi
-flush "$state/$id"
-[ @GOAL@ = pending ] || rm -f "$config"/.*."$id".old
+if [ -n "$p" ]; then revert "$id"; stop full "$config"; fi
+for p in @PACKAGES@; do [ ! -f "$config/$p" ] || cat "$config/$p" > "$s/c/$p"; done
 ls "$state" | sort -r | sed @KEEP@d | while read old; do
   mv "$state/$old" "$state/.$old" && rm -rf "$state/.$old"
 done
-for p in @PACKAGES@; do [ ! -f "$config/$p" ] || cat "$config/$p" > "$s/c/$p"; done
+# Until it is called pending or confirmed the watcher takes it back: then services run the old
+# files again that were killed with us in the middle of this. That name is given in one step, and
+# the watcher's too, so the lock is of no use any more.
 release
-# Last, as the connection may be gone: all that has to be done is done.
-trap 'rm -rf "$s"' EXIT
-trap 'exit 1' HUP INT PIPE TERM
+reload_services "$s/failed" @PACKAGES@
+await $! || { mv "$state/$id/applying" "$state/$id/reverting"; stop reverted; }
+mv "$state/$id/applying" "$state/$id/@GOAL@" || stop reverted
+flush "$state/$id"
+[ @GOAL@ = pending ] || rm -f "$config"/.*."$id".old
+for p in $(cat "$s/failed"); do say failed "$p"; done
 for p in @PACKAGES@; do
   [ ! -f "$s/c/$p" ] || { echo "@MARK@ $p"; cat "$s/c/$p"; echo "@MARK@"; }
 done
@@ -153,7 +156,7 @@ RELOAD = r"""
 @FUNCTIONS@
 s=/tmp/napalm-openwrt.@ID@; mkdir "$s" || exit 1
 reload_services "$s/failed" @PACKAGES@
-wait
+await $! || exit 1
 failed=$(cat "$s/failed"); rm -rf "$s"
 for p in $failed; do echo "@MARK@: failed $p"; done
 echo "@MARK@: done"
@@ -193,7 +196,11 @@ CONFIRM = r"""
 @FUNCTIONS@
 say() { echo "@MARK@: $*"; exit 0; }
 id=@ID@
-where "$id"
+where "$id"; n=0
+# Its services are still taking it over.
+while [ "$at" = applying ] && left "$id" && [ "$left" -gt 0 ] && [ $n -lt 60 ]; do
+  sleep 1; n=$((n + 1)); where "$id"
+done
 [ "$at" = pending ] || say state $at
 left "$id"
 # Its time is out, whoever was to see that: it is not ours to prolong.

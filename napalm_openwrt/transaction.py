@@ -20,7 +20,7 @@ from napalm_openwrt.scripts import COMMIT, KEEP, READ, RELOAD, STAGE, STALE_S, S
 from napalm_openwrt.session import Session
 from napalm_openwrt.uci_text import PACKAGE_NAME, Config, UciSyntaxError, format_config, parse
 
-APPLY_S = 60
+APPLY_S = 120
 """Seconds after which a commit whose script died half-way is taken back."""
 
 
@@ -68,7 +68,7 @@ class Commit:
 
 
 def commit(session: Session, result: Config, base: Mapping[str, str], terms: Commit) -> None:
-    """Put `result` in place if /etc/config still is `base`.
+    """Put `result` in place if /etc/config still is `base`, and reload its services.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def commit(session: Session, result: Config, base: Mapping[str, str], terms: Com
         Another session is at it, or another commit waits to be confirmed.
     CommitError
         Nothing was changed (flash full, a file changed meanwhile, …); or the text that stands
-        there afterwards is not the one meant, and the message says so.
+        there afterwards is not the one meant, or a service did not reload: the message says so.
     """
     mark, text, packages = new_mark(), format_config(result), sorted(result)
     script = fill(
@@ -102,8 +102,10 @@ def commit(session: Session, result: Config, base: Mapping[str, str], terms: Com
         ),
     )  # fmt: skip
     output = session.run(*by_stdin("commit", script))
-    _raise_for(session, said(output.stdout, mark), output.stderr)
+    told = said(output.stdout, mark)
+    _raise_for(session, told, output.stderr)
     assert_running(session, result, _files(output.stdout, mark))
+    _raise_for_services(session, told)
 
 
 def assert_running(session: Session, meant: Config, found: Mapping[str, str]) -> None:
@@ -129,7 +131,10 @@ def reload_services(session: Session, packages: Iterable[str]) -> None:
         RELOAD, functions=FUNCTIONS, id=new_commit_id(), mark=mark,
         packages=" ".join(_checked(packages)),
     )  # fmt: skip
-    told = said(session.run(*by_stdin("reload", script)).stdout, mark)
+    _raise_for_services(session, said(session.run(*by_stdin("reload", script)).stdout, mark))
+
+
+def _raise_for_services(session: Session, told: list[list[str]]) -> None:
     failed = " ".join(words[1] for words in told if words[0] == "failed" and words[1:])
     if failed or ["done"] not in told:
         raise CommitError(
@@ -141,7 +146,8 @@ def reload_services(session: Session, packages: Iterable[str]) -> None:
 
 def _raise_for(session: Session, told: list[list[str]], stderr: str) -> None:
     """Turn the script's last word into an exception, unless it is `done`."""
-    known = {"done", "locked", "pending", "full", "cut", "refused", "drifted", "void", "watcher"}
+    known = {"done", "locked", "pending", "full", "cut", "refused", "drifted", "void", "watcher",
+             "reverted"}  # fmt: skip
     word = next((words for words in told if words[0] in known), None)
     name = session.access.name
     if word is None:
@@ -157,6 +163,7 @@ def _raise_for(session: Session, told: list[list[str]], stderr: str) -> None:
         )
     reasons = {
         "void": "its id was used before, or asked about and declared void; take a new id",
+        "reverted": "its services could not be reloaded in time, so it is taken back",
         "watcher": "the watcher that would take it back did not start",
         "full": f"no room left, or read-only: {detail} cannot be written ({_line(stderr)})",
         "cut": "the candidate arrived cut short",

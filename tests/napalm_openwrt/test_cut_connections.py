@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from napalm.base.exceptions import CommitError
+from napalm.base.exceptions import CommitError, ConnectionClosedException
 
 from napalm_openwrt import OpenWrtDriver, new_commit_id, transaction
 from tests.fleets import free_block
@@ -15,15 +15,15 @@ Connect = Callable[..., OpenWrtDriver]
 HOSTNAME = "package system\n\nconfig system\n\toption hostname '{}'\n"
 
 
-def test_a_commit_cut_off_before_its_reload_comes_back_and_reloads(
+def test_a_commit_whose_end_was_not_heard_comes_back_and_sees(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver, commit = connect("good"), transaction.commit
 
-    def cut(session: Any, *arguments: Any, **named: Any) -> str:
-        identity = commit(session, *arguments, **named)
+    def cut(session: Any, *arguments: Any, **named: Any) -> None:
+        commit(session, *arguments, **named)
         session.close()
-        return identity
+        session.run("true")
 
     monkeypatch.setattr(transaction, "commit", cut)
     driver.load_merge_candidate(config=HOSTNAME.format("back-again"))
@@ -32,24 +32,43 @@ def test_a_commit_cut_off_before_its_reload_comes_back_and_reloads(
     driver.rollback()
 
 
-def test_a_config_in_place_is_taken_over_by_a_reload(
+def test_a_commit_that_never_reached_the_device_is_told_so_and_is_void(
+    connect: Connect, good: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, before = connect("good"), good.config("system")
+    late: list[Callable[[], None]] = []
+
+    def lost(session: Any, *arguments: Any, **named: Any) -> None:
+        late.append(lambda: commit(driver.session, *arguments, **named))
+        raise ConnectionClosedException("the line broke")
+
+    commit = transaction.commit
+    monkeypatch.setattr(transaction, "commit", lost)
+    driver.load_merge_candidate(config=HOSTNAME.format("never"))
+    with pytest.raises(CommitError, match="the line broke; the old config is untouched"):
+        driver.commit_config()
+    with pytest.raises(CommitError, match="void"):
+        late[0]()
+    assert good.config("system") == before
+
+
+def test_services_that_cut_us_off_are_reloaded_again_and_not_for_ever(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver, reload_services = connect("good"), transaction.reload_services
+    calls: list[int] = []
 
     def lost(session: Any, packages: Any) -> None:
-        session.close()
+        calls.append(1)
+        if len(calls) < 6:
+            session.close()
         reload_services(session, packages)
 
-    driver.load_merge_candidate(config=HOSTNAME.format("at-last"))
-    with monkeypatch.context() as patch:
-        patch.setattr(transaction, "reload_services", lost)
-        with pytest.raises(CommitError, match="the config is in place, but the connection"):
-            driver.commit_config()
-    assert driver.get_facts()["hostname"] != "at-last"
+    monkeypatch.setattr(transaction, "reload_services", lost)
+    with pytest.raises(CommitError, match="the config is in place, but the connection"):
+        driver.reload(["system"])
     driver.reload(["system"])
-    assert driver.get_facts()["hostname"] == "at-last"
-    driver.rollback()
+    assert len(calls) == 6
 
 
 @pytest.mark.parametrize(
