@@ -13,15 +13,17 @@ What is told is what the server has, of all rows that
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from hashlib import blake2b
 from itertools import accumulate
 
 from farola.errors import StoreError
-from timeseries.base import COUNT, SCHEMA, Aggregate, Store, Table
+from timeseries.base import SCHEMA, Store, Table
 from timeseries.checking import LAST_TIME, Rows, checked_query, to_ms
 from timeseries.delivery import unpacked
 from timeseries.newest_file import (
@@ -43,8 +45,9 @@ GOOD_FOR_S = 3600.0
 POLLS_KNOWN_MS = 86_400_000
 """How far back from the last full answer polls of others are looked for."""
 FEW_POLLS = 3
-MOST_AT_HAND = 64
-"""Batches whose rows are kept in memory until the server has them; of others lines are read."""
+MOST_AT_HAND, MOST_ROWS_AT_HAND = 1_000, 100_000
+"""Batches, and rows of them, that are kept in memory until the server has them, a poll or two of a
+city; of others lines are read."""
 _EVER = instant(LAST_TIME)
 
 
@@ -55,20 +58,30 @@ class Newest:
         """`identity` tells one server and database from others."""
         self._server, self._identity, self._spool = server, identity, spool
         self._file = NewestFile(spool.folder)
+        self._lock = threading.Lock()
         self._at_hand: OrderedDict[bytes, list[Rows]] = OrderedDict()
+        self._rows_at_hand = 0
 
     def spooled(self, body: bytes, rows: list[Rows]) -> None:
-        """Remember the rows of KEPT in a batch that was just spooled, to save reading its lines."""
-        self._at_hand[body] = rows
-        while len(self._at_hand) > MOST_AT_HAND:
-            with suppress(KeyError):  # another thread was sooner
-                self._at_hand.popitem(last=False)
+        """Remember the rows of KEPT in a batch that is spooled, to save reading its lines."""
+        with self._lock:
+            self._drop(_digest(body))
+            self._at_hand[_digest(body)] = rows
+            self._rows_at_hand += _count(rows)
+            while self._rows_at_hand > MOST_ROWS_AT_HAND or len(self._at_hand) > MOST_AT_HAND:
+                self._drop(next(iter(self._at_hand)))
+
+    def _drop(self, digest: bytes) -> list[Rows] | None:
+        rows = self._at_hand.pop(digest, None)
+        self._rows_at_hand -= _count(rows or ())
+        return rows
 
     def handed_over(self, body: bytes, rows: int, whole: bool) -> None:
         """Keep what the server acknowledged of a batch, before it leaves the spool; if it is not
         the `whole` batch, the server is asked for everything next time. Never raises.
         """
-        kept = self._at_hand.pop(body, None)
+        with self._lock:
+            kept = self._drop(_digest(body))
         try:
             if not whole:
                 self._file.forget()
@@ -121,17 +134,14 @@ class Newest:
         """Whether the file has the rows of all polls that the server has, after asking for those of
         a few that it does not. StoreError where the server does not answer.
         """
-        # First those of the file: each of them is on the server, so that as many are the same.
-        before = self._file.polls(base.since_ms)
-        start, count = instant(base.since_ms), {"polls": Aggregate(SAYS_POLLED, COUNT)}
-        told = self._server.aggregates(POLL, count, start, _EVER)
-        if sum(int(n or 0) for n in told.fields["polls"]) == len(before):
+        known = self._file.polls(base.since_ms)
+        there = self._polls(base.since_ms)
+        if known == there:
             return True
         handed = self._file.handed()
-        there = self._polls(base.since_ms)
-        new = there - self._file.polls(base.since_ms)
+        new = there - self._file.polls(base.since_ms)  # without those of ours that came meanwhile
         times = sorted({at for at, _ in new})
-        if before - there or len(times) > FEW_POLLS:  # some were taken away, or many came
+        if known - there or len(times) > FEW_POLLS:  # some were taken away, or many came
             return False
         for at in times:
             table = self._server.series(DEVICE, {}, instant(at), instant(at + 1))
@@ -201,6 +211,14 @@ def _of(table: Table, names: Sequence[str], since_ms: int | None) -> Table:
         {tag: [column[i] for i in keep] for tag, column in table.tags.items()},
         {name: [table.fields[name][i] for i in keep] for name in names},
     )
+
+
+def _digest(body: bytes) -> bytes:
+    return blake2b(body, digest_size=32).digest()
+
+
+def _count(rows: Sequence[Rows]) -> int:
+    return sum(len(one.times) for one in rows)
 
 
 def _now_ms() -> int:
