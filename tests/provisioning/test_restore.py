@@ -15,6 +15,7 @@ from provisioning.blame import blamed
 from provisioning.history import History
 from provisioning.restore import candidate_of
 from tests.provisioning.conftest import COMMUNITY, City
+from tests.provisioning.test_audit import said
 
 SSID = "Una red"
 
@@ -35,18 +36,18 @@ def wireless(key: str, community: str = COMMUNITY) -> str:
 
 
 def test_a_config_is_brought_back_by_a_change_of_its_own(adopted, history):
-    said = json.loads(adopted.run("provision", "fetch", "ap1", "--json").stdout)
-    assert said["recorded"] == ["ap1"]
+    first = json.loads(said("fetch", "ap1", "--json"))
+    assert first["recorded"] == ["ap1"]
     before = adopted.config("ap1", "wireless")
     adopted.edit("ap1", "wireless", "OpenWrt", "Somebody's")
-    adopted.run("provision", "fetch", "ap1")
-    listed = json.loads(adopted.run("provision", "history", "ap1", "--json").stdout)["versions"]
+    said("fetch", "ap1")
+    listed = json.loads(said("history", "ap1", "--json"))["versions"]
     assert len(listed) == 2
     assert listed[1]["cause"] == "by hand"
-    shown = adopted.run("provision", "history", "ap1", listed[0]["version"][:8]).stdout
+    shown = said("history", "ap1", listed[0]["version"][:8])
     assert "option ssid 'OpenWrt'" in shown
-    done = adopted.run("provision", "restore", "ap1", "last~1", "--json")
-    change = json.loads(done.stdout)
+    assert said("history", "ap1", "--blame").count("by hand") == shown.count("\n")
+    change = json.loads(said("restore", "ap1", "last~1", "--json"))
     assert change["devices"][0]["status"] == "pending"
     assert "+\toption ssid 'OpenWrt'" in change["devices"][0]["diff"]
     inventory = open_inventory(adopted.settings)
@@ -57,8 +58,7 @@ def test_a_config_is_brought_back_by_a_change_of_its_own(adopted, history):
     assert "Somebody" not in before
     nothing = adopted.run("provision", "restore", "ap1", "zz", code=1).stderr
     assert "no version 'zz'" in nothing
-    actions = [one["action"] for one in json.loads(
-        adopted.run("provision", "log", "--json").stdout)]  # fmt: skip
+    actions = [one["action"] for one in json.loads(said("log", "--json"))]
     assert actions.count("config.fetched") == 2
 
 
