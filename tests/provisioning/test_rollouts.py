@@ -1,4 +1,4 @@
-"""A rollout over pretend access points: waves, stops, gates, approval, rollback, offline devices."""
+"""A rollout over pretend access points: waves, stops, gates, approval, rollback, queues."""
 
 from __future__ import annotations
 
@@ -12,22 +12,33 @@ from typing import Any
 
 import pytest
 
+from farola.errors import ProvisioningError
+from farola.people import person
 from farola.settings import load_settings, write_settings
 from inventory import audit_log
 from inventory.db import open_inventory
+from provisioning import changes
+from provisioning.apply import apply_change
+from provisioning.devices import choose
 from provisioning.health import Check
 from provisioning.policy import Policy
+from provisioning.prepare import prepare_change
 from provisioning.rollout import PushResult, push_change
 
 pytestmark = pytest.mark.slow
-THREE = ("--device", "ap1", "--device", "ap2", "--device", "ap3")
+THREE = ("ap1", "ap2", "ap3")
 QUICK = Policy(waves=(1, 25), bake_s=0, confirm_s=30, checks=False)
+TABLES = ("change", "change_device")
 NEW = "internet de todos"
 
 
-def prepare(city: Any, *which: str) -> int:
-    done = city.run("provision", "prepare", *(which or THREE), "--json")
-    return int(json.loads(done.stdout)["change"])
+def prepare(city: Any, *names: str, needs_approval: bool | None = None) -> int:
+    inventory = open_inventory(city.settings)
+    with inventory.session() as session:
+        devices = choose(session, names or THREE, None, everything=False)
+    return prepare_change(
+        inventory, devices, author=person(), needs_approval=needs_approval
+    ).id  # fmt: skip
 
 
 def status(city: Any, change: int, *more: str) -> dict[str, Any]:
@@ -38,7 +49,8 @@ def status(city: Any, change: int, *more: str) -> dict[str, Any]:
 
 
 def statuses(city: Any, change: int) -> dict[str, str]:
-    return {d["device"]: d["status"] for d in status(city, change)["devices"]}
+    with open_inventory(city.settings).session() as session:
+        return {d.device_id: d.status for d in changes.load(session, change).devices}
 
 
 def settle(city: Any, **values: Any) -> None:
@@ -60,7 +72,7 @@ def push(adopted: Any) -> Callable[..., PushResult]:
 def test_a_wave_that_fails_is_taken_back_and_the_push_goes_on_when_told_to(
     adopted: Any, push: Callable[..., PushResult]
 ) -> None:
-    change = prepare(adopted, "--all")
+    change = prepare(adopted, *THREE, "full")
     result = push(change)
     assert (result.status, result.pushed, result.waves) == ("halted", 1, 2)
     assert "of the wave failed" in result.halted_because
@@ -140,7 +152,7 @@ def test_another_person_must_approve_where_that_is_asked_for(
     adopted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAROLA_USER", "ana")
-    change = prepare(adopted, "--device", "ap1", "--require-approval")
+    change = prepare(adopted, "ap1", needs_approval=True)
     refused = adopted.run("provision", "push", change, code=1).stderr
     assert "waits for another person" in refused
     assert f"farola provision approve {change}" in refused
@@ -155,36 +167,49 @@ def test_another_person_must_approve_where_that_is_asked_for(
 
 def test_the_settings_can_ask_for_approval_of_every_change(adopted: Any) -> None:
     settle(adopted, require_approval=True)
-    change = prepare(adopted, "--device", "ap1")
+    adopted.run("provision", "prepare", "--device", "ap1")
+    change = 1
     assert "waits for another" in adopted.run("provision", "push", change, code=1).stderr
 
 
-@pytest.mark.parametrize(
-    ("edit", "said"),
-    [
-        ("UPDATE change_device SET diff = '' WHERE device_id = 'ap2'", "ap2 was edited"),
-        ("UPDATE change_device SET candidate = (SELECT candidate FROM change_device WHERE "
-         "device_id = 'ap1') WHERE device_id = 'ap2'", "ap2 was edited"),
-        ("UPDATE change_device SET base_hash = goal_hash WHERE device_id = 'ap2'", "ap2 was edited"),
-        ("UPDATE change SET needs_approval = 1 - needs_approval", "was edited"),
-        ("UPDATE change SET author = 'nobody'", "was edited"),
-        ("DELETE FROM change_device WHERE device_id = 'ap2'", "was edited"),
-    ],
-)  # fmt: skip
+EDITS = {
+    "UPDATE change_device SET diff = '' WHERE device_id = 'ap2'": "ap2 was edited",
+    "UPDATE change_device SET candidate = (SELECT candidate FROM change_device WHERE "
+    "device_id = 'ap1') WHERE device_id = 'ap2'": "ap2 was edited",
+    "UPDATE change_device SET base_hash = goal_hash WHERE device_id = 'ap2'": "ap2 was edited",
+    "UPDATE change SET needs_approval = 1 - needs_approval": "was edited",
+    "UPDATE change SET author = 'nobody'": "was edited",
+    "DELETE FROM change_device WHERE device_id = 'ap2'": "was edited",
+}
+
+
 def test_a_change_that_was_edited_is_refused(
-    adopted: Any, home: Path, edit: str, said: str
+    adopted: Any, home: Path, push: Callable[..., PushResult]
 ) -> None:
-    change = prepare(adopted, "--device", "ap1", "--device", "ap2")
+    change = prepare(adopted, "ap1", "ap2")
+    for edit, said in EDITS.items():
+        with sqlite3.connect(home / "inventory.db") as database:
+            frozen = [database.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES]
+            database.execute(edit)
+        with pytest.raises(ProvisioningError, match=said):
+            push(change)
+        with sqlite3.connect(home / "inventory.db") as database:
+            for table, rows in zip(TABLES, frozen, strict=True):
+                database.execute(f"DELETE FROM {table}")
+                marks = ", ".join("?" * len(rows[0]))
+                database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
     with sqlite3.connect(home / "inventory.db") as database:
-        database.execute(edit)
-    for command in ("push", "approve"):
-        refused = adopted.run("provision", command, change, code=1)
-        assert said in refused.stderr
-    assert "OpenWrt" in adopted.config("ap1", "wireless")
+        database.execute("UPDATE change_device SET diff = '' WHERE device_id = 'ap2'")
+    # By hand, past the rollout: each device's own turn verifies its own part.
+    with pytest.raises(ProvisioningError, match="ap2 was edited"):
+        apply_change(home, change, "ap2")
+    refused = adopted.run("provision", "push", change, code=1)
+    assert "ap2 was edited" in refused.stderr
+    assert "OpenWrt" in adopted.config("ap2", "wireless")
 
 
 def test_a_pause_holds_every_push_and_no_option_gets_past_it(adopted: Any) -> None:
-    change = prepare(adopted, "--device", "ap1")
+    change = prepare(adopted, "ap1")
     adopted.run("provision", "pause", "--reason", "a storm")
     assert "paused" in adopted.run("provision", "pause", "--reason", "again", code=1).stderr
     held = json.loads(adopted.run("provision", "push", change, "--now", "--json", code=1).stdout)
@@ -197,7 +222,7 @@ def test_a_pause_holds_every_push_and_no_option_gets_past_it(adopted: Any) -> No
 
 
 def test_a_freeze_holds_and_now_gets_past_a_window_only(adopted: Any) -> None:
-    change = prepare(adopted, "--device", "ap1")
+    change = prepare(adopted, "ap1")
     number = json.loads(
         adopted.run("provision", "freeze", "add", "--reason", "elections", "--json").stdout
     )["freeze"]
@@ -240,7 +265,7 @@ def test_what_is_held_waits_for_a_person(adopted: Any, push: Callable[..., PushR
 def test_what_is_held_too_long_goes_back_and_says_so(
     adopted: Any, push: Callable[..., PushResult]
 ) -> None:
-    change = prepare(adopted, "--device", "ap1")
+    change = prepare(adopted, "ap1")
     push(change, replace(QUICK, hold=True, confirm_s=5))
     gone = threading.Event()
     for _ in range(60):
@@ -256,9 +281,8 @@ def test_a_mesh_parent_is_held_back_while_its_child_did_not_get_it(
     adopted: Any, push: Callable[..., PushResult]
 ) -> None:
     adopted.run("device", "uplink", "full", "ap1")
-    change = prepare(adopted, "--device", "full", "--device", "ap1")
-    lenient = replace(QUICK, stop_count=9, stop_sample=1, stop_share=1.0, waves=(9,))
-    lenient = replace(lenient, stop_share=1.0, stop_sample=2)
+    change = prepare(adopted, "full", "ap1", "ap2")
+    lenient = replace(QUICK, stop_count=9, stop_sample=2, stop_share=1.0, waves=(9,))
     result = push(change, lenient)
     assert dict(result.failed).keys() == {"full", "ap1"}
     assert "full, which hangs on it" in dict(result.failed)["ap1"]
@@ -268,7 +292,7 @@ def test_a_mesh_parent_is_held_back_while_its_child_did_not_get_it(
 
 
 def test_a_change_can_be_given_up(adopted: Any) -> None:
-    change = prepare(adopted, "--device", "ap1")
+    change = prepare(adopted, "ap1")
     adopted.run("provision", "withdraw", change, "--reason", "not needed")
     assert status(adopted, change)["status"] == "withdrawn"
     for command in ("push", "approve", "withdraw"):
