@@ -67,7 +67,7 @@ class Adopted:
 @click.option("--voucher", is_flag=True,
               help="Believe the key that the voucher's command on the device proved.")  # fmt: skip
 @click.option("--factory", is_flag=True,
-              help="They are factory-new: give them the credential's password and key.")  # fmt: skip
+              help="They are factory-new: give them the credential's secrets.")  # fmt: skip
 @click.option("--factory-credential", metavar="NAME",
               help="How those are signed in to; else root without a password.")  # fmt: skip
 @json_option
@@ -87,9 +87,11 @@ def adopt(
     from farola.keys import Keyring
     from inventory import queries
     from inventory.db import open_inventory
+    from inventory.platforms import WEB
     from provisioning import vouchers
     from provisioning.devices import choose, credentials, for_each
     from provisioning.enrol import FACTORY, Enrolment, enrol
+    from provisioning.platforms import platform_of
 
     if sum((bool(known_hosts), trust_on_first_use, voucher)) != 1:
         raise InputError(
@@ -124,6 +126,8 @@ def adopt(
 
     def one(device: DeviceRecord) -> Adopted:
         known = keys.get(device.id, [])
+        if platform_of(device) in WEB:
+            known = [""]  # its certificate says who it is
         if known_hosts and not known:
             why = f"the known_hosts file has no key for {hosts_name(device)}: add its line"
             return Adopted(device.id, None, why)

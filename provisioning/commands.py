@@ -42,11 +42,13 @@ def prepare(
     from inventory.db import open_inventory
     from provisioning.context import tell_slips
     from provisioning.devices import choose
-    from provisioning.prepare import prepare_change
+    from provisioning.prepare import prepare_change, pushable
 
     inventory = open_inventory(load_settings())
     with inventory.session() as session:
         chosen = choose(session, devices, site, everything)
+    if not devices:
+        chosen = pushable(chosen)
     tell_slips(inventory)
     with progress("Asking devices", len(chosen)) as done:
         change = prepare_change(

@@ -12,6 +12,7 @@ from typing import Any
 
 from farola.errors import FarolaError, ProvisioningError
 from farola.keys import Keyring
+from farola.output import note
 from inventory.db import Inventory
 from inventory.records import DeviceRecord, Secrets
 from provisioning import changes
@@ -82,6 +83,26 @@ def prepare_change(
             needs_approval=approval,
         )  # fmt: skip
         return changes.load(session, number)
+
+
+def pushable(devices: Sequence[DeviceRecord]) -> list[DeviceRecord]:
+    """Those of many `devices` to whose platform a change can be pushed; the others are told.
+
+    Raises
+    ------
+    ProvisioningError
+        None is left, or a platform is unknown.
+    """
+    able = [one for one in devices if capabilities(platform_of(one)).transaction]
+    left = sorted({platform_of(one) for one in devices} - {platform_of(one) for one in able})
+    if left:
+        note(
+            f"{len(devices) - len(able)} devices are left out: nothing can be pushed to "
+            f"{', '.join(left)}, whose config is only fetched and kept"
+        )
+    if not able:
+        refuse_unable(devices)
+    return able
 
 
 def refuse_unable(devices: Sequence[DeviceRecord]) -> None:

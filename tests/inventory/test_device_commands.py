@@ -65,6 +65,7 @@ def test_a_device_is_shown_whole_and_without_a_secret(town, cli):
         "answers_from": ["10.0.0.8", "10.0.0.9"], "mac": None, "serial": None, "site": "plaza",
         "controller": "wlc", "uplink": {"upstream": "sw", "port": "gi7", "source": "manual"},
         "credential": "city", "status": "live", "source": "imported",
+        "can": ["diff", "atomic", "replace", "confirm", "rollback", "config", "commands"],
     }  # fmt: skip
     text = cli("device", "show", "ap").out
     assert "uplink: sw port gi7 (manual, " in text

@@ -11,6 +11,7 @@ from farola.errors import ProvisioningError
 from farola.keys import Keyring
 from inventory import queries
 from inventory.db import open_inventory
+from inventory.models import Device
 from provisioning import changes
 from provisioning.apply import apply_change
 from provisioning.prepare import prepare_change
@@ -177,3 +178,25 @@ def test_what_a_switch_can_is_shown_with_its_intent_and_its_changes(
         assert told["platforms"]["eos"]["devices"] == 1
     assert "eos, 1 devices: diff, atomic" in cabinet.run("provision", "show", "1").stdout
     assert json.loads(cabinet.run("device", "show", "SW-1", "--json").stdout)["can"] == able
+
+
+def test_a_switch_behind_a_certificate_is_adopted_and_what_has_no_transaction_is_left_out(
+    cabinet: Any,
+) -> None:
+    (cabinet.home.parent / "hosts").write_text("", encoding="utf-8")
+    adopted = cabinet.run("device", "adopt", "SW-1", "--known-hosts", "hosts", "--json")
+    assert json.loads(adopted.stdout)["adopted"][0]["serial"] == "S-EOS"
+    inventory = open_inventory(cabinet.settings)
+    with inventory.session() as session:
+        session.add(
+            Device(
+                id="WLC", name="WLC", role="controller", platform="cisco_wlc", ssh_port=1,
+                management_address="127.0.0.1", credential_name="switches", host_key="ssh-rsa AAAA",
+            )
+        )  # fmt: skip
+    inventory.close()
+    prepared = cabinet.run("provision", "prepare", "--all", "--json")
+    assert "1 devices are left out: nothing can be pushed to cisco_wlc" in prepared.stderr
+    assert [one["device"] for one in json.loads(prepared.stdout)["devices"]] == ["SW-1"]
+    refused = cabinet.run("provision", "prepare", "--device", "WLC", code=1)
+    assert "WLC: no change can be pushed to platform 'cisco_wlc'" in refused.stderr
