@@ -250,8 +250,6 @@ def store(session: Session, finding: Finding, author: str) -> Finding:
     device = session.get(Device, finding.device_id)
     if device is not None and finding.firmware:
         device.firmware = finding.firmware
-    old_state, old_cause = (row.state, row.cause) if row else ("", "")
-    since = row.since if row and old_state == finding.state == "drifted" else None
     if finding.fetched and finding.fetched.outcome in {"changed", "recorded"}:
         events.record(
             session, f"config.{finding.fetched.outcome}", fetching.in_words(finding.fetched),
@@ -261,17 +259,20 @@ def store(session: Session, finding: Finding, author: str) -> Finding:
         row = Drift(device_id=finding.device_id)
         session.add(row)
     before = row.detail or {}
+    known = before.get("known") or {"state": row.state or "", "cause": row.cause or ""}
     row.at, row.state, row.cause = now, finding.state, finding.cause
     row.diff = finding.drifted.diff
-    row.since = (since or now) if finding.state == "drifted" else None
     row.detail = detail_of(
         finding.drifted, finding.firmware or str(before.get("firmware") or ""),
         {"rules_failed": list(finding.rules_failed), "why": finding.message,
          "change": finding.change},
     )  # fmt: skip
     if finding.state in {"unreachable", "refused"}:
-        row.detail = {**row.detail, "keys": before.get("keys") or {}}
-    _event(session, finding, old_state, old_cause, author)
+        # What was known of it before holds until it can be asked again.
+        row.detail = {**row.detail, "keys": before.get("keys") or {}, "known": known}
+        return finding
+    row.since = (row.since or now) if finding.state == "drifted" else None
+    _event(session, finding, known["state"], known["cause"], author)
     return replace(finding, since=row.since)
 
 

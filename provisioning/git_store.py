@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +28,8 @@ EMAIL = "farola@localhost"
 LOOSE_IN_ONE = 30
 """Loose objects in one of 256 folders from which on all are packed; as `git gc --auto` does."""
 MOST_PACKS = 50
+LEFT_BEHIND_S = 10.0
+_COMMIT = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
 _CHUNK = 500
 _TABLES = """
 CREATE TABLE IF NOT EXISTS head (id TEXT NOT NULL);
@@ -126,6 +130,7 @@ class GitStore:
         old = self._head()
         if old:
             self._sync(old)
+        self._sweep()
         parts: list[bytes] = [b"feature done\n"]
         for number, one in enumerate(commits):
             parts += _stream(one, old if number == 0 else "")
@@ -152,6 +157,21 @@ class GitStore:
             "commit-graph", "write", "--reachable", "--changed-paths", "--split", "--no-progress"
         )
 
+    def _sweep(self) -> None:
+        """Remove what a git that was killed, or lost its power, left behind: it would stop the
+        next. Ours are gone, as the lock is held; a person's is given some seconds.
+        """
+        info = self.folder / "objects" / "info" / "commit-graphs"
+        left = [
+            *(self.folder / name for name in (f"{BRANCH}.lock", "packed-refs.lock", "HEAD.lock")),
+            info / "commit-graph-chain.lock",
+            *(self.folder / "objects" / "pack").glob("tmp_*"),
+        ]
+        for path in left:
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > LEFT_BEHIND_S:
+                    path.unlink()
+
     def _is_untidy(self) -> bool:
         objects = self.folder / "objects"
         loose = objects / "17"
@@ -173,7 +193,13 @@ class GitStore:
     def _head(self) -> str:
         """The newest commit; "" before the first."""
         with contextlib.suppress(FileNotFoundError):
-            return (self.folder / BRANCH).read_text(encoding="ascii").strip()
+            found = (self.folder / BRANCH).read_bytes().strip()
+            if not _COMMIT.fullmatch(found):  # to begin anew here would hide all that was kept
+                raise ProvisioningError(
+                    f"{self.folder / BRANCH} is damaged: write the commit into it that `git fsck "
+                    "--lost-found` names there, or put the folder back from a backup"
+                )
+            return found.decode()
         with contextlib.suppress(FileNotFoundError):
             for line in (self.folder / "packed-refs").read_text(encoding="utf-8").splitlines():
                 if line.endswith(f" {BRANCH}"):

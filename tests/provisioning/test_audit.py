@@ -103,6 +103,22 @@ def test_drift_is_found_by_cause_and_remedied_by_a_change(adopted, rows):
     assert (newest.fields["drifted"], newest.fields["by_hand"]) == ([True], [1])
 
 
+def test_a_device_that_was_away_for_a_night_drifted_once(adopted, rows):
+    audit(adopted, "ap1")
+    (first,) = rows(Drift)
+    port = adopted.fleet.device("ap1").ssh_port
+    adopted.change("ap1", ssh_port=1)
+    audit(adopted, "ap1")
+    (away,) = rows(Drift)
+    assert (away.state, away.since) == ("unreachable", first.since)
+    adopted.change("ap1", ssh_port=port)
+    audit(adopted, "ap1")
+    (back,) = rows(Drift)
+    assert (back.state, back.since) == ("drifted", first.since)
+    assert "known" not in back.detail
+    assert [one.kind for one in rows(Event)].count("drift.found") == 1
+
+
 def test_what_cannot_be_asked_and_rules_not_kept_are_told(adopted):
     adopted.change("ap2", ssh_port=1)
     rules = adopted.settings.home / "validate.yaml"

@@ -264,6 +264,19 @@ def test_the_index_is_made_again_from_the_repository(kept, home, damage):
     assert again.add("ap1", CONFIG)[1]
 
 
+def test_what_a_killed_git_left_behind_stops_nobody_and_a_damaged_branch_is_told(kept, home):
+    kept.add("ap1", CONFIG)
+    branch = home / REPOSITORY / "refs" / "heads" / "main"
+    for left in (branch.with_name("main.lock"), home / REPOSITORY / "objects/pack/tmp_pack_x"):
+        left.touch()
+        os.utime(left, (1, 1))
+    assert kept.add("ap1", CONFIG + "\n")[1]
+    assert not left.exists()
+    branch.write_bytes(b"")
+    with pytest.raises(ProvisioningError, match="main is damaged"):
+        kept.add("ap1", CONFIG)
+
+
 def test_what_was_kept_before_git_is_taken_in_whole(kept, home):
     ids = ["ap1", "../ap/2", "x" * 300]
     texts = [CONFIG, "no config", CONFIG.replace("Free", "Paid")]
