@@ -49,6 +49,7 @@ def examine(home: Path) -> list[Check]:
             ("python", e.python),
             ("packages", e.packages),
             ("ansible", e.ansible),
+            ("git", e.git),
             ("playbooks", e.playbooks),
             ("front end", e.front_end),
             ("open files", e.open_files),

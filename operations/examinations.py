@@ -84,6 +84,12 @@ def ansible() -> Check:
     )  # fmt: skip
 
 
+def git() -> Check:
+    """git, which keeps what devices ran."""
+    found = shutil.which("git")
+    return Check("git", found is not None, found or "git was not found", "apt-get install git")
+
+
 def playbooks() -> Check:
     """The playbooks came with the installation."""
     folder = _folder("playbooks")

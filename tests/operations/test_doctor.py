@@ -27,7 +27,7 @@ def test_nothing_is_missing_in_a_fresh_city(run: Any) -> None:
     run("init", "--name", "Atlantis")
     checks = told(run)
     assert all(check["ok"] for check in checks.values() if check["required"])
-    assert {"python", "key", "inventory", "store", "ansible", "playbooks"} <= set(checks)
+    assert {"python", "key", "inventory", "store", "ansible", "git", "playbooks"} <= set(checks)
     done = run("doctor")
     assert "nothing that Farola needs is missing" in done.stdout
     assert "Atlantis" in done.stdout
