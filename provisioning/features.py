@@ -101,26 +101,29 @@ def variables_of(text: str) -> frozenset[str]:
 def _placed(one: _Planned, values: Mapping[str, Plain]) -> Placed:
     on = _holds(one.when, values)
     options: list[tuple[str, str | tuple[str, ...]]] = []
-    for option in one.options:
+    for option in one.options if on else ():
         if _holds(option.when, values):
             filled = _filled(option.value, values)
             if filled is not None:
                 options.append((option.name, filled))
     return Placed(
         one.package,
-        Section(one.kind, one.name, tuple(options) if on else ()),
+        Section(one.kind, one.name, tuple(options)),
         tuple(_with(change, values) for change in one.off),
         on,
     )
 
 
 def _with(change: Change, values: Mapping[str, Plain]) -> Change:
+    if "{{" not in change.to + change.only:
+        return change
+
     def put(text: str, quoted: bool) -> str:
         def value(match: re.Match[str]) -> str:
             found = str(values.get(match[1], ""))
             return re.escape(found) if quoted else found
 
-        return VARIABLE.sub(value, text) if "{{" in text else text
+        return VARIABLE.sub(value, text)
 
     return replace(change, to=put(change.to, False), only=put(change.only, True))
 

@@ -247,15 +247,16 @@ def _radio_word(section: Section) -> str:
 
 def _refuse_nowhere(rendered: Config, fitted: Config, running: Config) -> None:
     """Refuse to lead guests into a zone that the device does not have: they would get nowhere."""
-    if "firewall" not in rendered or "firewall" not in running:
+    if "firewall" not in rendered:
         return
-    both = [*running["firewall"].of_type("zone"), *fitted["firewall"].of_type("zone")]
-    names = {zone.text("name") for zone in both}
+    there = running.get("firewall", Package("firewall")).of_type("zone")
+    names = {zone.text("name") for zone in [*there, *fitted["firewall"].of_type("zone")]}
     for forwarding in rendered["firewall"].of_type("forwarding"):
         if (to := forwarding.text("dest")) not in names:
+            own = ", ".join(sorted(zone.text("name") for zone in there)) or "none"
             raise ProvisioningError(
-                f"the device has no firewall zone {to!r} for its guests to leave by (there are "
-                f"{', '.join(sorted(names))}): set wan_zone"
+                f"the device has no firewall zone {to!r} for its guests to leave by (it has "
+                f"{own}): set wan_zone"
             )
 
 
@@ -273,8 +274,8 @@ def band_of(radio: Section) -> str:
 
 
 def default_radios(rendered: Config) -> Config:
-    """A stand-in for what runs, for a preview without asking the device: a radio a band, and a
-    bridge with one port.
+    """A stand-in for what runs, for a preview without asking the device: a radio a band, a
+    bridge with one port, the zones that guests leave by.
     """
     found = [s.name for s in rendered.get("wireless", Package("")).of_type("wifi-device")]
     bands = [BANDS[name] for name in found if name in BANDS]
@@ -290,7 +291,9 @@ def default_radios(rendered: Config) -> Config:
             ("name", vlans[0].text("device")), ("type", "bridge"), ("ports", ("eth0",)),
         )  # fmt: skip
         stand_in["network"] = Package("network", (Section("device", None, options),))
-    return stand_in
+    ways = rendered.get("firewall", Package("")).of_type("forwarding")
+    zones = tuple(Section("zone", None, (("name", way.text("dest")),)) for way in ways)
+    return stand_in | ({"firewall": Package("firewall", zones)} if zones else {})
 
 
 def candidate_text(config: Config) -> str:
