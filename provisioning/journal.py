@@ -246,6 +246,13 @@ def end(session: Session, change_id: int, actor: str) -> str:
     return row.status
 
 
+def go_on_later(session: Session, change_id: int) -> None:
+    """Undo the halt of a push that was told to wait while it looked after queued devices."""
+    row = row_of(session, change_id)
+    if row.status == "halted":
+        row.status, row.halted_because = "pushing", ""
+
+
 def confirmed(session: Session, change_id: int) -> None:
     """Note that nothing waits for a person any more, and close a change that is whole."""
     row = row_of(session, change_id)

@@ -113,6 +113,9 @@ def _one(
     result = push_change(
         inventory, number, policy, only=frozenset(back), actor=ACTOR, tell=tell, stop=stop
     )
+    if result.told_to_wait:  # nothing is wrong: the rest gets it the next time
+        with inventory.session() as session:
+            journal.go_on_later(session, number)
     return Went(number, resolved, given_up, tuple(back), result)
 
 

@@ -54,6 +54,8 @@ class PushResult:
     halted_because: str = ""
     waves: int = 0
     """How many this push began."""
+    told_to_wait: bool = False
+    """Whether it was halted by a person or a gate, and not by what it did."""
     queued: tuple[str, ...] = ()
     """Those of `failed` that are offline and get it when they are back."""
 
@@ -194,7 +196,7 @@ def _result(
             for device in after.devices
             if device.status not in changes.GOOD or changes.faulty(device)
         ),
-        round(took_s, 2), after.status, after.halted_because, rollout.waves,
+        round(took_s, 2), after.status, after.halted_because, rollout.waves, rollout.told_to_wait,
         tuple(device.device_id for device in after.of("queued")),
     )  # fmt: skip
 

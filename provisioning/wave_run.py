@@ -49,6 +49,8 @@ class Rollout:
     only: frozenset[str] = frozenset()
     waves: int = 0
     halted: str = ""
+    told_to_wait: bool = False
+    """Whether it was halted by a person or a gate, and not by what it did."""
     counts: Counts = field(default_factory=Counts)
     reasons: dict[str, str] = field(default_factory=dict)
     """Of devices whose result could not be stored, or whose turn did not come."""
@@ -85,14 +87,14 @@ class Rollout:
     def _choose(self, step: int) -> tuple[str, ...]:
         """The next wave; empty where nobody is left, or nothing may be pushed now."""
         if self.stop.is_set():
-            self.halt(STOPPED)
+            self.halt(STOPPED, told=True)
             return ()
         with self.inventory.session() as session:
             gate = may_push(
                 session, self.inventory.settings, datetime.now(UTC), ignore_windows=self.policy.now
             )
         if not gate.open and self._left:
-            self.halt(gate.why)
+            self.halt(gate.why, told=True)
             return ()
         left, policy = self._allowed(), self.policy
         sure = {name: site for name, site in left.items() if self._confirms(name)}
@@ -234,7 +236,7 @@ class Rollout:
             self.tell(f"wave {number} is watched for {seconds} s")
         while (left := (until.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()) > 0:
             if self.stop.wait(min(left, TICK_S)):
-                self.halt(STOPPED)
+                self.halt(STOPPED, told=True)
                 return False
         return not self.stop.is_set()
 
@@ -276,12 +278,12 @@ class Rollout:
         ):
             self._good[undone.device_id] = False
 
-    def halt(self, why: str) -> None:
+    def halt(self, why: str, *, told: bool = False) -> None:
         """Stop, once: what Ansible has queued sees it in the inventory."""
         with self._lock:
             if self.halted:
                 return
-            self.halted = why
+            self.halted, self.told_to_wait = why, told
             with self.inventory.session() as session:
                 journal.halt(session, self.change_id, why, self.actor)
 
@@ -289,7 +291,7 @@ class Rollout:
         """Halt as soon as a person says so, whatever Ansible is at."""
         while not self._over.is_set():
             if self.stop.wait(TICK_S):
-                self.halt(STOPPED)
+                self.halt(STOPPED, told=True)
                 return
 
 
