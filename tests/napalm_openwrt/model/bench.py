@@ -164,6 +164,7 @@ class Bench:
     def _on_step(self, kind: str, path: str, done: bool) -> None:
         process = current.get()
         if not done:
+            path = re.sub("^/var/", "/tmp/", path)  # as on every OpenWrt: a link into memory
             self.steps.append(Step(kind, path, process.origin if process else ""))
         when = "after" if done else "before"
         for strike in [s for s in self.strikes if (s.number, s.when) == (len(self.steps), when)]:
