@@ -110,7 +110,7 @@ def wait_and_run(settings: Settings, stop: threading.Event) -> None:
     while not stop.is_set():
         at = time_of(settings)
         try:
-            if at and due(datetime.now(UTC), at, settings.city.zone, _last(inventory)):
+            if at and due(datetime.now(UTC), at, settings.city.zone, last_run(inventory)):
                 seen = table.seen()
                 term = table.take(holder, seen if seen and is_gone(seen.holder) else None)
                 if term is not None:
@@ -147,7 +147,8 @@ def _one_night(inventory: Inventory, stop: threading.Event, renew: Any) -> None:
     note(f"farola: nightly: {in_words(run(inventory, stop, over))}")
 
 
-def _last(inventory: Inventory) -> datetime | None:
+def last_run(inventory: Inventory) -> datetime | None:
+    """When the last one began; None if none ever did."""
     from inventory import queries
 
     with inventory.session() as session:

@@ -63,9 +63,9 @@ def up(
 ) -> int:
     """Run collector, reactor, nightly audit and console in one process tree until stopped.
 
-    SIGTERM and Ctrl-C stop it. One that dies is started again, after a pause that grows to a minute while it keeps dying.
-    SIGHUP lets the collector read the settings again. The exit code is 0 when all ended in time, 1
-    when one had to be killed.
+    SIGTERM and Ctrl-C stop it. One that dies is started again, after a pause that grows to a
+    minute while it keeps dying. SIGHUP lets the collector read the settings again. The exit code
+    is 0 when all ended in time, 1 when one had to be killed.
     """
     settings = load_settings()
     check_port(host, port, "--port")

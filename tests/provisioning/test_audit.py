@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +14,7 @@ from sqlalchemy import select
 
 from farola.cli import farola
 from farola.keys import Keyring
+from farola.settings import ProvisioningSettings
 from inventory import queries
 from inventory.change_models import Change, ChangeDevice, Drift
 from inventory.db import open_inventory
@@ -147,6 +151,31 @@ def test_a_night_fetches_and_audits_all_and_is_logged(adopted, rows):
     log = json.loads(said("log", "--action", "config.audited", "--json"))
     assert [one["result"] for one in log] == ["3 drifted"]
     assert "config.audited" in {one.kind for one in rows(Event)}
+
+
+def test_at_its_time_it_runs_once(adopted, rows):
+    local = datetime.now(adopted.settings.city.zone)
+    settings = replace(
+        adopted.settings, provisioning=ProvisioningSettings(nightly=f"{local:%H:%M}")
+    )
+    stop = threading.Event()
+    thread = threading.Thread(target=nightly.wait_and_run, args=(settings, stop))
+    thread.start()
+    stopper = threading.Timer(60, stop.set)
+    stopper.start()
+    while thread.is_alive() and "config.audited" not in {one.kind for one in rows(Event)}:
+        time.sleep(0.1)
+    stop.set()
+    stopper.cancel()
+    thread.join()
+    inventory = open_inventory(settings)
+    began = nightly.last_run(inventory)
+    inventory.close()
+    at, zone = nightly.time_of(settings), settings.city.zone
+    assert nightly.due(datetime.now(UTC), at, zone, None)
+    assert not nightly.due(datetime.now(UTC), at, zone, began)
+    assert [one.kind for one in rows(Event)].count("config.audited") == 1
+    assert len(rows(Drift)) == 4
 
 
 def test_a_device_that_a_push_is_at_is_left_alone(adopted, rows):
