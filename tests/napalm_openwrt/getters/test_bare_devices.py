@@ -67,7 +67,8 @@ LINES = st.lists(
             "a|up|0xffffffffffff|x|y|z|", "MemTotal: 9 kB", "root:x:y:z:q:r:/bin/ash",
             "config timeserver", "package system", "1 packets transmitted, 1 received",
             "5 bytes from x: time=1.2.3 ms",
-            "9" * 5000, f"cpu0 {'1' * 5000} 2 3 4 5", " 1  2  3 ms", "x: 1 2 3 4 5 6 7 8 9 1 2 3 4 5 6 7",
+            "9" * 5000, f"cpu0 {'1' * 5000} 2 3 4 5", " 1  2  3 ms",
+            "x: 1 2 3 4 5 6 7 8 9 1 2 3 4 5 6 7",
         ]),
     ),
     max_size=8,
@@ -134,5 +135,11 @@ def test_a_whole_access_point_tells_of_itself(connect: Any) -> None:
     assert driver.get_ntp_servers()["0.openwrt.pool.ntp.org"]["port"] == 123
     assert driver.get_snmp_information()["community"]["public"]["mode"] == "ro"
     assert driver.get_users()["root"]["level"] == 15
+    assert 0 <= driver.get_environment()["cpu"][0]["%usage"] <= 100
+    assert driver.get_lldp_neighbors()["eth0"][0]["hostname"]
+    assert driver.get_arp_table()[0]["interface"] == "br-lan"
+    assert {one["static"] for one in driver.get_mac_address_table()} == {True, False}
+    assert driver.ping("127.0.0.1", count=1)["success"]["packet_loss"] == 0
+    assert driver.traceroute("127.0.0.1")["success"][1]["probes"][3]["ip_address"] == "127.0.0.1"
     for getter, empty in EMPTY.items():
         assert type(getattr(driver, getter)()) is type(empty), getter
