@@ -95,11 +95,12 @@ class Configuring:
         self._candidate, self._base = result, base
 
     def compare_config(self) -> str:
-        """Unified diff of what runs now against the result, as `uci export` prints it, or ""."""
+        """Unified diff of what ran when the candidate was loaded against the result, as `uci export`
+        prints it, or "". A commit is refused where that has changed since.
+        """
         if self._candidate is None:
             return ""
-        found = transaction.read_packages(self.session, self._candidate)
-        running = _parsed(found, CommandErrorException)
+        running = _parsed(self._base, CommandErrorException)
         return diff(running, self._candidate, mask_secrets=self.mask_secrets)
 
     def commit_config(self, message: str = "", revert_in: int | None = None) -> None:
