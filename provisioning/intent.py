@@ -169,12 +169,21 @@ def wireguard_credential(device_id: str) -> str:
 def _resolved(source: str, name: str, raw: Any, vault: Mapping[str, Secrets]) -> tuple[Plain, bool]:
     """The value that `raw` stands for, and whether it is a secret from a credential."""
     where = f"{VARIABLES_FILE}: {source}: {name}"
-    if isinstance(raw, Mapping) and "credential" in raw and set(raw) <= REFERENCE:
-        known = vault.get(str(raw["credential"]))
+    if (
+        isinstance(raw, Mapping)
+        and set(raw) <= REFERENCE
+        and isinstance(raw.get("credential"), str)
+    ):
+        if not is_secret(name):
+            raise ProvisioningError(
+                f"{where} is shown wherever it is used, so it must not hold a secret: write the "
+                "value itself"
+            )
+        known = vault.get(raw["credential"])
         field = str(raw.get("field", DEFAULT_FIELD))
         if known is None:
             raise ProvisioningError(
-                f"{where}: no credential {str(raw['credential'])!r}: store it with `farola device "
+                f"{where}: no credential {raw['credential']!r}: store it with `farola device "
                 f"credential {raw['credential']} --field {field}`"
             )
         if not known.values.get(field):

@@ -137,9 +137,8 @@ def refuse_unknown_variables(levels: Mapping[str, Any], own: Collection[str]) ->
 
 def unknown(name: str, own: Collection[str] = ()) -> str:
     """Words for a variable that there is not, with the nearest that there is."""
-    near = difflib.get_close_matches(name, [*VARIABLES, *own], 1)
-    hint = f"did you mean {near[0]!r}?" if near else "docs/intent.md lists them"
-    return f"unknown variable {name!r}: {hint}"
+    near = difflib.get_close_matches(name, [*VARIABLES, *own], 1, 0.0)
+    return f"unknown variable {name!r}: did you mean {near[0]!r}? docs/intent.md lists all"
 
 
 def read_levels(home: Path) -> dict[str, Any]:

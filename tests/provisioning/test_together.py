@@ -87,6 +87,7 @@ def found(
         ({"radius_secret": {"credential": "none"}}, "no credential 'none'.*farola device credent"),
         ({"radius_secret": {"credential": "key", "field": "f"}}, "credential 'key' has no field"),
         ({"ssid": {"credential": "key", "colour": "red"}}, "ssid must be text"),
+        ({"ssid": REFERENCE}, "ssid is shown wherever it is used"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_by_name(variables: dict[str, Any], said: str) -> None:
