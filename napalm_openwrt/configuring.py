@@ -95,8 +95,8 @@ class Configuring:
         self._candidate, self._base = result, base
 
     def compare_config(self) -> str:
-        """Unified diff of what ran when the candidate was loaded against the result, as `uci export`
-        prints it, or "". A commit is refused where that has changed since.
+        """Unified diff, as `uci export` prints it, of what ran when the candidate was loaded against
+        the result, or "". A commit is refused where that has changed since.
         """
         if self._candidate is None:
             return ""
