@@ -5,6 +5,7 @@ differs. One sign-in a device serves the history too: what it runs is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -100,7 +101,11 @@ def audit(
             asked = _asked(session, some, keyring)
 
         def one(device: DeviceRecord, asked: Mapping[str, _Asked] = asked) -> Finding | None:
-            return None if stop() else look(device, context, rules, asked[device.id])
+            known = asked[device.id]
+            if known.busy is not None:
+                busy = f"change {known.busy} is under way there"
+                return Finding(device.id, "skipped", message=busy)
+            return None if stop() else look(device, context, rules, known)
 
         found = [f for f in for_each(some, one, done, at_once) if f is not None]
         kept = fetching.keep([f.kept for f in found if f.kept], history, author=author, cause=cause)
@@ -117,31 +122,36 @@ def audit(
 
 def look(device: DeviceRecord, context: Context, rules: ruling.Rules, asked: _Asked) -> Finding:
     """Ask one device what it runs and hold that against what is meant; never raises for it."""
-    if asked.busy is not None:
-        return Finding(device.id, "skipped", message=f"change {asked.busy} is under way there")
     platform, secrets = platform_of(device), context.of(device)[1]
+    rendered, nothing_meant = None, ""
     try:
         rendered = rendered_for(context, device)
+    except FarolaError as error:  # what it runs is kept all the same
+        nothing_meant = why(error)
+    try:
         able = capabilities(platform)
         driver = driver_for(device, secrets)
     except FarolaError as error:
         return Finding(device.id, "refused", message=why(error))
-    kept, firmware, wrong = None, "", []
+    kept, firmware = None, ""
     try:
         try:
             driver.open()
             running = str(driver.get_config(retrieve="running")["running"])
             kept = Kept(device.id, running, platform)
-            firmware = str(driver.get_facts().get("os_version") or "")
+            with suppress(NotImplementedError):
+                firmware = str(driver.get_facts().get("os_version") or "")
             wrong = ruling.check(driver, rules.of(device.role, platform))
             base = Finding(
                 device.id, "clean", rules_failed=tuple(wrong), firmware=firmware, kept=kept
             )
-            if platform != "openwrt":
-                return _switch(driver, base, rendered, able.diff)
+            if nothing_meant:
+                return replace(base, state="refused", message=nothing_meant)
+            if platform == "openwrt":
+                return _access_point(base, rendered, running, asked)
+            return _switch(driver, base, rendered, able.diff)
         finally:
             driver.close()
-        return _access_point(base, rendered, running, asked)
     except UciSyntaxError as error:
         return Finding(device.id, "unreachable", message=f"it runs what uci cannot read: {error}")
     except (FarolaError, NapalmException, NotImplementedError, OSError, ValueError) as error:

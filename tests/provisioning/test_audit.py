@@ -132,6 +132,14 @@ def test_what_cannot_be_asked_and_rules_not_kept_are_told(adopted):
     one, two = found["devices"]
     assert one["rules_failed"] == ["get_facts: os_version"]
     assert two["state"] == "unreachable"
+    templates = adopted.settings.home / "templates"
+    templates.mkdir()
+    (templates / "access-point.yaml").write_text("- no template")
+    refused = audit(adopted, "ap3")["devices"][0]
+    assert refused["state"] == "refused"
+    assert "access-point.yaml" in refused["why"]
+    assert refused["rules_failed"] == ["get_facts: os_version"]
+    assert len(json.loads(said("history", "ap3", "--json"))["versions"]) == 1
     rules.write_text("{")
     refused = adopted.run("provision", "audit", "ap1", code=1).stderr
     assert refused.startswith("farola: ")
