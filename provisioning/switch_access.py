@@ -131,20 +131,23 @@ def explained(device: DeviceRecord, secrets: Secrets, error: Exception) -> Excep
         return _wrong_key(device, chain)
     if any(isinstance(one, ssl.SSLError) for one in chain) or "CERTIFICATE_VERIFY" in text:
         reason = next((getattr(one, "verify_message", "") for one in chain), "")
-        return ConnectionException(
+        return _made(
+            ConnectionException,
             f"{where}: its certificate is not accepted{f' ({reason})' if reason else ''}; nothing "
             f"was sent. Give the authority: `farola device credential {secrets.name} --field "
-            f"tls_ca`"
+            f"tls_ca`",
         )
     if any(word in text for word in REFUSED_WORDS):
-        return ConnectAuthError(
-            f"{where}: user {secrets.username!r} was refused: check its password"
+        return _made(
+            ConnectAuthError, f"{where}: user {secrets.username!r} was refused: check its password"
         )
     if any(isinstance(one, TimeoutError) for one in chain):
-        return ConnectTimeoutError(f"{where}: no answer; is it powered and is the address right?")
+        return _made(
+            ConnectTimeoutError, f"{where}: no answer; is it powered and is the address right?"
+        )
     broken = next((one.strerror for one in chain if isinstance(one, OSError) and one.strerror), "")
     said = broken or " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return ConnectionException(f"{where}: cannot connect: {said}")
+    return _made(ConnectionException, f"{where}: cannot connect: {said}")
 
 
 def _wrong_key(device: DeviceRecord, chain: list[BaseException]) -> Exception:
@@ -156,4 +159,10 @@ def _wrong_key(device: DeviceRecord, chain: list[BaseException]) -> Exception:
     for one in chain:
         if isinstance(one, paramiko.BadHostKeyException):
             wrong.shown = f"{one.key.get_name()} {one.key.fingerprint}"
-    return wrong
+    found: Exception = wrong
+    return found
+
+
+def _made(kind: type[Exception], text: str) -> Exception:
+    """NAPALM publishes no types."""
+    return kind(text)
