@@ -78,13 +78,15 @@ def resolve_change(
     """Ask every device of a change that is in doubt, and store what it says; returns the statuses
     of those that were. One that cannot be reached stays in doubt, and says so.
     """
+    from provisioning.actions import action_of
+
     keyring = Keyring(inventory.settings.home)
     with inventory.session() as session:
         record = changes.load(session, change_id)
         doubtful = [d.device_id for d in record.of(*changes.IN_DOUBT)]
         if not doubtful:
             return {}
-        held = record.held
+        held, asks = record.held, action_of(record.kind).ask
         devices = {d.id: d for d in queries.devices(session, doubtful)}
         secrets = credentials(session, list(devices.values()), keyring)
         parts = {name: changes.load_device(session, change_id, name, keyring) for name in doubtful}
@@ -96,7 +98,7 @@ def resolve_change(
         device = devices[name]
         secret = secrets.get(device.credential_name or "")
         keep = held and mine.status == "unconfirmed"
-        return name, ask(device, secret, mine, candidate, mine.commit_id, take_back=not keep)
+        return name, asks(device, secret, mine, candidate, mine.commit_id, take_back=not keep)
 
     statuses = {}
     for name, found in for_each(doubtful, one, done):
