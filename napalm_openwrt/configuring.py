@@ -95,7 +95,7 @@ class Configuring:
         self._candidate, self._base = result, base
 
     def compare_config(self) -> str:
-        """Unified diff, as `uci export` prints it, of what ran when the candidate was loaded against
+        """Unified diff, as `uci export` prints it: what ran when the candidate was loaded, against
         the result, or "". A commit is refused where that has changed since.
         """
         if self._candidate is None:
