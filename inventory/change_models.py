@@ -142,7 +142,9 @@ class Drift(Base):
 
 
 class ConfigSecret(Base):
-    """A secret that a kept config holds and no credential names, encrypted, by its fingerprint."""
+    """A secret that a kept config holds, encrypted, by its fingerprint; one that a credential names
+    too, as that changes and an old config does not.
+    """
 
     __tablename__ = "config_secret"
     fingerprint: Mapped[str] = mapped_column(String(40), primary_key=True)
