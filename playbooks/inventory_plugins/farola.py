@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from farola.settings import default_home, load_settings
 from inventory import queries
 from inventory.change_models import ChangeDevice
 from inventory.db import open_inventory
+from inventory.groups import groups
 
 FEW = 1000
 """Devices up to which the database is asked for them by their ids."""
@@ -24,6 +26,7 @@ name: farola
 short_description: Devices of a Farola home
 description:
   - Every device that is not retired is a host, in a group for its role and one for its platform.
+  - The groups of C(farola device group) are groups here, other letters than a-z and digits as C(_).
   - The devices of a change are in the group C(change_N); with FAROLA_CHANGE=N only they are read.
   - With C(-e change=N) that change must exist and have a device that is not retired.
   - Hosts carry no credential. The action plugin decrypts those itself.
@@ -88,6 +91,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible pub
                 chosen = {device for _number, device in members} if change is not None else None
                 few = chosen is not None and len(chosen) <= FEW
                 devices = queries.devices(session, sorted(chosen or ()) if few else ())
+                grouped = groups(session) if change is None else {}
         finally:
             farola.close()
         known = set()
@@ -104,7 +108,17 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible pub
             self.inventory.set_variable(device.id, "ansible_connection", "local")
             self.inventory.set_variable(device.id, "farola_address", device.management_address)
             self.inventory.set_variable(device.id, "farola_site", device.site_id)
+        for name, ids in grouped.items():
+            group = self.inventory.add_group(_group_name(name))
+            for device_id in ids:
+                self.inventory.add_host(device_id, group=group)
         for number, device_id in members:
             if device_id in known:
                 group = self.inventory.add_group(f"change_{number}")
                 self.inventory.add_host(device_id, group=group)
+
+
+def _group_name(name: str) -> str:
+    """A group's name as Ansible allows it."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+    return f"group_{plain}" if not plain or plain[0].isdigit() else plain
