@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from napalm.base.exceptions import ConnectionClosedException
 from sqlalchemy import text
 
-from napalm_openwrt import OpenWrtDriver, transaction
+from napalm_openwrt import OpenWrtDriver
 from provisioning import journal
 from provisioning.apply import apply_change
 
@@ -37,12 +38,12 @@ def prepared(city: Any, *names: str) -> int:
 
 
 def cut_after(real: Callable[..., Any]) -> Callable[..., Any]:
-    """`real`, after which the connection is really gone, and found to be so."""
+    """`real`, after which the connection is gone for good."""
 
-    def cut(session: Any, *arguments: Any, **named: Any) -> Any:
-        real(session, *arguments, **named)
-        session.close()
-        return session.run("true")
+    def cut(driver: Any, *arguments: Any, **named: Any) -> Any:
+        real(driver, *arguments, **named)
+        driver.close()
+        raise ConnectionClosedException("the connection broke")
 
     return cut
 
@@ -53,7 +54,7 @@ def test_a_push_cut_off_after_its_commit_is_taken_back_and_can_go_on(
     adopted.change("ap1", name="cut off")
     change = prepared(adopted, "ap1")
     with monkeypatch.context() as patch:
-        patch.setattr(transaction, "commit", cut_after(transaction.commit))
+        patch.setattr(OpenWrtDriver, "commit_config", cut_after(OpenWrtDriver.commit_config))
         first = apply_change(home, change, "ap1")
     assert first.status == "failed"
     assert "was taken back" in first.message
@@ -99,14 +100,12 @@ def test_a_result_is_stored_once_others_let_go_of_the_inventory(
 ) -> None:
     change = prepared(adopted, "ap1")
     other = sqlite3.connect(home / "inventory.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
     tries = []
     record = journal.record_result
 
     def recorded(session: Any, *arguments: Any, **named: Any) -> None:
         tries.append(arguments)
-        if len(tries) == 2:
-            other.rollback()
+        other.execute("BEGIN IMMEDIATE" if len(tries) == 1 else "ROLLBACK")
         session.execute(text("PRAGMA busy_timeout=1"))
         record(session, *arguments, **named)
 
