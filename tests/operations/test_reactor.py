@@ -31,7 +31,7 @@ from inventory.models import Device, utcnow
 from operations.reactions import Seen
 from operations.reactor import LEASE, LEASE_S, Reactor
 from operations.reactor_jobs import FACT, Jobs
-from provisioning.history import History
+from provisioning.history import REPOSITORY, History
 from simulator.fleet import Fleet
 from tests.fleets import PASSWORD, free_block
 
@@ -201,7 +201,13 @@ def test_a_change_by_hand_is_told_with_its_masked_diff(city: City) -> None:
 def test_a_push_of_ours_is_told_as_that_and_what_else_changed_with_it(city: City, cli: Any) -> None:
     cli("provision", "fetch", "--all")
     cli("provision", "prepare", "--all")
-    cli("provision", "push", "1")
+    cli("provision", "push", "1", "--bake", "0", "--no-checks")
+    # As it is before the wave's configs are kept, when the traps come.
+    repository = city.inventory.settings.home / REPOSITORY
+    git = ["git", "--git-dir", str(repository)]
+    first = subprocess.run([*git, "rev-list", "--max-parents=0", "main"], check=True, text=True,
+                           capture_output=True).stdout.strip()  # fmt: skip
+    subprocess.run([*git, "update-ref", "refs/heads/main", first], check=True)
     city.shell("ap2", "uci set network.lan.mtu=1400; uci commit")
     for device in ("ap1", "ap2"):
         city.trap(device, "agent-restart")
