@@ -191,8 +191,8 @@ class RotationDevice(Base):
     rotation_id: Mapped[int] = mapped_column(ForeignKey("rotation.id"), primary_key=True)
     device_id: Mapped[str] = mapped_column(ForeignKey("device.id"), primary_key=True)
     stage: Mapped[str] = mapped_column(default="old")
-    """`old`, `adding` (some process is at it, or was: both secrets are tried), `proved` (the new one
-    let us in), `done` (the old one is refused too) or `failed` (it has the old one).
+    """`old`, `adding` (some process is at it, or was: both secrets are tried), `proved` (the new
+    one let us in), `done` (the old one is refused too) or `failed` (it has the old one).
     """
     message: Mapped[str] = mapped_column(default="")
     at: Mapped[datetime] = mapped_column(default=utcnow)
