@@ -20,11 +20,10 @@ from coverage_maps.plans import PlanRequest
 from farola.keys import create_key
 from farola.settings import City, Settings, write_settings
 from inventory import events, queries
+from inventory.change_models import Change, ChangeDevice
 from inventory.db import open_inventory, upgrade
 from inventory.models import (
     Bssid,
-    Change,
-    ChangeDevice,
     Device,
     Neighbourhood,
     Placement,
