@@ -83,7 +83,9 @@ class Device:
         self.processes = Processes()
         self.locks: set[str] = set()
         self.log: deque[str] = deque(maxlen=200)
-        self.traffic = Traffic(settings.mean_clients, settings.seed, self.time.wall)
+        self.traffic = Traffic(
+            settings.mean_clients, settings.seed, self.time.wall, self.time.monotonic
+        )
         self.on_reload: Callable[[str, str], None] = lambda _service, _action: None
         self.on_reboot: Callable[[], Awaitable[None]] | None = None
         self.on_upgrade: Callable[[Image, Kept], None] | None = None

@@ -34,14 +34,19 @@ class Traffic:
     mean_clients: float
     seed: str
     now: Callable[[], float]
-    """Seconds since the epoch."""
+    """Seconds since the epoch, which somebody may set."""
+    monotonic: Callable[[], float] | None = None
+    """Seconds that only go on, by which counters advance; None: those of `now`."""
     counters: dict[str, Counters] = field(default_factory=dict)
     _last: float | None = None
 
     def reset(self) -> None:
         """Start at zero, as after a boot."""
         self.counters = {}
-        self._last = self.now()
+        self._last = self._passed()
+
+    def _passed(self) -> float:
+        return self.now() if self.monotonic is None else self.monotonic()
 
     def clients(
         self, network: Network, networks: Sequence[Network], at: float | None = None
@@ -58,11 +63,12 @@ class Traffic:
 
     def advance(self, networks: Sequence[Network]) -> dict[str, Counters]:
         """Count up to now; returns the counters by interface."""
-        now = self.now()
+        now = self._passed()
         last = now if self._last is None else self._last
+        date = self.now() - now
         while last < now:
             step = min(_STEP_S, now - last)
-            self._carry(networks, last, step)
+            self._carry(networks, date + last, step)
             last += step
         self._last = now
         return self.counters

@@ -153,6 +153,17 @@ def test_who_sleeps_wakes_when_time_passes_and_not_when_the_date_jumps(point: Lo
     assert run("date +%F").out == "2026-05-01\n"
 
 
+def test_counters_follow_the_time_that_passed_and_not_the_date(point: Lone) -> None:
+    def carried() -> int:
+        return int(point.strings.run("grep eth0: /proc/net/dev").out.split()[1])
+
+    before = carried()
+    point.strings.jump(86400 * 3650)
+    jumped = carried()
+    point.strings.advance(86400)
+    assert carried() - jumped > 1000 * (jumped - before)
+
+
 def test_watchers_and_daemons_are_killed_and_procd_brings_daemons_back(point: Lone) -> None:
     run = point.strings.run
     run("sh -c 'sleep 1000; : watcher' >/dev/null 2>&1 & sleep 0.1")
