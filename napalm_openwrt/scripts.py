@@ -32,6 +32,7 @@ for p in @PACKAGES@; do
   case "${f##*/}" in *.*) continue;; esac
   echo "@MARK@ ${f##*/}"; cat "$f" || exit 1; echo "@MARK@"
 done
+echo "@MARK@: done"
 """
 
 STAGE = r"""
@@ -48,6 +49,7 @@ for f in "$s"/c/*; do
   [ -f "$f" ] || continue
   echo "@MARK@ ${f##*/}"; cat "$f"; echo "@MARK@"
 done
+echo "@MARK@: done"
 """
 
 COMMIT = r"""

@@ -37,6 +37,7 @@ def read_packages(session: Session, names: Iterable[str] | None = None) -> dict[
         raise CommandErrorException(
             f"{session.access.name}: /etc/config cannot be read: {_line(output.stderr)}"
         )
+    _heard_out(session, output.stdout, mark)
     return _files(output.stdout, mark)
 
 
@@ -52,6 +53,7 @@ def stage(session: Session, candidate: Config) -> None:
     output = session.run(fill(STAGE, sweep=_sweep(), id=new_commit_id(), mark=mark), text)
     if output.status or f"{mark}: refused" in output.stdout:
         raise Refused(_line(output.stderr) or "the scratch folder /tmp cannot be written")
+    _heard_out(session, output.stdout, mark)
     _assert_same(candidate, _files(output.stdout, mark), "read otherwise by the device's uci")
 
 
@@ -187,6 +189,17 @@ def _assert_same(meant: Config, found: Mapping[str, str], what: str) -> None:
 def _held(name: str, config: Config) -> object:
     """A package as uci holds it: without empty options."""
     return parse(format_config({name: config[name]}))[name]
+
+
+def _heard_out(session: Session, stdout: str, mark: str) -> None:
+    """Raise CommandErrorException unless the script said its last word: what is missing in noise
+    must not pass for a device without config.
+    """
+    if ["done"] not in said(stdout, mark):
+        raise CommandErrorException(
+            f"{session.access.name}: it answers garbage: what came back is not what our script "
+            f"says ({len(stdout)} characters); sign in and look at it"
+        )
 
 
 def _files(stdout: str, mark: str) -> dict[str, str]:

@@ -70,7 +70,14 @@ def why(error: Exception) -> str:
     """`error` in one line; a programming fault shows its type."""
     from napalm.base.exceptions import NapalmException
 
+    from napalm_openwrt.session import WrongHostKey
+
     text = " ".join(str(error).split())
+    if isinstance(error, WrongHostKey):
+        text += (
+            ": `farola device adopt DEVICE --known-hosts FILE` accepts it, after `farola device "
+            "swap` where it is other hardware"
+        )
     if isinstance(error, NapalmException | FarolaError | NotImplementedError) and text:
         return text
     return f"{type(error).__name__}: {text}"
