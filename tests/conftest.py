@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,12 +59,55 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def run(home: Path) -> Run:
-    """Run the real `farola` command in a process of its own, on `home`.
+def _checked(
+    done: subprocess.CompletedProcess[str], code: int | None
+) -> subprocess.CompletedProcess[str]:
+    if code is not None:
+        said = f"{done.args}: {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode == code, said
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
 
-    `run("import", "candidates", path, code=1)` also asserts the exit code.
+
+@pytest.fixture
+def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the `farola` command on `home`, in this process: a tenth of what a new one costs.
+
+    `run("import", "candidates", path, code=1)` also asserts the exit code. What only a process
+    shows (signals, closed pipes, what is imported when, output of libraries) is for `run_process`.
     """
+    from farola.cli import main
+
+    def farola(
+        *args: object,
+        code: int | None = 0,
+        timeout: float = 120,
+        input: str = "",
+    ) -> subprocess.CompletedProcess[str]:
+        words = ["farola", *map(str, args)]
+        streams = [io.TextIOWrapper(io.BytesIO(text), "utf-8", write_through=True)
+                   for text in (input.encode(), b"", b"")]  # fmt: skip
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        with monkeypatch.context() as patch, contextlib.chdir(home.parent):
+            patch.setattr("sys.argv", words)
+            for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
+                patch.setattr(f"sys.{name}", stream)
+            try:
+                main()
+            except SystemExit as end:
+                status = end.code
+            finally:
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
+        out, err = (stream.buffer.getvalue().decode() for stream in streams[1:])  # type: ignore[attr-defined]
+        return _checked(subprocess.CompletedProcess(words, int(status or 0), out, err), code)
+
+    return farola
+
+
+@pytest.fixture
+def run_process(home: Path) -> Run:
+    """The same in a process of its own."""
 
     def farola(
         *args: object, code: int | None = 0, timeout: float = 120, **kwargs: object
@@ -71,9 +117,6 @@ def run(home: Path) -> Run:
             capture_output=True, text=True, timeout=timeout, check=False, cwd=home.parent,
             env={**os.environ, "PYTHONPATH": str(ROOT)}, **kwargs,  # type: ignore[call-overload]
         )  # fmt: skip
-        if code is not None:
-            assert done.returncode == code, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
+        return _checked(done, code)
 
     return farola

@@ -55,15 +55,15 @@ def test_every_group_is_listed_in_the_help():
         assert f"  {name} " in listed
 
 
-def test_no_city_yet_is_one_line_with_what_to_do(run):
-    done = run("coverage", code=1)
+def test_no_city_yet_is_one_line_with_what_to_do(run_process):
+    done = run_process("coverage", code=1)
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1
     assert "farola init" in done.stderr
 
 
-def test_unknown_command_names_the_help(run):
-    done = run("coverge", code=2)
+def test_unknown_command_names_the_help(run_process):
+    done = run_process("coverge", code=2)
     assert "No such command 'coverge'" in done.stderr
 
 

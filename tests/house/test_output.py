@@ -47,13 +47,13 @@ def test_tables_and_notes_hold_no_escape(capsys, text):
         assert line.isprintable()
 
 
-def test_an_error_holds_no_escape(run, home):
+def test_an_error_holds_no_escape(run_process, home):
     name = "\x1b]0;gone\x07"
-    done = run("import", "sites", f"/{name}.csv", code=1)
+    done = run_process("import", "sites", f"/{name}.csv", code=1)
     assert "\x1b" not in done.stderr
-    assert "\x1b" not in run("init", "--name", name, code=1).stderr
-    run("init")
-    done = run("import", "sites", f"/{name}.csv", code=1)
+    assert "\x1b" not in run_process("init", "--name", name, code=1).stderr
+    run_process("init")
+    done = run_process("import", "sites", f"/{name}.csv", code=1)
     assert "\x1b" not in done.stderr
     assert "\\u001b]0;gone" in done.stderr
 

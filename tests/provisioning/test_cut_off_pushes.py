@@ -17,7 +17,7 @@ from napalm_openwrt import OpenWrtDriver
 from provisioning import journal
 from provisioning.apply import apply_change
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_ansible")]
 
 
 def live_hostname(city: Any, name: str) -> str:
@@ -68,12 +68,14 @@ def test_a_push_cut_off_after_its_commit_is_taken_back_and_can_go_on(
     assert live_hostname(adopted, "ap1") == "cut-off"
 
 
-def test_a_change_is_pushed_by_one_process_at_a_time(adopted: Any, home: Path) -> None:
+def test_a_change_is_pushed_by_one_process_at_a_time(
+    adopted: Any, home: Path, run_process: Any
+) -> None:
     change = prepared(adopted, "ap1")
     (home / "locks").mkdir(exist_ok=True)
     with (home / "locks" / f"change-{change}").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        done = adopted.run("provision", "push", change, code=1)
+        done = run_process("provision", "push", change, code=1)
     assert "is being pushed by another process" in done.stderr
     status = json.loads(adopted.run("provision", "status", "--json").stdout)
     assert (status["status"], status["devices"][0]["status"]) == ("prepared", "pending")

@@ -51,6 +51,7 @@ def ask(city: Any, *words: Any, code: int = 0) -> Any:
     return json.loads(city.run("provision", *words, "--json", code=code).stdout)
 
 
+@pytest.mark.usefixtures("without_ansible")
 def test_features_reach_a_device_and_a_second_time_nothing_changes(plazas: Any) -> None:
     said = plazas.run("provision", "prepare", "--device", "ap1", code=1).stderr
     assert "private key" in said

@@ -22,7 +22,8 @@ from napalm_openwrt import OpenWrtDriver
 from tests.conftest import ROOT
 from tests.fleets import PASSWORD
 
-pytestmark = pytest.mark.slow
+# But for the push that is killed, which is a process of its own.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_ansible")]
 DEVICES = ("ap1", "ap2", "ap3")
 NEW = "internet de todos"
 DOUBT = {"applying", "unconfirmed"}
@@ -37,7 +38,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
     """Wait until `condition`, or the process has ended: no moment is too late to look."""
     pause = threading.Event()
     while process.poll() is None and not condition():
-        pause.wait(0.002)
+        pause.wait(0.01)
 
 
 def commits(city: Any, name: str) -> list[str]:

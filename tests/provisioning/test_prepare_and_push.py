@@ -37,7 +37,7 @@ def prepare(city: Any, *which: str, code: int = 0) -> dict[str, Any]:
     return found
 
 
-def test_the_whole_way_from_prepare_to_status(adopted: Any, home: Path) -> None:
+def test_the_whole_way_from_prepare_to_status(adopted: Any, home: Path, run_process: Any) -> None:
     run = adopted.run
     change = prepare(adopted, "--all", "--reason", "first")
     assert {d["device"]: d["status"] for d in change["devices"]} == {
@@ -50,7 +50,7 @@ def test_the_whole_way_from_prepare_to_status(adopted: Any, home: Path) -> None:
     # What preparing did on the devices is nothing.
     assert "OpenWrt" in adopted.config("ap1", "wireless")
 
-    pushed = json.loads(run("provision", "push", change["change"], "--json", code=1).stdout)
+    pushed = json.loads(run_process("provision", "push", change["change"], "--json", code=1).stdout)
     assert pushed["change"] == change["change"]
     assert (pushed["pushed"], pushed["unchanged"]) == (3, 0)
     assert [failed["device"] for failed in pushed["failed"]] == ["full"]
@@ -78,6 +78,7 @@ def test_the_whole_way_from_prepare_to_status(adopted: Any, home: Path) -> None:
     assert not [secret for secret in SECRETS if secret in text]
 
 
+@pytest.mark.usefixtures("without_ansible")
 def test_a_device_that_failed_is_tried_again_and_the_others_left_alone(adopted: Any) -> None:
     change = prepare(adopted, "--device", "ap1", "--device", "ap2")["change"]
     adopted.edit("ap2", "system", "option timezone 'UTC'", "option timezone 'EST5'")
@@ -94,6 +95,7 @@ def test_a_device_that_failed_is_tried_again_and_the_others_left_alone(adopted: 
     assert "Plaza-2" in adopted.config("ap2", "system")
 
 
+@pytest.mark.usefixtures("without_ansible")
 def test_who_cannot_be_reached_is_named_and_the_rest_prepared(adopted: Any) -> None:
     adopted.change("ap2", ssh_port=1)
     done = adopted.run(
@@ -237,7 +239,7 @@ def test_a_push_leaves_nothing_in_the_temporary_folder(
     left = tmp_path / "left"
     left.mkdir()
     monkeypatch.setenv("TMPDIR", str(left))
-    tempfile.tempdir = None
+    monkeypatch.setattr(tempfile, "tempdir", None)
     change = prepare(adopted, "--device", "ap1")["change"]
     adopted.run("provision", "push", change)
     assert [path.name for path in left.iterdir() if "farola" in path.name] == []

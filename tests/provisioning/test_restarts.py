@@ -88,6 +88,7 @@ def _kept(city: Settings, digest: str) -> Path:
     return city.home / "firmware" / f"{digest}.bin"
 
 
+@pytest.mark.usefixtures("without_ansible")
 def test_an_image_that_the_device_refuses_changes_nothing_and_stops_the_rest(
     city: Settings, fleet: Fleet, run: Any, tmp_path: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_an_image_that_the_device_refuses_changes_nothing_and_stops_the_rest(
     assert "r1'" not in release(fleet, "c") + release(fleet, "d")
 
 
+@pytest.mark.usefixtures("without_ansible")
 def test_a_device_that_falls_back_to_the_old_firmware_has_failed(
     city: Settings, fleet: Fleet, run: Any, tmp_path: Path
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_wrong_hash_is_refused_before_anything_is_asked(
     assert not (city.home / "firmware").exists()
 
 
+@pytest.mark.usefixtures("without_ansible")
 def test_a_kept_image_that_was_changed_is_not_sent(
     city: Settings, fleet: Fleet, run: Any, tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ from provisioning.policy import Policy
 from provisioning.prepare import prepare_change
 from provisioning.rollout import PushResult, push_change
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_ansible")]
 THREE = ("ap1", "ap2", "ap3")
 QUICK = Policy(waves=(1, 25), bake_s=0, confirm_s=30, checks=False)
 TABLES = ("change", "change_device")

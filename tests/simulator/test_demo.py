@@ -13,8 +13,8 @@ KEYS = {"devices", "pushed", "failed", "polled", "points", "usage_rows", "plan_s
 
 
 @pytest.mark.slow
-def test_the_loop_closes_and_the_device_that_fails_is_named(run, home):
-    done = run("demo", "--once", "--json", "--aps", "8", timeout=280)
+def test_the_loop_closes_and_the_device_that_fails_is_named(run, run_process, home):
+    done = run_process("demo", "--once", "--json", "--aps", "8", timeout=280)
     figures = json.loads(done.stdout)
     assert set(figures) >= KEYS
     assert (figures["devices"], figures["pushed"], figures["failed"]) == (8, 7, 1)

@@ -33,6 +33,7 @@ def prepare(cabinet: Any) -> Any:
     return prepared
 
 
+@pytest.mark.usefixtures("without_ansible")
 def test_a_switch_is_prepared_pushed_and_taken_back_like_any_device(cabinet: Any) -> None:
     before = cabinet.running
     prepared = cabinet.run("provision", "prepare", "--device", "SW-1", "--json")
