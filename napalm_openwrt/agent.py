@@ -174,8 +174,8 @@ undo() {
 
 start_watcher() {
   folder "$run"
-  if command -v setsid > /dev/null; then setsid "$agent" watch "$1" &
-  else "$agent" watch "$1" & fi < /dev/null > /dev/null 2>&1
+  if command -v setsid > /dev/null; then setsid "$agent" guard "$1" &
+  else "$agent" guard "$1" & fi < /dev/null > /dev/null 2>&1
 }
 # Each unfinished commit has a living watcher, or gets one.
 ensure() {
@@ -203,6 +203,13 @@ watch() {
   rm -f "$run/$1"
 }
 
+# Starts the watcher again should it be killed: where the config cut everybody off, nobody comes by
+# to do so. Killed itself, it leaves the watcher at work.
+guard() {
+  trap '' HUP INT PIPE TERM
+  while unfinished "$1"; do "$agent" watch "$1" || sleep 1; done
+}
+
 # Nothing else runs yet: what was not confirmed before the power went is taken back.
 at_boot() {
   for d in "$state"/*-*; do
@@ -216,6 +223,7 @@ at_boot() {
 
 case "$1" in
   boot|start) at_boot;;
+  guard) guard "$2";;
   watch) watch "$2";;
   enable) umask 022; mkdir -p /etc/rc.d && ln -sf ../init.d/napalm-openwrt @LINK@;;
   disable) rm -f @LINK@;;
