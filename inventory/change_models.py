@@ -160,6 +160,8 @@ class Voucher(Base):
     device_id: Mapped[str] = mapped_column(ForeignKey("device.id"), index=True)
     code: Mapped[bytes]
     """Encrypted; it is shown once."""
+    host_key: Mapped[str] = mapped_column(default="")
+    """The key that it proved, once it has."""
     author: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     expires_at: Mapped[datetime]

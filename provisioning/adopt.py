@@ -116,10 +116,12 @@ def adopt(
         if factory or factory_credential:
             name = factory_credential
             first = queries.secrets(session, name, keyring) if name else FACTORY
-    how = Enrolment(
-        first, {one: code for one, (_n, code) in held.items()} if voucher else None,
-        trust_on_first_use,
-    )  # fmt: skip
+
+    def proved(device_id: str, key: str) -> None:
+        with inventory.session() as session:
+            vouchers.proved(session, held[device_id].id, key, actor=person())
+
+    how = Enrolment(first, held if voucher else None, trust_on_first_use, proved)
     keys = read_known_hosts(known_hosts, chosen) if known_hosts else {}
     if trust_on_first_use:
         note("WARNING: host keys are taken on trust; an impostor on the way would be believed")
@@ -140,7 +142,7 @@ def adopt(
         for result in results:
             store(session, result, how=words)
             if voucher and result.seen:
-                vouchers.use(session, held[result.device_id][0])
+                vouchers.use(session, held[result.device_id].id)
     _report(results, as_json)
 
 

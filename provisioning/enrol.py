@@ -4,6 +4,7 @@ the factory, proved to be the one that is meant, and given the credential's pass
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +27,12 @@ class Enrolment:
 
     factory: Secrets | None = None
     """How to sign in to one as it left the factory; None: it has its credential already."""
-    codes: dict[str, str] | None = None
-    """The vouchers' codes by device, where vouchers vouch for the host keys."""
+    vouchers: Mapping[str, vouchers.Held] | None = None
+    """By device, where vouchers vouch for the host keys."""
     trust: bool = False
     """Believe the key shown, where nothing else vouches for it."""
+    proved: Callable[[str, str], None] = lambda _device, _key: None
+    """Told of each device whose voucher fits its host key, before anything secret is sent there."""
 
 
 def enrol(
@@ -45,20 +48,23 @@ def enrol(
     if secrets is None:
         return Adopted(device.id, None, "it has no credential: name one with --credential")
     try:
-        if how.codes is not None:
-            keys = [shown_key(device)]
+        held = how.vouchers[device.id] if how.vouchers is not None else None
+        # One that proved its key in a run before this one has done so.
+        unproved = held is not None and not held.host_key
+        if held is not None:
+            keys = [held.host_key or shown_key(device)]
         elif how.trust:
             keys = [trusted_key(device)]
         if not keys:
             raise DeviceError("nothing vouches for its host key")
-        first = how.factory or secrets
+        # Who answers may be anybody until the voucher fits: a key proves us and tells nothing.
+        mine = only(secrets, "private_key") if unproved else secrets
         try:
-            seen = _look(device, first, keys, how)
+            seen = _look(device, how.factory or _some(mine), keys, how, unproved=unproved)
         except ConnectAuthError:
             if how.factory is None:
                 raise
-            # A run before this one may have got as far as the credential.
-            seen = _look(device, secrets, keys, how)
+            seen = _look(device, _some(mine), keys, how, unproved=unproved)
         else:
             if how.factory is not None:
                 give_credential(device, seen, how.factory, secrets)
@@ -80,19 +86,32 @@ def trusted_key(device: DeviceRecord) -> str:
     return key
 
 
-def _look(device: DeviceRecord, secrets: Secrets, keys: list[str], how: Enrolment) -> Seen:
+def _some(secrets: Secrets) -> Secrets:
+    """`secrets`, or DeviceError where there is nothing to sign in with."""
+    if not (secrets.values.get("password") or secrets.values.get("private_key")):
+        raise DeviceError(
+            "it does not let us in as it left the factory, and a password is not sent to a device "
+            "whose voucher was not seen to fit: reset it, or adopt it with --known-hosts"
+        )
+    return secrets
+
+
+def _look(
+    device: DeviceRecord, secrets: Secrets, keys: list[str], how: Enrolment, *, unproved: bool
+) -> Seen:
     """Sign in, see who it is, and hold its voucher against the key that it showed."""
     from napalm_openwrt.sign_in import read_proofs
 
     seen = look(device, secrets, keys)
     check_identity(device, seen)
-    if how.codes is not None:
+    if how.vouchers is not None and unproved:
         driver = open_driver(device, secrets, host_key=seen.host_key)
         driver.open()
         try:
-            vouchers.check(how.codes[device.id], seen.host_key, read_proofs(driver.session))
+            vouchers.check(how.vouchers[device.id].code, seen.host_key, read_proofs(driver.session))
         finally:
             driver.close()
+        how.proved(device.id, seen.host_key)
     return seen
 
 

@@ -136,12 +136,17 @@ def rotate(credential: str, field: str, generate: bool, as_json: bool) -> None:
         print_json({
             "credential": credential, "rotated": len(result.done), "finished": result.finished,
             "failed": [{"device": device, "why": why} for device, why in result.failed],
+            "have_the_old": list(result.others),
         })  # fmt: skip
     else:
         click.echo(f"credential {credential}: {len(result.done)} devices have the new {field}, "
                    f"{len(result.failed)} not yet")  # fmt: skip
     for device, why in result.failed:
         note(f"farola: {device}: {why}")
+    if result.others:
+        some = ", ".join(result.others[:5])
+        note(f"WARNING: {len(result.others)} devices that cannot be rotated from here have the old "
+             f"{field} ({some}): it is kept as credential {credential}.old")  # fmt: skip
     if not result.finished:
         note(f"Go on with: farola device rotate {credential}")
         click.get_current_context().exit(1)

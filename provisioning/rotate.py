@@ -40,7 +40,11 @@ class Rotated:
     failed: tuple[tuple[str, str], ...]
     """(device, why); they have the old secret."""
     finished: bool
-    """Whether the old secret is gone everywhere."""
+    """Whether the old secret is gone from all of them."""
+    others: tuple[str, ...] = ()
+    """Devices that have the old secret and that cannot be rotated from here (switches, or never
+    adopted): for them it is kept as `NAME.old`.
+    """
 
 
 def begin(
@@ -64,12 +68,7 @@ def begin(
         )
     if old.values.get(field) == secret:
         raise InputError(f"that is the {field} that credential {name} has: give a new one")
-    ids = list(session.scalars(
-        select(Device.id).where(
-            Device.credential_name == name, Device.status != "retired",
-            Device.host_key.is_not(None), func.coalesce(Device.platform, PLATFORM) == PLATFORM,
-        ).order_by(Device.id)
-    ))  # fmt: skip
+    ids = _within(session, name)
     if not ids:
         raise InventoryError(
             f"no adopted OpenWrt device has the credential {name}: replace it with "
@@ -86,6 +85,15 @@ def begin(
     audit_log.record(session, actor, "credential.rotating",
                      detail={"credential": name, "field": field, "devices": len(ids)})  # fmt: skip
     return row.id
+
+
+def _within(session: Session, name: str) -> list[str]:
+    """The adopted OpenWrt devices that have credential `name`."""
+    query = select(Device.id).where(
+        Device.credential_name == name, Device.status != "retired",
+        Device.host_key.is_not(None), func.coalesce(Device.platform, PLATFORM) == PLATFORM,
+    )  # fmt: skip
+    return list(session.scalars(query.order_by(Device.id)))
 
 
 def running(session: Session, name: str) -> Rotation | None:
@@ -107,6 +115,11 @@ def go_on(
         if row is None:
             raise InventoryError(f"credential {name} is not being rotated")
         rotation, new_name, field = row.id, row.new_name, row.field
+        known = {one.device_id for one in row.devices}
+        row.devices += [  # adopted meanwhile
+            RotationDevice(device_id=one) for one in _within(session, name) if one not in known
+        ]
+        session.flush()
         old = replace(queries.secrets(session, name, keyring), name=name)
         new = queries.secrets(session, new_name, keyring)
         todo = [one.device_id for one in row.devices if one.stage not in {"proved", "done"}]
@@ -231,8 +244,10 @@ def _finish(
     proved = [d for d, (stage, _message) in devices.items() if stage == "proved"]
     if not failed and field == "private_key" and old.values.get("private_key"):
         failed = _remove_old(inventory, rotation, proved, old, new)
+    others: list[str] = []
     if not failed:
         with inventory.session() as session:
+            others = _keep_old(session, keyring, old)
             queries.store_secrets(session, old.name, new.username, new.values, keyring)
             session.execute(update(Device).where(Device.credential_name == new.name)
                             .values(credential_name=old.name))  # fmt: skip
@@ -247,7 +262,27 @@ def _finish(
             audit_log.record(session, actor, "credential.rotated",
                              detail={"credential": old.name, "field": field})  # fmt: skip
     good = sorted(d for d, (stage, _m) in devices.items() if stage in {"proved", "done"})
-    return Rotated(rotation, old.name, tuple(good), tuple(sorted(failed)), not failed)
+    return Rotated(
+        rotation, old.name, tuple(good), tuple(sorted(failed)), not failed, tuple(others)
+    )
+
+
+def _keep_old(session: Session, keyring: Keyring, old: Secrets) -> list[str]:
+    """Keep the old secret for devices that have it and were no part of the rotation; their ids.
+
+    Those that are signed in to with it are moved to it. One that was never adopted stays: new ones
+    shall get the new secret.
+    """
+    left = session.scalars(
+        select(Device).where(Device.credential_name == old.name, Device.status != "retired")
+        .order_by(Device.id)
+    ).all()  # fmt: skip
+    if left:
+        queries.store_secrets(session, f"{old.name}.old", old.username, old.values, keyring)
+        for device in left:
+            if device.host_key is not None or device.platform not in {None, PLATFORM}:
+                device.credential_name = f"{old.name}.old"
+    return [device.id for device in left]
 
 
 def _remove_old(

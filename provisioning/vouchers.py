@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -23,6 +24,7 @@ from inventory import audit_log
 from inventory.change_models import Voucher
 from inventory.models import Device, utcnow
 from napalm_openwrt.sign_in import PROOFS
+from provisioning.host_keys import fingerprint
 
 CODE_BYTES = 20
 DAYS = 14
@@ -76,15 +78,38 @@ def issue(
     return code
 
 
-def valid(session: Session, keyring: Keyring, device_id: str) -> tuple[int, str]:
-    """Number and code of the device's voucher; DeviceError where none holds."""
+@dataclass(frozen=True)
+class Held:
+    """A voucher that holds."""
+
+    id: int
+    code: str = field(repr=False)
+    host_key: str
+    """The key that it proved in an adoption that broke off later; else empty."""
+
+
+def valid(session: Session, keyring: Keyring, device_id: str) -> Held:
+    """The device's voucher; DeviceError where none holds."""
     found = _open(session, device_id, utcnow())
     if not found:
         raise DeviceError(
             f"{device_id} has no voucher that holds: make one with `farola device voucher "
             f"{device_id}` and run the command that it prints on the device"
         )
-    return found[-1].id, keyring.decrypt(found[-1].code)
+    return Held(found[-1].id, keyring.decrypt(found[-1].code), found[-1].host_key)
+
+
+def proved(session: Session, number: int, host_key: str, *, actor: str) -> None:
+    """Enrol the host key that a voucher proved, whatever becomes of the rest of the adoption."""
+    row = session.get(Voucher, number)
+    device = session.get(Device, row.device_id) if row else None
+    if row is None or device is None:
+        return
+    row.host_key = device.host_key = host_key
+    audit_log.record(
+        session, actor, "device.key-proved", device_id=device.id,
+        detail={"host_key": fingerprint(host_key)},
+    )  # fmt: skip
 
 
 def use(session: Session, number: int) -> None:

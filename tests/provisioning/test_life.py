@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 
 from farola.errors import DeviceError, InputError, InventoryError
@@ -16,8 +20,9 @@ from inventory.change_models import Change, ChangeDevice, Rotation, Voucher
 from inventory.db import open_inventory
 from inventory.groups import change_group, groups
 from inventory.models import Bssid, Credential, Device, Radio
-from inventory.records import Secrets
+from inventory.records import DeviceRecord, Secrets
 from provisioning import life, rotate, vouchers
+from provisioning.enrol import FACTORY, Enrolment, enrol
 from provisioning.life_commands import new_secret
 from tests.fleets import PASSWORD
 from tests.provisioning.conftest import City
@@ -86,6 +91,73 @@ def test_an_impostor_that_relays_the_proof_is_refused(factory_new: City) -> None
     assert code not in done.stderr + done.stdout
 
 
+class Impostor(paramiko.ServerInterface):
+    """Refuses what a factory-new device takes, and notes the passwords that it is given then."""
+
+    def __init__(self) -> None:
+        self.passwords: list[str] = []
+
+    def get_allowed_auths(self, _username: str) -> str:
+        return "password,publickey"
+
+    def check_auth_none(self, _username: str) -> int:
+        return paramiko.AUTH_FAILED
+
+    def check_auth_password(self, _username: str, password: str) -> int:
+        self.passwords.append(password)
+        return paramiko.AUTH_FAILED
+
+
+@pytest.mark.parametrize("factory", [FACTORY, None], ids=["factory-new", "given its credential"])
+def test_no_password_goes_to_a_device_whose_voucher_was_not_seen_to_fit(
+    factory: Secrets | None,
+) -> None:
+    impostor, key = Impostor(), paramiko.RSAKey.generate(2048)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            transport = paramiko.Transport(connection)
+            transport.add_server_key(key)
+            with contextlib.suppress(paramiko.SSHException, EOFError):
+                transport.start_server(server=impostor)
+
+    threading.Thread(target=serve, daemon=True).start()
+    device = DeviceRecord(
+        "ap1", "ap1", "access-point", "openwrt", "127.0.0.1", listener.getsockname()[1], 161,
+        None, "S", "ap", None, "live", "imported", None,
+    )  # fmt: skip
+    held = {"ap1": vouchers.Held(1, vouchers.new_code(), "")}
+    found = enrol(device, Secrets("ap", "root", {"password": "city"}), [], Enrolment(factory, held))
+    listener.close()
+    assert found.seen is None
+    assert impostor.passwords == []
+
+
+def test_an_adoption_that_broke_off_after_its_voucher_fitted_goes_on(factory_new: City) -> None:
+    city = factory_new
+    made = json.loads(city.run("device", "voucher", "ap1", "--json").stdout)
+    on_device(city, "ap1", made["command"])
+    from napalm_openwrt.session import Access, Session
+    from napalm_openwrt.sign_in import set_password
+
+    one = city.fleet.device("ap1")
+    inventory = open_inventory(city.settings)
+    with inventory.session() as session:
+        held = vouchers.valid(session, Keyring(city.settings.home), "ap1")
+        vouchers.proved(session, held.id, one.host_key, actor="a")
+    inventory.close()
+    cable = Session(Access(one.address, one.ssh_port, "root", None, host_key=one.host_key))
+    set_password(cable, PASSWORD)  # as far as the run got
+    cable.close()
+    city.run("device", "adopt", "ap1", "--voucher", "--factory")
+    city.run("provision", "fetch", "ap1")
+
+
 def test_a_voucher_needs_something_to_tell_the_device_by_and_ends(city: City) -> None:
     city.change("ap1", serial=None, mac=None)
     inventory = open_inventory(city.settings)
@@ -95,7 +167,7 @@ def test_a_voucher_needs_something_to_tell_the_device_by_and_ends(city: City) ->
             vouchers.issue(session, keyring, "ap1", author="a")
         first = vouchers.issue(session, keyring, "ap2", author="a")
         second = vouchers.issue(session, keyring, "ap2", author="a")
-        assert vouchers.valid(session, keyring, "ap2")[1] == second != first
+        assert vouchers.valid(session, keyring, "ap2").code == second != first
         assert first not in str([row.code for row in session.query(Voucher)])
         with pytest.raises(DeviceError, match="no voucher"):
             vouchers.valid(session, keyring, "ap3")
@@ -241,6 +313,28 @@ def test_a_rotation_that_was_killed_after_the_device_took_the_password_goes_on(
     result = rotate.go_on(inventory, keyring, "ap", actor="a")
     inventory.close()
     assert (result.done, result.finished) == (("ap1",), True)
+    assert credential(city).values["password"] == "brand-new"
+
+
+def test_devices_that_a_rotation_cannot_reach_keep_the_old_secret(rotating: City) -> None:
+    city, keyring = rotating, Keyring(rotating.settings.home)
+    for other in ("ap3", "full"):
+        city.change(other, status="retired")
+    city.change("ap2", host_key=None)
+    inventory = open_inventory(city.settings)
+    with inventory.session() as session:
+        session.add(Device(id="sw", name="sw", role="switch", platform="eos", host_key="k",
+                           credential_name="ap"))  # fmt: skip
+        rotate.begin(session, keyring, "ap", "password", "brand-new", actor="a")
+    city.change("ap2", host_key=city.fleet.device("ap2").host_key)  # adopted meanwhile
+    result = rotate.go_on(inventory, keyring, "ap", actor="a")
+    assert (result.done, result.finished, result.others) == (("ap1", "ap2"), True, ("sw",))
+    with inventory.session() as session:
+        switch = session.get(Device, "sw")
+        assert switch is not None
+        assert switch.credential_name == "ap.old"
+    inventory.close()
+    assert credential(city, "ap.old").values["password"] == PASSWORD
     assert credential(city).values["password"] == "brand-new"
 
 

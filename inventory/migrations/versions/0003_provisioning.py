@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("device_id", sa.String(length=200), nullable=False),
         sa.Column("code", sa.LargeBinary(), nullable=False),
+        sa.Column("host_key", sa.String(), nullable=False),
         sa.Column("author", sa.String(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("expires_at", sa.DateTime(), nullable=False),
