@@ -34,7 +34,11 @@ read -r key
 # The key itself tells one line from another, not the name that somebody gave it.
 body=$(echo "$key" | cut -d ' ' -f 2)
 [ -n "$body" ] || exit 1
-{ [ ! -f "$f" ] || grep -vF "$body" "$f"; %(add)s; } > "$n" || [ -z "%(add)s" ] || exit 1
+[ -f "$f" ] || : > "$f"
+{ grep -vF "$body" "$f"; %(add)s; } > "$n"
+# Counted, as not every busybox tells that a flash was full.
+[ "$(wc -l < "$n")" -eq $(($(grep -vcF "$body" "$f") + %(added)d)) ] ||
+  { echo 'no room left on the flash' >&2; exit 1; }
 chmod 600 "$n"
 sync "$n" 2>/dev/null || sync
 mv -f "$n" "$f" || exit 1
@@ -53,16 +57,18 @@ def set_password(session: Session, password: str) -> None:
 
 def add_key(session: Session, public_key: str) -> None:
     """Let in who holds the private key of `public_key` (`ssh-ed25519 AAAA…`); twice is harmless."""
-    _change_keys(session, public_key, 'echo "$key"')
+    _change_keys(session, public_key, 'echo "$key"', 1)
 
 
 def remove_key(session: Session, public_key: str) -> None:
     """Let its holder in no longer; harmless where the key is not there."""
-    _change_keys(session, public_key, ":")
+    _change_keys(session, public_key, ":", 0)
 
 
-def _change_keys(session: Session, public_key: str, add: str) -> None:
-    script = _KEYS % {"file": shlex.quote(KEYS), "id": secrets.token_hex(4), "add": add}
+def _change_keys(session: Session, public_key: str, add: str, added: int) -> None:
+    script = _KEYS % {
+        "file": shlex.quote(KEYS), "id": secrets.token_hex(4), "add": add, "added": added,
+    }  # fmt: skip
     output = session.run(script, f"{public_key.strip()}\n")
     if output.status:
         raise CommandErrorException(

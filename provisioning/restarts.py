@@ -44,6 +44,14 @@ def version_hash(version: str) -> str:
     return hashlib.sha256(f"firmware {version}".encode()).hexdigest()
 
 
+def refuse_while_pending(driver: Any) -> None:
+    """Raise DeviceError while a commit waits there to be confirmed: an upgrade would forget it and
+    keep what nobody confirmed.
+    """
+    if driver.has_pending_commit():
+        raise DeviceError("a commit on it waits to be confirmed or taken back: try after that")
+
+
 def boot_id(driver: Any) -> str:
     """Tells one start of a device from another; DeviceError where it does not say."""
     said = str(driver.session.run(_BOOT).stdout).strip()
@@ -57,6 +65,7 @@ def reboot(turn: Turn, noted: Journal | None) -> Found:
     driver = open_driver(turn.device, turn.secrets)
     driver.open()
     try:
+        refuse_while_pending(driver)
         before = boot_id(driver)
         if noted is None:
             return "pending", ""
@@ -77,6 +86,7 @@ def upgrade(turn: Turn, home: Path, noted: Journal | None) -> Found:
     driver = open_driver(turn.device, turn.secrets)
     driver.open()
     try:
+        refuse_while_pending(driver)
         version = str(driver.get_facts()["os_version"])
         before, config = boot_id(driver), _config(driver)
         now = version_hash(version)

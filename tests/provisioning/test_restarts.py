@@ -152,6 +152,27 @@ def test_a_reboot_is_over_when_the_device_has_started_anew(
     assert _boot_id(fleet, "e") != boot
 
 
+def test_a_device_with_a_commit_that_waits_is_neither_upgraded_nor_rebooted(
+    city: Settings, fleet: Fleet, run: Any
+) -> None:
+    from napalm import get_network_driver
+
+    one, boot = fleet.device("e"), _boot_id(fleet, "e")
+    made = json.loads(run("provision", "reboot", "--device", "e", "--json").stdout)
+    driver = get_network_driver("openwrt")(
+        one.address, "root", PASSWORD, optional_args={"port": one.ssh_port,
+                                                      "host_key": one.host_key}
+    )  # fmt: skip
+    driver.open()
+    driver.load_merge_candidate(config="package system\nconfig system\n\toption notes 'x'\n")
+    driver.commit_config(message="somebody's", revert_in=300)
+    pushed = json.loads(run("provision", "push", made["change"], *PUSH, code=1).stdout)
+    assert "waits to be confirmed" in pushed["failed"][0]["why"]
+    assert _boot_id(fleet, "e") == boot
+    driver.rollback()
+    driver.close()
+
+
 def _boot_id(fleet: Fleet, device: str) -> str:
     from napalm_openwrt.session import Access, Session
 
