@@ -26,9 +26,11 @@ bench: $(VENV)/.dev ## measure every speed claim beside its peer: benchmarks/res
 	$(BIN)/python benchmarks/run.py
 
 soak: $(VENV)/.dev debian ## long seeded fault runs
-	rm -f test-artifacts/faults.jsonl
+	rm -f test-artifacts/faults.jsonl test-artifacts/push-faults.jsonl
 	$(BIN)/python -m pytest -n $(JOBS) -m soak --timeout 0 $(ARGS); failed=$$?; \
-	  $(BIN)/python -m tests.timeseries.faults.figures test-artifacts/faults.jsonl; exit $$failed
+	  $(BIN)/python -m tests.timeseries.faults.figures test-artifacts/faults.jsonl; \
+	  $(BIN)/python -m tests.provisioning.faults.figures test-artifacts/push-faults.jsonl; \
+	  exit $$failed
 
 lint: $(VENV)/.dev ## ruff, mypy strict, and the floors of the house
 	$(BIN)/ruff check .
