@@ -6,7 +6,6 @@ What counts after a commit is the text that stands in /etc/config, never an exit
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import shlex
 import time
@@ -204,8 +203,21 @@ def _heard_out(session: Session, stdout: str, mark: str) -> None:
 
 def _files(stdout: str, mark: str) -> dict[str, str]:
     """Files between `MARK name` and a closing `MARK` line."""
-    pattern = rf"^{mark} ([A-Za-z0-9_-]+)\n(.*?){mark}\n"
-    return {m[1]: m[2] for m in re.finditer(pattern, stdout, re.MULTILINE | re.DOTALL)}
+    found, opening, closing = {}, f"{mark} ", f"{mark}\n"
+    position = stdout.find(opening)
+    while position >= 0:
+        end_of_name = stdout.find("\n", position)
+        end = stdout.find(closing, end_of_name)
+        if end_of_name < 0 or end < 0:
+            break
+        name = stdout[position + len(opening) : end_of_name]
+        if PACKAGE_NAME.fullmatch(name) and (position == 0 or stdout[position - 1] == "\n"):
+            found[name] = stdout[end_of_name + 1 : end]
+            position = end + len(closing)
+        else:
+            position = end_of_name
+        position = stdout.find(opening, position)
+    return found
 
 
 def said(stdout: str, mark: str) -> list[list[str]]:

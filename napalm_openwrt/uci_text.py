@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 Value = str | tuple[str, ...]
 """An option holds text; a list holds a tuple of texts."""
@@ -20,6 +21,11 @@ PACKAGE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 TYPE = re.compile(r"[!$-&(-:<-\[\]-~]+")
 """Printable ASCII without the characters that quoting gives a meaning: `" ' # ; \\`."""
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+PLAIN = re.compile(
+    r"[ \t]*([a-z]+)[ \t]+(?:'([^'\n]*)'|([^ \t\r\n\v\f'\"#;\\]+))"
+    r"(?:[ \t]+(?:'([^'\n]*)'|([^ \t\r\n\v\f'\"#;\\]+)))?[ \t]*(?:\n|\Z)"
+)
+"""A command on a line of its own without anything unusual, as uci itself writes them."""
 KEYWORDS = {"p": "package", "c": "config", "o": "option", "l": "list"}
 
 
@@ -82,6 +88,12 @@ def parse(text: str, package: str | None = None, *, keep_empty: bool = False) ->
     UciSyntaxError
         Where uci itself would refuse, or where a value holds a control character.
     """
+    return dict(_parsed(text, package, keep_empty))
+
+
+@lru_cache(maxsize=128)
+def _parsed(text: str, package: str | None, keep_empty: bool) -> Config:
+    """The same, remembered: a commit reads each text several times. Never change what it gives."""
     reader = _Reader(package, keep_empty)
     for line, words in _commands(text):
         reader.take(line, words)
@@ -216,6 +228,10 @@ def _commands(text: str) -> Iterator[tuple[int, list[str]]]:
     words: list[str] = []
     start = 1
     while position < len(text):
+        if not words and (plain := PLAIN.match(text, position)):
+            yield line, [word for word in plain.groups() if word is not None]
+            line, position = line + 1, plain.end()
+            continue
         char = text[position]
         if char == ";":
             # uci takes it for the end of a command, mostly; it never prints one.
