@@ -52,7 +52,23 @@ done
 echo "@MARK@: done"
 """
 
-COMMIT = r"""
+NEWEST_FIRST = r"""
+# Commits in the order in which they came, newest first, each after its number. Ids begin with the
+# time of whoever commits, which may have been set back since.
+newest_first() {
+  for d in "$state"/*-*; do
+    [ -d "$d" ] || continue
+    where "${d##*/}"; number=
+    { read -r b; read -r b; read -r b; read -r number; } < "$d/$at"
+    # All of ten digits, so that they sort as they are.
+    echo "${number:-1000000000} ${d##*/}"
+  done 2>/dev/null | sort -r
+}
+"""
+
+COMMIT = (
+    NEWEST_FIRST
+    + r"""
 @FUNCTIONS@
 id=@ID@; s=/tmp/napalm-openwrt.$id
 say() { echo "@MARK@: $*"; }
@@ -115,7 +131,9 @@ for p in @PACKAGES@; do
   fi
 done
 read -r boot < /proc/sys/kernel/random/boot_id; read -r up rest < /proc/uptime
-printf '%s\n' "$boot $((${up%%.*} + @WITHIN@))" @OWNER@ @MESSAGE@ > "$state/.$id/applying" &&
+number=$(newest_first | sed q); number=${number%% *}
+printf '%s\n' "$boot $((${up%%.*} + @WITHIN@))" @OWNER@ @MESSAGE@ $((${number:-1000000000} + 1)) \
+  > "$state/.$id/applying" &&
   [ -s "$state/.$id/applying" ] || stop full "$state"
 flush "$state/.$id"/old/* "$state/.$id/applying" "$state/.$id/old" "$state/.$id" \
   "$config"/.*."$id".??? "$config"
@@ -135,7 +153,8 @@ done
 flush "$config"
 if [ -n "$p" ]; then revert "$id"; stop full "$config"; fi
 for p in @PACKAGES@; do [ ! -f "$config/$p" ] || cat "$config/$p" > "$s/c/$p"; done
-ls "$state" | sort -r | sed @KEEP@d | while read old; do
+newest_first | sed @KEEP@d | while read -r number old; do
+  [ "$old" != "$id" ] && ! unfinished "$old" || continue
   mv "$state/$old" "$state/.$old" && rm -rf "$state/.$old"
 done
 # Until it is called pending or confirmed the watcher takes it back: then services run the old
@@ -153,6 +172,7 @@ for p in @PACKAGES@; do
 done
 say done
 """
+)
 
 RELOAD = r"""
 @FUNCTIONS@
@@ -165,8 +185,7 @@ echo "@MARK@: done"
 """
 
 TELL = r"""
-# What the device knows of commits, newest first.
-for d in $(ls -r "$state" 2>/dev/null); do
+newest_first | while read -r number d; do
   where "$d" || continue
   left=0; case $at in applying|pending) left "$d";; esac
   who=; message=; { read -r b; read -r who; read -r message; } < "$state/$d/$at"
@@ -176,6 +195,7 @@ done 2>/dev/null
 
 STATUS = f"""
 @FUNCTIONS@
+{NEWEST_FIRST}
 ensure
 {TELL}
 echo "@MARK@: done"
