@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from farola.errors import FarolaError, ProvisioningError
 from farola.keys import Keyring
 from farola.people import person
-from farola.settings import load_settings
+from farola.settings import Settings, load_settings
 from inventory import queries
 from inventory.db import Inventory, open_inventory
 from inventory.models import utcnow
@@ -71,6 +71,24 @@ Journal = Callable[[str, "datetime | None"], None]
 """Called with the commit's id, and when it reverts by itself, before the device is touched."""
 
 
+@dataclass(frozen=True)
+class Means:
+    """What every turn needs, opened once for as many as there are."""
+
+    settings: Settings
+    keyring: Keyring
+    inventory: Inventory
+    history: History
+    actor: str
+
+    @classmethod
+    def of(cls, inventory: Inventory, actor: str) -> Means:
+        """Those of an open inventory's home."""
+        settings = inventory.settings
+        keyring = Keyring(settings.home)
+        return cls(settings, keyring, inventory, History(settings.home, keyring), actor)
+
+
 def apply_change(home: Path, change_id: int, device_id: str, *, check: bool = False) -> Applied:
     """Bring one device of a change to its candidate; in `check` mode only tell the difference.
 
@@ -79,49 +97,54 @@ def apply_change(home: Path, change_id: int, device_id: str, *, check: bool = Fa
     FarolaError
         The home, the key or the change cannot be read or used: nothing was tried.
     """
-    settings = load_settings(home)
-    keyring, actor = Keyring(home), person()
-    inventory = open_inventory(settings)
+    inventory = open_inventory(load_settings(home))
     try:
-        with inventory.session() as session:
-            row = changes.row_of(session, change_id)
-            mine, candidate = changes.load_device(session, change_id, device_id, keyring)
-            kind = row.kind
-            if mine.status not in changes.OPEN:
-                return Applied(mine.status, mine.message)
-            policy = Policy.read(row.policy) if row.policy else policy_of(settings.provisioning)
-            if not check:
-                journal.may_be_pushed(row)
-                if row.status == "halted":
-                    return Applied("pending", f"the push was halted: {row.halted_because}")
-                gate = may_push(session, settings, datetime.now(UTC), ignore_windows=policy.now)
-                if not gate.open:
-                    return Applied("pending", gate.why)
-            found = queries.devices(session, [device_id])
-            if not found:
-                raise ProvisioningError(f"{device_id} is retired or gone from the inventory")
-            secrets = credentials(session, found, keyring).get(found[0].credential_name or "")
-        turn = Turn(found[0], secrets, mine, candidate, policy, f"change {change_id} by {actor}")
-        apply = partial(restart_turn, home) if kind in RESTARTS else apply_turn
-        if check:
-            return apply(turn, None)
-
-        def noted(commit_id: str, reverts_at: datetime | None) -> None:
-            def job(session: Session) -> None:
-                journal.applying(
-                    session, change_id, device_id, commit_id=commit_id, reverts_at=reverts_at,
-                    actor=actor,
-                )  # fmt: skip
-
-            journal.patiently(inventory, job)
-
-        applied = apply(turn, noted)
-        if applied.running:
-            _put_aside(History(home, keyring), turn.device, applied.running)
-        _store(inventory, change_id, device_id, applied, actor)
-        return applied
+        return take_turn(Means.of(inventory, person()), change_id, device_id, check=check)
     finally:
         inventory.close()
+
+
+def take_turn(means: Means, change_id: int, device_id: str, *, check: bool = False) -> Applied:
+    """The same with what is open already; several at a time may, each on its own thread."""
+    inventory, keyring, actor = means.inventory, means.keyring, means.actor
+    settings = means.settings
+    with inventory.session() as session:
+        row = changes.row_of(session, change_id)
+        mine, candidate = changes.load_device(session, change_id, device_id, keyring)
+        kind = row.kind
+        if mine.status not in changes.OPEN:
+            return Applied(mine.status, mine.message)
+        policy = Policy.read(row.policy) if row.policy else policy_of(settings.provisioning)
+        if not check:
+            journal.may_be_pushed(row)
+            if row.status == "halted":
+                return Applied("pending", f"the push was halted: {row.halted_because}")
+            gate = may_push(session, settings, datetime.now(UTC), ignore_windows=policy.now)
+            if not gate.open:
+                return Applied("pending", gate.why)
+        found = queries.devices(session, [device_id])
+        if not found:
+            raise ProvisioningError(f"{device_id} is retired or gone from the inventory")
+        secrets = credentials(session, found, keyring).get(found[0].credential_name or "")
+    turn = Turn(found[0], secrets, mine, candidate, policy, f"change {change_id} by {actor}")
+    apply = partial(restart_turn, settings.home) if kind in RESTARTS else apply_turn
+    if check:
+        return apply(turn, None)
+
+    def noted(commit_id: str, reverts_at: datetime | None) -> None:
+        def job(session: Session) -> None:
+            journal.applying(
+                session, change_id, device_id, commit_id=commit_id, reverts_at=reverts_at,
+                actor=actor,
+            )  # fmt: skip
+
+        journal.patiently(inventory, job)
+
+    applied = apply(turn, noted)
+    if applied.running:
+        _put_aside(means.history, turn.device, applied.running)
+    _store(inventory, change_id, device_id, applied, actor)
+    return applied
 
 
 def _put_aside(history: History, device: DeviceRecord, running: str) -> None:
@@ -191,13 +214,16 @@ def restart_turn(home: Path, turn: Turn, noted: Journal | None) -> Applied:
 def _look(driver: Any, turn: Turn) -> Applied:
     """What is to be done: `pending`, or what else it is already."""
     mine, candidate = turn.mine, turn.candidate
-    running = driver.get_config(retrieve="running")["running"]
-    base = base_of(running, candidate, platform_of(turn.device))
-    if mine.replace:
-        driver.load_replace_candidate(config=candidate)
+    if hasattr(driver, "look"):
+        running, diff = driver.look(candidate, replace=mine.replace)
     else:
-        driver.load_merge_candidate(config=candidate)
-    diff = printable(driver.compare_config())
+        running = driver.get_config(retrieve="running")["running"]
+        if mine.replace:
+            driver.load_replace_candidate(config=candidate)
+        else:
+            driver.load_merge_candidate(config=candidate)
+        diff = driver.compare_config()
+    base, diff = base_of(running, candidate, platform_of(turn.device)), printable(diff)
     if not diff:
         return Applied("pushed", "its config is in place already")
     if base != mine.base_hash:

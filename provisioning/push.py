@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from farola.errors import ProvisioningError
+from provisioning.handout import DESK
+
+if TYPE_CHECKING:
+    from inventory.records import DeviceRecord
+    from provisioning.apply import Means
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAYBOOKS = ROOT / "playbooks"
@@ -33,13 +40,19 @@ class Host:
 def run_playbook(
     home: Path, change_id: int, wave: int, *, playbook: str = "push.yml", forks: int = FORKS,
     actor: str = "", on_host: Callable[[Host], None] = lambda _h: None,
+    means: Means | None = None, devices: Sequence[DeviceRecord] = (),
 ) -> str:  # fmt: skip
     """Run a playbook on the devices of a wave, in a private folder that is gone afterwards.
 
     Returns what Ansible said if it failed as a whole, else "". `on_host` is called as each host's
     end comes in.
+
+    With `means`, and the `devices` of the wave, Ansible's workers hand each device's turn to this
+    process (`provisioning.desk`) instead of taking it themselves.
     """
     import ansible_runner
+
+    from provisioning.desk import open_desk
 
     said: list[str] = []
     hosts = 0
@@ -60,20 +73,41 @@ def run_playbook(
         raise ProvisioningError(
             f"{tempfile.gettempdir()}: cannot be written: {error.strerror}"
         ) from None
+    environment = _environment(home, change_id, wave, actor)
+    inventory = PLAYBOOKS / "farola.yml"
     try:
-        run = ansible_runner.run(
-            private_data_dir=str(private), playbook=str(PLAYBOOKS / playbook),
-            inventory=str(PLAYBOOKS / "farola.yml"), extravars={"change": change_id},
-            envvars=_environment(home, change_id, wave, actor), forks=forks,
-            event_handler=on_event, quiet=True, suppress_env_files=True,
-            settings={"suppress_output_file": True},
-        )  # fmt: skip
+        with ExitStack() as stack:
+            if means is not None:
+                desk = stack.enter_context(open_desk(private / "desk", means, change_id, forks))
+                if desk:
+                    inventory = _write_wave(private, change_id, devices)
+                    environment |= {DESK: desk, "ANSIBLE_INVENTORY_ENABLED": "farola_wave"}
+            run = ansible_runner.run(
+                private_data_dir=str(private), playbook=str(PLAYBOOKS / playbook),
+                inventory=str(inventory), extravars={"change": change_id},
+                envvars=environment, forks=forks, event_handler=on_event, quiet=True,
+                suppress_env_files=True, settings={"suppress_output_file": True},
+            )  # fmt: skip
     finally:
         shutil.rmtree(private, ignore_errors=True)
     if hosts:  # whatever the status: a host that failed has its reason
         return ""
     text = " ".join(" ".join(said).split())
     return text[-400:] or f"it ended with status {run.rc} ({run.status})"
+
+
+def _write_wave(folder: Path, change_id: int, devices: Sequence[DeviceRecord]) -> Path:
+    """The inventory of this one run, for `playbooks/inventory_plugins/farola_wave.py`."""
+    path = folder / "hosts.wave.json"
+    hosts = {
+        one.id: {"farola_address": one.management_address, "farola_site": one.site_id}
+        for one in devices
+    }
+    try:
+        path.write_text(json.dumps({"group": f"change_{change_id}", "hosts": hosts}), "utf-8")
+    except OSError as error:
+        raise ProvisioningError(f"{folder}: cannot be written: {error.strerror}") from None
+    return path
 
 
 def _host(event: dict[str, Any]) -> Host:

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from farola.errors import FarolaError, ProvisioningError
 from farola.keys import Keyring
 from inventory.db import Inventory
 from provisioning import changes, journal
 from provisioning.actions import Action
+from provisioning.apply import Means
 from provisioning.changes import ChangeRecord, DeviceChange
 from provisioning.fleet import Fleet, held_back
 from provisioning.gates import may_push
@@ -59,6 +61,10 @@ class Rollout:
     _heard_of: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
+
+    @cached_property
+    def _means(self) -> Means:
+        return Means.of(self.inventory, self.actor)
 
     def run(self, record: ChangeRecord) -> None:
         """Roll out from where `record` says that it stands."""
@@ -131,6 +137,7 @@ class Rollout:
         complaint = run_playbook(
             self.inventory.settings.home, self.change_id, number, playbook=self.action.playbook,
             forks=self.forks, actor=self.actor, on_host=lambda host: self._heard(host, base, size),
+            means=self._means, devices=[self.fleet.devices[name] for name in wave],
         )  # fmt: skip
         rows = self._account(number)
         if complaint and not self._heard_of:

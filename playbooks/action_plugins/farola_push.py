@@ -1,7 +1,8 @@
 """Ansible action `farola_push`: applies a frozen change to the host through NAPALM.
 
 It runs in Ansible's own worker, so no Python is needed on the device and no module is copied.
-All that is heavy is imported and set up at the top: once, before Ansible forks its workers.
+In a rollout each turn is handed to the process that rolls out (`provisioning.handout`). In a run by
+hand it is taken here; all that is heavy is then imported at the top, before Ansible forks.
 Secrets are decrypted here and never become arguments, variables or results of the task.
 """
 
@@ -11,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from sqlalchemy.orm import configure_mappers
 
-import napalm_openwrt  # noqa: F401 - loaded before the fork, not by NAPALM after it
-from farola.errors import FarolaError
+from farola.errors import FarolaError, ProvisioningError
 from farola.settings import default_home
-from provisioning.apply import apply_change
+from provisioning import handout
 
-configure_mappers()
+if not handout.desk():
+    from sqlalchemy.orm import configure_mappers
+
+    import napalm_openwrt  # noqa: F401 - loaded before the fork, not by NAPALM after it
+    from provisioning.apply import apply_change
+
+    configure_mappers()
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible publishes no types
@@ -35,17 +40,28 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible publishes no ty
         home = Path(arguments.get("home") or default_home())
         try:
             change = int(arguments["change"])
-            applied = apply_change(home, change, host, check=self._task.check_mode)
+            status, message, diff = _turn(home, change, host, check=self._task.check_mode)
         except (KeyError, ValueError):
             return {**result, "failed": True, "msg": "farola_push: `change` must be a number"}
-        except FarolaError as error:
+        except (FarolaError, handout.NobodyThere) as error:
             return {**result, "failed": True, "msg": str(error)}
         result.update(
-            changed=applied.status == "pushed" and bool(applied.diff),
-            failed=applied.status not in {"pushed", "unchanged"},
-            status=applied.status,
-            msg=applied.message or applied.status,
+            changed=status == "pushed" and bool(diff),
+            failed=status not in {"pushed", "unchanged"},
+            status=status,
+            msg=message or status,
         )
         if self._task.diff:
-            result["diff"] = {"prepared": applied.diff}
+            result["diff"] = {"prepared": diff}
         return result
+
+
+def _turn(home: Path, change: int, host: str, *, check: bool) -> tuple[str, str, str]:
+    """Status, message and diff of the host's turn, taken here or by who rolls the change out."""
+    if not handout.desk():
+        applied = apply_change(home, change, host, check=check)
+        return applied.status, applied.message, applied.diff
+    answer = handout.hand_out(change, host, check=check)
+    if "error" in answer:
+        raise ProvisioningError(str(answer["error"]))
+    return str(answer["status"]), str(answer["message"]), str(answer["diff"])
