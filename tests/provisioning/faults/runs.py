@@ -50,7 +50,7 @@ def one_run(seed: int, folder: Path, scenery: Scenery) -> Run:
         night = _pass_all_time(stage)
         _settle(stage)
         ended, (status, message) = stage.runs(CANDIDATES[plan.candidate]), stage.status()
-        faults = _wrong(stage, plan, done, told, ended, status, message)
+        faults = what_is_wrong(stage, plan, done, told, ended, status, message)
         if night:
             faults.append("nobody got in until its power was cut")
     return Run(
@@ -142,7 +142,7 @@ def _settle(stage: Stage) -> None:
         stage.let_pass(60)
 
 
-def _wrong(
+def what_is_wrong(
     stage: Stage, plan: Plan, done: list[Deed], told: str, ended: str, status: str, message: str
 ) -> list[str]:
     """What does not hold, in words."""
