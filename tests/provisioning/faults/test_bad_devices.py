@@ -130,3 +130,22 @@ def test_a_date_that_jumps_while_a_commit_waits_neither_hastens_nor_delays_it(
         assert "its commit is reverted: there is nothing to confirm" in told.stdout
         whole(adopted, "ap1", new=False)
     strings.jump(-seconds)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("templates/access-point.yaml", "general: {hostname: '{{nosuch}}'}", "unknown variable"),
+        ("variables.yaml", "city: {channel_2g: 14}", "channel_2g (from city) is 14"),
+        ("variables.yaml", "devices: {ap1: {channel_5g: 169}}", "channel_5g (from devices ap1)"),
+    ],
+)
+def test_a_wrong_intent_is_told_before_any_device_is_asked(
+    adopted: Any, home: Path, file: str, text: str, said: str
+) -> None:
+    (home / file).parent.mkdir(exist_ok=True)
+    (home / file).write_text(text)
+    done = adopted.run("provision", "prepare", "--device", "ap1", code=1)
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert adopted.run("provision", "status", code=1).stdout == ""
