@@ -25,8 +25,8 @@ class Change(Base):
     """`config`, `restore`, `remediation`, `rotation`, `firmware` or `reboot`."""
     status: Mapped[str] = mapped_column(default="prepared")
     """`prepared`, `approved`, `pushing`, `halted` (a wave failed, a person stopped it, or its
-    window closed), `pushed`, `failed` (every device had its turn, some failed), `rolled_back` or
-    `withdrawn`.
+    window closed), `held` (its first wave waits to be confirmed), `pushed`, `failed` (every device
+    had its turn, some failed), `rolled_back` or `withdrawn`.
     """
     pushed_at: Mapped[datetime | None]
     seal: Mapped[str] = mapped_column(default="")

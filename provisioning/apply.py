@@ -117,8 +117,8 @@ def take_turn(means: Means, change_id: int, device_id: str, *, check: bool = Fal
         policy = Policy.read(row.policy) if row.policy else policy_of(settings.provisioning)
         if not check:
             journal.may_be_pushed(row)
-            if row.status == "halted":
-                return Applied("pending", f"the push was halted: {row.halted_because}")
+            if row.status in {"halted", "held"}:
+                return Applied("pending", f"the push was {row.status}: {row.halted_because}")
             gate = may_push(session, settings, datetime.now(UTC), ignore_windows=policy.now)
             if not gate.open:
                 return Applied("pending", gate.why)

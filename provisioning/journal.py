@@ -217,21 +217,24 @@ def seconds_to(instant: datetime | None) -> float:
     return max(0.0, (instant - utcnow()).total_seconds()) if instant else 0.0
 
 
-def halt(session: Session, change_id: int, why: str, actor: str) -> None:
-    """Stop a push: what Ansible has queued is left alone, and no wave begins."""
+def halt(session: Session, change_id: int, why: str, actor: str, *, held: bool = False) -> None:
+    """Stop a push: what Ansible has queued is left alone, and no wave begins. `held` says that
+    nothing went wrong: a wave waits for a person to confirm it, as was asked for.
+    """
     row = row_of(session, change_id)
-    row.status, row.halted_because = "halted", why
+    row.status, row.halted_because = "held" if held else "halted", why
     row.held = any(device.status == "unconfirmed" for device in row.devices) and row.held
-    _told(session, row, actor, "halted", why)
+    _told(session, row, actor, row.status, why)
 
 
 def end(session: Session, change_id: int, actor: str) -> str:
     """Account for every device and close the change, unless it was halted; return its status:
     `pushed`, `failed` where one is not as meant, `halted` where one was not tried or is in doubt,
-    and still `pushing` where the only ones left are offline and get it when they are back.
+    and still `pushing` where the only ones left are offline and get it when they are back. One that
+    is `held` or `halted` already stays so.
     """
     row = row_of(session, change_id)
-    if row.status == "halted":
+    if row.status in {"halted", "held"}:
         return row.status
     statuses = {device.status for device in row.devices}
     if statuses & (IN_DOUBT | {"pending"}):
@@ -254,16 +257,20 @@ def go_on_later(session: Session, change_id: int) -> None:
 
 
 def confirmed(session: Session, change_id: int) -> None:
-    """Note that nothing waits for a person any more, and close a change that is whole."""
+    """Note it where nothing waits for a person any more, and close a change that is whole."""
     row = row_of(session, change_id)
     row.held = any(device.status == "unconfirmed" for device in row.devices)
     if not row.held and all(device.status in GOOD for device in row.devices):
         row.status, row.pushed_at, row.halted_because = "pushed", utcnow(), ""
+    elif not row.held and row.status == "held":
+        row.status, row.halted_because = "halted", "nothing of it waits to be confirmed any more"
 
 
 def rolled_back(session: Session, change_id: int, actor: str) -> None:
     """Close a change of which no device runs anything that it pushed."""
     row = row_of(session, change_id)
+    if row.status == "held":
+        confirmed(session, change_id)
     if any(d.status in IN_DOUBT or (d.status == "pushed" and d.commit_id) for d in row.devices):
         return
     row.status, row.held, row.bake_until = "rolled_back", False, None

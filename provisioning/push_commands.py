@@ -74,7 +74,8 @@ def push(
     *, change: int, forks: int, now: bool, hold: bool, no_checks: bool, no_rollback: bool,
     allow_unconfirmed: bool, parents_anyway: bool, as_json: bool, **sizes: Any,
 ) -> None:  # fmt: skip
-    """Roll CHANGE out in waves, or go on with it. Exits 0 only if every device now runs it.
+    """Roll CHANGE out in waves, or go on with it. Exits 0 only if every device now runs it, or is
+    held as was asked for.
 
     Each wave is watched and judged before the next. Ctrl-C ends it after the devices under way.
     """
@@ -123,18 +124,22 @@ def _print_result(result: PushResult, *, as_json: bool) -> None:
             "change": result.change, "status": result.status, "pushed": result.pushed,
             "pushed_before": result.pushed_before, "unchanged": result.unchanged,
             "failed": [{"device": device, "why": why} for device, why in result.failed],
-            "queued": list(result.queued), "halted_because": result.halted_because or None,
+            "queued": list(result.queued), "held": list(result.held),
+            "waiting": list(result.waiting), "halted_because": result.halted_because or None,
             "waves": result.waves, "took_s": result.took_s,
         })  # fmt: skip
     else:
         before = f" ({result.pushed_before} were pushed before)" if result.pushed_before else ""
+        held = f"{len(result.held)} held, " if result.held else ""
         click.echo(
-            f"Change {result.change}: {result.pushed} pushed{before}, {result.unchanged} "
+            f"Change {result.change}: {result.pushed} pushed{before}, {held}{result.unchanged} "
             f"unchanged, {len(result.failed)} failed, in {result.took_s:.1f} s"
         )
     for device, why in result.failed:
         note(f"farola: {device}: {why}")
-    if result.halted_because:
+    if result.status == "held":
+        note(f"farola: change {result.change} is held: {result.halted_because}")
+    elif result.halted_because:
         note(f"farola: change {result.change} was halted: {result.halted_because}; look with "
              f"`farola provision status {result.change}`")  # fmt: skip
 
@@ -288,6 +293,6 @@ def status(change: int | None, resolve: bool, as_json: bool) -> None:
     click.echo(counted(found))
     tell_platforms(found)
     if found.halted_because:
-        click.echo(f"Halted: {found.halted_because}")
+        click.echo(f"{found.status.capitalize()}: {found.halted_because}")
     if words := change_next(found, under_way=not ours):
         click.echo(f"Next: {words}")

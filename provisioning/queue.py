@@ -64,7 +64,7 @@ def go_on(
             select(Change.id)
             .join(ChangeDevice)
             .where(
-                Change.status.in_(("pushing", "halted", "failed")),
+                Change.status.in_(("pushing", "halted", "held", "failed")),
                 ChangeDevice.status.in_(("queued", *IN_DOUBT))
                 | ((Change.status == "pushing") & (ChangeDevice.status == "pending")),
             )

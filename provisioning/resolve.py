@@ -110,6 +110,9 @@ def resolve_change(
         statuses[name] = status
         if (status, message) != (mine.status, mine.message):
             _keep(inventory, change_id, name, (status, message), actor=actor)
+    if record.status == "held":
+        with inventory.session() as session:
+            journal.confirmed(session, change_id)
     return statuses
 
 

@@ -38,7 +38,9 @@ REVERT_MARGIN_S = 15.0
 
 @dataclass(frozen=True)
 class PushResult:
-    """What a push did; `failed` names every device that does not run the change, and why."""
+    """What a push did; `failed` names every device that does not run the change, and why, but for
+    those that a push that is held leaves for later.
+    """
 
     change: int
     pushed: int
@@ -58,6 +60,10 @@ class PushResult:
     """Whether it was halted by a person or a gate, and not by what it did."""
     queued: tuple[str, ...] = ()
     """Those of `failed` that are offline and get it when they are back."""
+    held: tuple[str, ...] = ()
+    """Those that run it until a person confirms it, or their time is over."""
+    waiting: tuple[str, ...] = ()
+    """Those that come after what is held."""
 
 
 def push_change(
@@ -144,6 +150,11 @@ def _begin(
     resolve_change(inventory, change_id, actor=actor)
     with inventory.session() as session:
         record = changes.load(session, change_id)
+        if record.held and (held := record.of("unconfirmed")):
+            raise ProvisioningError(
+                f"change {change_id}: {held[0].device_id} waits to be confirmed: `farola provision "
+                f"confirm {change_id}`, or `farola provision rollback {change_id}`, comes first"
+            )
         open_ids = [device.device_id for device in record.of(*changes.OPEN)]
         fleet = read_fleet(session, open_ids)
         if not policy.allow_unconfirmed:
@@ -189,15 +200,20 @@ def _result(
 ) -> PushResult:
     earlier = {device.device_id for device in before.of("pushed")}
     pushed = {device.device_id for device in after.of("pushed")}
+    held = after.of("unconfirmed") if after.held else []
+    waiting = after.of("pending") if after.status == "held" else []
+    as_asked = {device.device_id for device in [*held, *waiting]}
     return PushResult(
         after.id, len(pushed - earlier), len(pushed & earlier), len(after.of("unchanged")),
         tuple(
             (device.device_id, _why(device, rollout.reasons))
             for device in after.devices
-            if device.status not in changes.GOOD or changes.faulty(device)
+            if (device.status not in changes.GOOD and device.device_id not in as_asked)
+            or changes.faulty(device)
         ),
         round(took_s, 2), after.status, after.halted_because, rollout.waves, rollout.told_to_wait,
         tuple(device.device_id for device in after.of("queued")),
+        tuple(device.device_id for device in held), tuple(device.device_id for device in waiting),
     )  # fmt: skip
 
 

@@ -63,8 +63,9 @@ def change_next(change: ChangeRecord, *, under_way: bool) -> str:
             says = f"its push was cut off: {push} goes on"
         case "pushing":
             says = "it goes on when the devices that are offline are back (`farola up`)"
-        case "halted" if change.held:
+        case "held" | "halted" if change.held:
             says = f"`farola provision confirm {change.id}`, then push it again to go on"
+            says += f"; or `farola provision rollback {change.id}` takes it back now"
         case "halted":
             back = f"`farola provision rollback {change.id}` takes it back"
             says = f"look at it, then {push} goes on, or {back}"

@@ -160,8 +160,10 @@ class Rollout:
     def _heard(self, host: Host, base: Counts, size: int) -> None:
         """A host's end came in: stop in the middle of the wave where that is enough."""
         status = host.status or "failed"
+        if self.policy.hold and status == "unconfirmed":
+            status = "held"
         self._heard_of[host.device_id] = status
-        if host.why:
+        if host.why and status != "held":
             self.reasons[host.device_id] = host.why
         if status == "pending":
             return
@@ -212,8 +214,8 @@ class Rollout:
         if verdict.halt and verdict.kind == FAILED:
             self._fail(verdict.why, fresh)
             return
-        if self.policy.hold and any(self._status(row) == "held" for row in rows):
-            self.halt("held: `farola provision confirm` keeps it")
+        if held := [row for row in rows if self._status(row) == "held"]:
+            self.halt(self._until(held), told=True, held=True)
             return
         if fresh and not self._bake(number, fresh):
             return
@@ -232,6 +234,18 @@ class Rollout:
             journal.judged(session, self.change_id)
         if verdict.halt and not self.halted:
             self.halt(verdict.why)
+
+    def _until(self, held: Sequence[DeviceChange]) -> str:
+        """What a person has to do about devices that are held, and until when."""
+        ends = [row.reverts_at for row in held if row.reverts_at is not None]
+        zone = self.inventory.settings.city.zone
+        by = f" by {min(ends).replace(tzinfo=UTC).astimezone(zone):%H:%M:%S %Z}" if ends else ""
+        many = f"{len(held)} devices run" if len(held) > 1 else f"{held[0].device_id} runs"
+        return (
+            f"{many} it unconfirmed: look, then `farola provision confirm {self.change_id}`{by} "
+            f"keeps it; else it goes back by itself. `farola provision push {self.change_id}` then "
+            "goes on with the rest"
+        )
 
     def _bake(self, number: int, rows: Sequence[DeviceChange]) -> bool:
         """Wait out the bake and the radios' listening; False where the push was stopped."""
@@ -285,14 +299,14 @@ class Rollout:
         ):
             self._good[undone.device_id] = False
 
-    def halt(self, why: str, *, told: bool = False) -> None:
+    def halt(self, why: str, *, told: bool = False, held: bool = False) -> None:
         """Stop, once: what Ansible has queued sees it in the inventory."""
         with self._lock:
             if self.halted:
                 return
             self.halted, self.told_to_wait = why, told
             with self.inventory.session() as session:
-                journal.halt(session, self.change_id, why, self.actor)
+                journal.halt(session, self.change_id, why, self.actor, held=held)
 
     def _obey(self) -> None:
         """Halt as soon as a person says so, whatever Ansible is at."""

@@ -250,16 +250,35 @@ def _far_day() -> str:
 def test_what_is_held_waits_for_a_person(adopted: Any, push: Callable[..., PushResult]) -> None:
     change = prepare(adopted)
     held = push(change, replace(QUICK, hold=True, confirm_s=600))
-    assert (held.status, held.waves) == ("halted", 1)
+    assert (held.status, held.waves, held.failed, held.held) == ("held", 1, (), ("ap1",))
+    assert f"`farola provision confirm {change}` by " in held.halted_because
     assert statuses(adopted, change)["ap1"] == "unconfirmed"
+    with pytest.raises(ProvisioningError, match="ap1 waits to be confirmed"):
+        push(change)
     assert NEW in adopted.config("ap1", "wireless")
     told = status(adopted, change, "--resolve")
     assert f"farola provision confirm {change}" in told["next"]
     assert next(d for d in told["devices"] if d["device"] == "ap1")["next"].startswith("reverts by")
     confirmed = json.loads(adopted.run("provision", "confirm", change, "--json").stdout)
     assert [d["status"] for d in confirmed["devices"]] == ["pushed"]
+    assert status(adopted, change)["status"] == "halted"
     assert "no device waits" in adopted.run("provision", "confirm", change, code=1).stderr
     assert push(change).status == "pushed"
+
+
+def test_a_whole_wave_is_held_and_none_of_it_counts_as_failed(
+    adopted: Any, push: Callable[..., PushResult]
+) -> None:
+    change = prepare(adopted)
+    strict = Policy(waves=(3,), bake_s=0, confirm_s=600, checks=False, hold=True)
+    told: list[int] = []
+    result = push(change, strict, forks=1, done=told.append)
+    assert (result.status, result.held, result.failed, told) == ("held", THREE, (), [1, 1, 1])
+    assert "failed" not in result.halted_because
+    assert set(statuses(adopted, change).values()) == {"unconfirmed"}
+    adopted.run("provision", "rollback", change)
+    assert status(adopted, change)["status"] == "rolled_back"
+    assert "OpenWrt" in adopted.config("ap1", "wireless")
 
 
 def test_what_is_held_too_long_goes_back_and_says_so(
@@ -267,6 +286,7 @@ def test_what_is_held_too_long_goes_back_and_says_so(
 ) -> None:
     change = prepare(adopted, "ap1")
     push(change, replace(QUICK, hold=True, confirm_s=5))
+    assert status(adopted, change)["status"] == "held"
     gone = threading.Event()
     for _ in range(60):
         if "OpenWrt" in adopted.config("ap1", "wireless"):
@@ -274,6 +294,7 @@ def test_what_is_held_too_long_goes_back_and_says_so(
         gone.wait(0.5)
     late = json.loads(adopted.run("provision", "confirm", change, "--json", code=1).stdout)
     assert late["devices"][0]["status"] == "failed"
+    assert status(adopted, change)["status"] == "halted"
     assert push(change).status == "pushed"
 
 
