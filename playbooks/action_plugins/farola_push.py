@@ -8,6 +8,7 @@ Secrets are decrypted here and never become arguments, variables or results of t
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ if not handout.desk():
     from provisioning.apply import apply_change
 
     configure_mappers()
+
+# What stands now stays: a collection in each forked worker would copy all of Ansible's memory.
+gc.freeze()
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible publishes no types
