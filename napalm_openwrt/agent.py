@@ -207,7 +207,10 @@ watch() {
 # to do so. Killed itself, it leaves the watcher at work.
 guard() {
   trap '' HUP INT PIPE TERM
-  while unfinished "$1"; do "$agent" watch "$1" || sleep 1; done
+  while unfinished "$1"; do
+    "$agent" watch "$1" &
+    wait $! || sleep 1
+  done
 }
 
 # Nothing else runs yet: what was not confirmed before the power went is taken back.

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,11 +108,11 @@ def _place(inventory: Inventory, point: Lone) -> None:
 
 
 @contextmanager
-def driver_to(point: Lone) -> Iterator[Any]:
+def driver_to(point: Lone, timeout: int = pusher.PATIENCE_S) -> Iterator[Any]:
     """Somebody else's driver, signed in."""
     options = {"port": point.port, "known_hosts": str(point.known_hosts)}
     with OpenWrtDriver(
-        point.address, "root", PASSWORD, timeout=pusher.PATIENCE_S, optional_args=options
+        point.address, "root", PASSWORD, timeout=timeout, optional_args=options
     ) as driver:
         yield driver
 
@@ -203,11 +203,11 @@ class Stage:
 
     def live_name(self) -> str | None:
         """The name that it goes by, over SSH; None where nobody gets in."""
-        try:
-            with driver_to(self.point) as driver:
+        for _ in range(5):  # a machine that is busy may take its time
+            with suppress(NapalmException), driver_to(self.point, timeout=20) as driver:
                 return str(driver.get_facts()["hostname"])
-        except NapalmException:
-            return None
+            time.sleep(0.2)
+        return None
 
 
 @contextmanager
