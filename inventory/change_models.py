@@ -67,10 +67,11 @@ class ChangeDevice(Base):
     replace: Mapped[bool] = mapped_column(default=False)
     """Whether the candidate replaces the packages that it names (a restore), or is merged."""
     status: Mapped[str] = mapped_column(default="pending")
-    """`pending`, `unchanged`, `unreachable` (when prepared: there is no candidate), `queued`
-    (offline when its turn came: it gets the change when it is back), `applying` (some process is
-    at it, or was: the device itself is asked), `unconfirmed` (it runs the change and will revert by
-    itself), `pushed`, `failed` (it runs what it ran before), `drifted` or `rolled_back`.
+    """`pending`, `unchanged`, `unreachable` (when prepared, or another commit waited there to be
+    confirmed: there is no candidate), `queued` (offline when its turn came: it gets the change when
+    it is back), `applying` (some process is at it, or was: the device itself is asked),
+    `unconfirmed` (it runs the change and will revert by itself), `pushed`, `failed` (it runs what
+    it ran before), `drifted` or `rolled_back`.
     """
     message: Mapped[str] = mapped_column(default="")
     at: Mapped[datetime] = mapped_column(default=utcnow)

@@ -50,6 +50,10 @@ class Configuring:
     """Id of the next commit, for callers that note it down before they touch the device."""
     last_commit_id: str | None = None
     """Id of our newest commit; None where it changed nothing, or is confirmed."""
+    unfinished: str = ""
+    """Id of a commit that had not ended when the config was read last: what was read may yet go
+    back.
+    """
 
     @property
     def session(self) -> Session:
@@ -75,7 +79,7 @@ class Configuring:
         """Load `config` as a candidate, to be merged or to `replace`. Returns what runs now and the
         difference: what `get_config` and `compare_config` tell, in one reading instead of three.
         """
-        found = transaction.read_packages(self.session)
+        found = self._read()
         self._load(None, config, ReplaceConfigException if replace else MergeConfigException, found)
         running = _parsed(found, CommandErrorException)
         candidate = self._candidate or {}
@@ -101,7 +105,7 @@ class Configuring:
             if not candidate:
                 raise fault(f"{where}: holds no package; begin it with a line `package NAME`")
             if found is None:
-                base = transaction.read_packages(self.session, candidate)
+                base = self._read(candidate)
             else:
                 base = {name: text for name, text in found.items() if name in candidate}
             running = _parsed(base, fault)
@@ -114,6 +118,11 @@ class Configuring:
         except (OSError, UnicodeDecodeError) as error:
             raise fault(f"{where}: cannot be read: {error}") from None
         self._candidate, self._base = result, base
+
+    def _read(self, names: Iterable[str] | None = None) -> dict[str, str]:
+        found = transaction.read_packages(self.session, names)
+        self.unfinished = found.unfinished
+        return found
 
     def compare_config(self) -> str:
         """Unified diff, as `uci export` prints it: what ran when the candidate was loaded, against
@@ -365,7 +374,7 @@ class Configuring:
         config = {"running": "", "candidate": "", "startup": ""}
         show = mask_config if sanitized else dict
         if retrieve in {"all", "running"}:
-            found = transaction.read_packages(self.session)
+            found = self._read()
             config["running"] = format_config(show(_parsed(found, CommandErrorException)))
         if retrieve in {"all", "candidate"} and self._candidate is not None:
             config["candidate"] = format_config(show(self._candidate))

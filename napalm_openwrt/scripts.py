@@ -23,15 +23,20 @@ done
 
 READ = r"""
 umask 077
-for f in @STATE@/*/applying @STATE@/*/pending @STATE@/*/reverting; do
-  [ ! -f "$f" ] || echo "@MARK@: unfinished ${f#@STATE@/}"
-done
+unfinished() {
+  for f in @STATE@/*-*/applying @STATE@/*-*/pending @STATE@/*-*/reverting; do
+    [ ! -f "$f" ] || { f=${f%/*}; echo "@MARK@: unfinished ${f##*/}"; }
+  done
+}
+# Before and after: what ends, or begins, in between was read from.
+unfinished
 for p in @PACKAGES@; do
   f=/etc/config/$p
   [ -f "$f" ] || continue
   case "${f##*/}" in *.*) continue;; esac
   echo "@MARK@ ${f##*/}"; cat "$f" || exit 1; echo "@MARK@"
 done
+unfinished
 echo "@MARK@: done"
 """
 

@@ -27,7 +27,14 @@ class Refused(ValueError):  # noqa: N818 - what the device did, not a fault of o
     """The device's own `uci` did not take a candidate; the message is uci's."""
 
 
-def read_packages(session: Session, names: Iterable[str] | None = None) -> dict[str, str]:
+class Packages(dict[str, str]):
+    """Text of files of /etc/config, by their names."""
+
+    unfinished: str = ""
+    """Id of a commit that had not ended when they were read, so that they may yet go back."""
+
+
+def read_packages(session: Session, names: Iterable[str] | None = None) -> Packages:
     """Text of the files of /etc/config: all, or of `names` those that exist."""
     packages = "$(cd /etc/config && ls)" if names is None else " ".join(_checked(names))
     mark = new_mark()
@@ -37,7 +44,11 @@ def read_packages(session: Session, names: Iterable[str] | None = None) -> dict[
             f"{session.access.name}: /etc/config cannot be read: {_line(output.stderr)}"
         )
     _heard_out(session, output.stdout, mark)
-    return _files(output.stdout, mark)
+    found = Packages(_files(output.stdout, mark))
+    for words in said(output.stdout, mark):
+        if words[0] == "unfinished" and words[1:]:
+            found.unfinished = words[1]
+    return found
 
 
 def stage(session: Session, candidate: Config) -> None:

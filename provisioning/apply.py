@@ -35,7 +35,7 @@ from provisioning.gates import may_push
 from provisioning.history import History, Kept
 from provisioning.platforms import capabilities, open_driver, platform_of
 from provisioning.policy import Policy, policy_of
-from provisioning.prepare import base_of, printable
+from provisioning.prepare import base_of, printable, unfinished
 
 CONFIRM_TRIES = 3
 RESTARTS = frozenset({"firmware", "reboot"})
@@ -224,6 +224,8 @@ def _look(driver: Any, turn: Turn) -> Applied:
             driver.load_merge_candidate(config=candidate)
         diff = driver.compare_config()
     base, diff = base_of(running, candidate, platform_of(turn.device)), printable(diff)
+    if other := unfinished(driver):
+        return Applied("failed", f"{other}; nothing was changed: push again afterwards")
     if not diff:
         return Applied("pushed", "its config is in place already")
     if base != mine.base_hash:

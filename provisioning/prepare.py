@@ -150,6 +150,8 @@ def prepare_device(device: DeviceRecord, secrets: Secrets | None, make: Maker) -
             else:
                 driver.load_merge_candidate(config=candidate)
             diff = printable(driver.compare_config())
+            if other := unfinished(driver):
+                return Prepared(device.id, "unreachable", message=other)
             # Some switches work the result out themselves.
             result = driver.result() if hasattr(driver, "result") else None
         finally:
@@ -162,6 +164,29 @@ def prepare_device(device: DeviceRecord, secrets: Secrets | None, make: Maker) -
     status = "pending" if diff else "unchanged"
     return Prepared(
         device.id, status, candidate, diff, base, goal_hash=goal, replace=replace, settle_s=settle
+    )
+
+
+def unfinished(driver: Any) -> str:
+    """What is to be said of a device whose config was read while a commit had not ended there, so
+    that it may yet go back; "" where all is settled. Raises as a driver does.
+    """
+    if hasattr(driver, "unfinished"):
+        if not driver.unfinished:
+            return ""
+    elif not hasattr(driver, "pending_commit"):
+        return ""
+    found = driver.pending_commit()
+    if found is None:  # it ended meanwhile, but what was read was read before
+        if not hasattr(driver, "unfinished"):
+            return ""
+        return f"the commit {driver.unfinished} ended while its config was read: try again"
+    left, about = found.get("remaining_s"), found.get("message") or found.get("owner")
+    name = f"the commit {found['id']}" if found["id"] else "a commit"
+    return (
+        f"{name}{f' ({about})' if about else ''} waits to be confirmed"
+        + (f" for {left} s more" if left else "")
+        + ": confirm it, roll it back, or wait"
     )
 
 

@@ -21,7 +21,7 @@ from provisioning import changes, journal
 from provisioning.changes import DeviceChange
 from provisioning.devices import credentials, for_each
 from provisioning.platforms import open_driver, platform_of
-from provisioning.prepare import base_of
+from provisioning.prepare import base_of, unfinished
 
 Found = tuple[str, str]
 """A status, and why."""
@@ -63,6 +63,8 @@ def _asked(
     if state in found:
         return found[state]
     running = driver.get_config(retrieve="running")["running"]
+    if other := unfinished(driver):
+        return mine.status, f"nothing can be said yet: {other}"
     base = base_of(running, candidate, platform_of(device))
     if base == mine.base_hash:
         return "pending", "it runs what it ran before"

@@ -221,8 +221,8 @@ def _why(device: changes.DeviceChange, reasons: dict[str, str]) -> str:
     """Why a device does not run the change, and for one that no push can help, what does."""
     if device.status == "unreachable":
         return (
-            f"not reached when the change was prepared, so the change holds nothing for it: "
-            f"prepare a new one for it ({device.message})"
+            f"it could not be prepared for, so the change holds nothing for it: prepare a new one "
+            f"for it ({device.message})"
         )
     if device.status == "queued":
         return f"offline, gets the change when it is back: {device.message}"

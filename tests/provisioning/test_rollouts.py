@@ -266,6 +266,23 @@ def test_what_is_held_waits_for_a_person(adopted: Any, push: Callable[..., PushR
     assert push(change).status == "pushed"
 
 
+def test_what_runs_unconfirmed_is_not_taken_for_what_a_device_runs(
+    adopted: Any, push: Callable[..., PushResult]
+) -> None:
+    first, second = prepare(adopted, "ap1"), prepare(adopted, "ap1")
+    push(first, replace(QUICK, hold=True, confirm_s=600))
+    third = status(adopted, prepare(adopted, "ap1"))["devices"][0]
+    assert third["status"] == "unreachable"
+    assert f"(change {first} by " in third["why"]
+    assert "waits to be confirmed for " in third["why"]
+    result = push(second)
+    assert (result.status, result.pushed) == ("halted", 0)
+    assert "waits to be confirmed" in dict(result.failed)["ap1"]
+    adopted.run("provision", "rollback", first)
+    assert push(second).pushed == 1
+    assert NEW in adopted.config("ap1", "wireless")
+
+
 def test_a_whole_wave_is_held_and_none_of_it_counts_as_failed(
     adopted: Any, push: Callable[..., PushResult]
 ) -> None:
