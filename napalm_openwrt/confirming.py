@@ -103,9 +103,15 @@ def take_back(session: Session, identity: str, owner: str) -> str:
     LockError
         Another session is at it.
     CommitError
-        No room for the old files; the config is as it was.
+        Another commit came after it, or no room for the old files; the config is as it was.
     """
     told = _ask(session, UNDO, id=checked(identity), owner=shlex.quote(one_line(owner)))
+    for words in told:
+        if words[0] == "newer" and words[1:]:
+            raise CommitError(
+                f"{session.access.name}: the commit {words[1]} came after {identity}; take that "
+                "one back first; nothing was changed"
+            )
     if ["full"] in told:
         raise CommitError(
             f"{session.access.name}: no room left for the old files; nothing was changed"

@@ -239,7 +239,9 @@ rm -f "$config"/.*."$id".old
 say confirmed
 """
 
-UNDO = r"""
+UNDO = (
+    NEWEST_FIRST
+    + r"""
 @FUNCTIONS@
 say() { echo "@MARK@: $*"; }
 id=@ID@; n=0
@@ -248,12 +250,19 @@ until take @OWNER@; do
   sleep 1; n=$((n + 1))
 done
 trap '' HUP INT PIPE TERM
+# Only now nobody begins another commit on top of it, whose old files would be what this one made.
+newest=$(newest_first | while read -r number d; do
+  where "$d"
+  case $at in reverted|unknown) ;; *) echo "$d"; break;; esac
+done)
 where "$id"
+if [ "$at" = confirmed ] && [ "$newest" != "$id" ]; then release; say newer "$newest"; exit 0; fi
 if [ "$at" = confirmed ] && ! undo "$id"; then release; say full; exit 0; fi
 revert "$id"; release; ensure
 where "$id"
 say state $at
 """
+)
 
 
 def by_stdin(name: str, script: str) -> tuple[str, str]:

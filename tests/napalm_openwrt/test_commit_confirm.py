@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from napalm.base.exceptions import CommitError, LockError
 
-from napalm_openwrt import OpenWrtDriver, new_commit_id
+from napalm_openwrt import OpenWrtDriver, confirming, new_commit_id
 
 Connect = Callable[..., OpenWrtDriver]
 HOSTNAME = "package system\n\nconfig system\n\toption hostname '{}'\n"
@@ -54,6 +54,31 @@ def test_a_commit_that_nobody_confirms_is_taken_back(connect: Connect, good: Any
     assert driver.commits()[0]["state"] == "reverted"
     with pytest.raises(CommitError, match="has reverted; there is nothing"):
         driver.confirm_commit()
+
+
+def test_no_commit_is_taken_back_from_under_one_that_begins_just_then(
+    connect: Connect, good: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = connect("good"), connect("good")
+    first.load_merge_candidate(config=HOSTNAME.format("below"))
+    first.commit_config()
+    below = first.commits()[0]["id"]
+    take_back = confirming.take_back
+
+    def late(*arguments: Any) -> str:
+        second.load_merge_candidate(config=HOSTNAME.format("above"))
+        second.commit_config(revert_in=60)
+        return take_back(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(confirming, "take_back", late)
+        with pytest.raises(CommitError, match="came after"):
+            first.rollback_to(below)
+    assert "hostname 'above'" in good.config("system")
+    second.rollback()
+    assert "hostname 'below'" in good.config("system")
+    first.rollback_to(below)
+    assert "hostname 'below'" not in good.config("system")
 
 
 def test_a_second_push_is_refused_while_one_is_pending(connect: Connect, good: Any) -> None:
