@@ -46,7 +46,10 @@ def enrol(
     from napalm.base.exceptions import ConnectAuthError, NapalmException
 
     if secrets is None:
-        return Adopted(device.id, None, "it has no credential: name one with --credential")
+        return Adopted(
+            device.id, None,
+            f"it has no credential: farola device adopt {device.id} --credential NAME",
+        )  # fmt: skip
     try:
         held = how.vouchers[device.id] if how.vouchers is not None else None
         # One that proved its key in a run before this one has done so.
