@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 
+import pytest
+
 from provisioning.push import PLAYBOOKS, _ansible_playbook, _environment
 from tests.fleets import PASSWORD
 from tests.provisioning.conftest import City
@@ -33,6 +35,7 @@ def test_fetch_keeps_configs_of_the_hosts_of_a_group(adopted: City) -> None:
         adopted.run("provision", "history", device, "--json", code=code)
 
 
+@pytest.mark.usefixtures("without_ansible")
 def test_audit_fails_the_hosts_that_drifted_and_shows_the_diff(adopted: City) -> None:
     adopted.run("provision", "prepare", "--device", "ap1", "--device", "ap2")
     adopted.run("provision", "push", "1", "--no-checks", "--bake", "0", "--waves", "2")
