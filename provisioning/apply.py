@@ -131,16 +131,26 @@ def take_turn(means: Means, change_id: int, device_id: str, *, check: bool = Fal
     if check:
         return apply(turn, None)
 
+    taken = ""
+
     def noted(commit_id: str, reverts_at: datetime | None) -> None:
+        nonlocal taken
+
         def job(session: Session) -> None:
             journal.applying(
                 session, change_id, device_id, commit_id=commit_id, reverts_at=reverts_at,
                 actor=actor,
             )  # fmt: skip
 
-        journal.patiently(inventory, job)
+        try:
+            journal.patiently(inventory, job)
+        except ProvisioningError as error:
+            taken = str(error)
+            raise
 
     applied = apply(turn, noted)
+    if taken:  # what became of it is for whoever is at it to store
+        raise ProvisioningError(taken)
     if applied.running:
         _put_aside(means.history, turn.device, applied.running)
     _store(inventory, change_id, device_id, applied, actor)

@@ -154,10 +154,31 @@ def applying(
     session: Session, change_id: int, device_id: str, *, commit_id: str,
     reverts_at: datetime | None, actor: str,
 ) -> None:  # fmt: skip
-    """Note, before the device is touched, that it is about to be, and under which commit."""
-    row = device_row(session, change_id, device_id)
-    row.status, row.message, row.at = "applying", "", utcnow()
-    row.commit_id, row.reverts_at, row.actor, row.checks = commit_id, reverts_at, actor, {}
+    """Note, before the device is touched, that it is about to be, and under which commit.
+
+    Raises
+    ------
+    ProvisioningError
+        Another process noted that first, or has been at it since it was looked at.
+    """
+    mine = (
+        update(ChangeDevice)
+        .where(
+            ChangeDevice.change_id == change_id, ChangeDevice.device_id == device_id,
+            ChangeDevice.status.in_(OPEN),
+        )
+        .values(
+            status="applying", message="", at=utcnow(), commit_id=commit_id, reverts_at=reverts_at,
+            actor=actor, checks={},
+        )
+        .returning(ChangeDevice.device_id)
+    )  # fmt: skip
+    if session.execute(mine).first() is None:
+        status = device_row(session, change_id, device_id).status
+        raise ProvisioningError(
+            f"{device_id} is {status} in change {change_id}: another process is, or was, at it; "
+            "nothing was changed"
+        )
 
 
 def record_result(

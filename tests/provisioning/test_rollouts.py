@@ -17,7 +17,7 @@ from farola.people import person
 from farola.settings import load_settings, write_settings
 from inventory import audit_log
 from inventory.db import open_inventory
-from provisioning import changes
+from provisioning import apply, changes, journal
 from provisioning.apply import apply_change
 from provisioning.devices import choose
 from provisioning.health import Check
@@ -281,6 +281,40 @@ def test_what_runs_unconfirmed_is_not_taken_for_what_a_device_runs(
     adopted.run("provision", "rollback", first)
     assert push(second).pushed == 1
     assert NEW in adopted.config("ap1", "wireless")
+
+
+def test_of_two_processes_at_one_device_one_begins_and_the_other_stores_nothing(
+    adopted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = prepare(adopted, "ap1")
+    with open_inventory(adopted.settings).session() as session:
+        journal.begin(session, change, replace(QUICK, confirm_s=60), "ana")
+    look, both = apply._look, threading.Barrier(2)
+
+    def together(*arguments: Any) -> apply.Applied:
+        found = look(*arguments)
+        both.wait()
+        return found
+
+    monkeypatch.setattr(apply, "_look", together)
+    said: list[str] = []
+
+    def turn() -> None:
+        try:
+            said.append(apply_change(adopted.settings.home, change, "ap1").status)
+        except ProvisioningError as error:
+            said.append(str(error))
+
+    turns = [threading.Thread(target=turn) for _ in range(2)]
+    for one in turns:
+        one.start()
+    for one in turns:
+        one.join()
+    assert sum(words == "pushed" for words in said) == 1
+    assert sum("another process is, or was, at it" in words for words in said) == 1
+    assert statuses(adopted, change) == {"ap1": "pushed"}
+    adopted.run("provision", "rollback", change)
+    assert "OpenWrt" in adopted.config("ap1", "wireless")
 
 
 def test_a_whole_wave_is_held_and_none_of_it_counts_as_failed(
