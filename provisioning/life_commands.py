@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets as random_secrets
+import select
+import sys
 
 import click
 
@@ -100,8 +102,9 @@ def retire(device: str, reason: str, as_json: bool) -> None:
 @click.option("--field", type=click.Choice(["password", "private_key"]), default="password",
               show_default=True, help="Which secret of it.")  # fmt: skip
 @click.option("--generate", is_flag=True, help="Make the new secret here; nobody sees it.")
+@click.option("--give-up", is_flag=True, help="End a rotation that no device has gone through.")
 @json_option
-def rotate(credential: str, field: str, generate: bool, as_json: bool) -> None:
+def rotate(credential: str, *, field: str, generate: bool, give_up: bool, as_json: bool) -> None:
     """Give all devices of CREDENTIAL a new password or SSH key, the old one kept until each proves
     the new one.
 
@@ -119,11 +122,28 @@ def rotate(credential: str, field: str, generate: bool, as_json: bool) -> None:
     with inventory.session() as session:
         under_way = rotating.running(session, credential)
         count = len(under_way.devices) if under_way else 0
-    if count and generate:
-        raise InputError(
-            f"credential {credential} is being rotated already: run it without --generate to go on"
+        field = under_way.field if under_way else field
+        if give_up:
+            moved = rotating.give_up(session, credential, actor=person())
+    if give_up:
+        if moved:
+            raise InputError(
+                f"{len(moved)} devices ({', '.join(moved[:5])}) have the new secret or may have "
+                f"it: go on with `farola device rotate {credential}`"
+            )
+        print_json({"credential": credential, "given_up": True}) if as_json else click.echo(
+            f"credential {credential}: not rotated; all devices keep the old {field}"
         )
-    if not count:
+        return
+    if count:
+        if generate or not nothing_piped():
+            raise InputError(
+                f"the {field} of credential {credential} is being rotated already, to the secret "
+                f"given then: go on with `farola device rotate {credential} < /dev/null`, or end "
+                "it with --give-up"
+            )
+        note(f"Going on with the {field} that was given when the rotation began")
+    else:
         secret = new_secret(field) if generate else read_secret(field)
         with inventory.session() as session:
             rotating.begin(session, keyring, credential, field, secret, actor=person())
@@ -148,8 +168,19 @@ def rotate(credential: str, field: str, generate: bool, as_json: bool) -> None:
         note(f"WARNING: {len(result.others)} devices that cannot be rotated from here have the old "
              f"{field} ({some}): it is kept as credential {credential}.old")  # fmt: skip
     if not result.finished:
-        note(f"Go on with: farola device rotate {credential}")
+        note(f"Go on with: farola device rotate {credential} < /dev/null")
         click.get_current_context().exit(1)
+
+
+def nothing_piped() -> bool:
+    """Whether nobody offers a secret: a terminal, an empty file, or a pipe that says nothing."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return True
+    try:
+        ready = bool(select.select([sys.stdin], [], [], 0)[0])
+    except (OSError, ValueError):  # no file behind it
+        ready = True
+    return not ready or not sys.stdin.read(1)
 
 
 def new_secret(field: str) -> str:
@@ -178,14 +209,16 @@ def group(name: str | None, add: tuple[str, ...], remove: tuple[str, ...], as_js
     from inventory.groups import change_group, groups
 
     inventory = open_inventory(load_settings())
+    removed = False
     with inventory.session() as session:
         if add or remove:
             if not name:
                 raise InputError("say which group: farola device group NAME --add DEVICE")
+            removed = name in groups(session)
             change_group(session, name, add=add, remove=remove, actor=person())
         known = groups(session)
     inventory.close()
-    if name is not None and name not in known and not remove:
+    if name is not None and name not in known and not (remove and removed):
         raise InputError(f"no group {name!r}: make it with `farola device group {name} --add ID`")
     shown = {name: known.get(name, [])} if name else known
     if as_json:

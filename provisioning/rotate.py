@@ -68,6 +68,10 @@ def begin(
         )
     if old.values.get(field) == secret:
         raise InputError(f"that is the {field} that credential {name} has: give a new one")
+    if field == "private_key":
+        public_key(Secrets(name, "", {**old.values, field: secret}))  # one that nobody can use
+    elif not secret.isprintable() or not secret:
+        raise InputError("a password has at least one character, and no control characters")
     ids = _within(session, name)
     if not ids:
         raise InventoryError(
@@ -101,6 +105,27 @@ def running(session: Session, name: str) -> Rotation | None:
     return session.scalars(
         select(Rotation).where(Rotation.credential_name == name, Rotation.ended_at.is_(None))
     ).first()
+
+
+def give_up(session: Session, name: str, *, actor: str) -> list[str]:
+    """End a rotation that no device has gone through yet; returns those whose secret is in doubt,
+    for which it cannot be given up.
+
+    Raises InventoryError where none is under way.
+    """
+    row = running(session, name)
+    if row is None:
+        raise InventoryError(f"credential {name} is not being rotated")
+    moved = sorted(one.device_id for one in row.devices if one.stage not in {"old", "failed"})
+    if moved:
+        return moved
+    row.ended_at = utcnow()
+    gone = session.get(Credential, row.new_name)
+    if gone is not None:
+        session.delete(gone)
+    audit_log.record(session, actor, "credential.rotation-given-up",
+                     detail={"credential": name, "field": row.field})  # fmt: skip
+    return []
 
 
 def go_on(

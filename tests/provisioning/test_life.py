@@ -316,6 +316,37 @@ def test_a_rotation_that_was_killed_after_the_device_took_the_password_goes_on(
     assert credential(city).values["password"] == "brand-new"
 
 
+def test_a_key_that_nobody_can_use_is_refused_before_anything_is_kept(rotating: City) -> None:
+    city, keyring = rotating, Keyring(rotating.settings.home)
+    inventory = open_inventory(city.settings)
+    with inventory.session() as session:
+        with pytest.raises(InputError, match="cannot be read"):
+            rotate.begin(session, keyring, "ap", "private_key", "notakey", actor="a")
+        assert rotate.running(session, "ap") is None
+    inventory.close()
+
+
+def test_a_rotation_goes_on_with_its_own_secret_and_can_be_given_up(rotating: City) -> None:
+    city, keyring = rotating, Keyring(rotating.settings.home)
+    inventory = open_inventory(city.settings)
+    with inventory.session() as session:
+        rotate.begin(session, keyring, "ap", "password", "first", actor="a")
+    refused = city.run("device", "rotate", "ap", code=1, input="second\n")
+    assert "to the secret given then" in refused.stderr
+    city.run("device", "rotate", "ap", "--give-up")
+    with inventory.session() as session:
+        assert rotate.running(session, "ap") is None
+        assert session.get(Credential, "ap.next") is None
+        rotate.begin(session, keyring, "ap", "password", "third", actor="a")
+        begun = rotate.running(session, "ap")
+        assert begun is not None
+        begun.devices[0].stage = "adding"
+        session.flush()
+        assert rotate.give_up(session, "ap", actor="a") != []
+        assert rotate.running(session, "ap") is not None
+    inventory.close()
+
+
 def test_devices_that_a_rotation_cannot_reach_keep_the_old_secret(rotating: City) -> None:
     city, keyring = rotating, Keyring(rotating.settings.home)
     for other in ("ap3", "full"):
