@@ -12,6 +12,8 @@ from provisioning.push import PLAYBOOKS, _ansible_playbook, _environment
 from tests.fleets import PASSWORD
 from tests.provisioning.conftest import City
 
+pytestmark = pytest.mark.slow
+
 
 def play(city: City, playbook: str, *arguments: str) -> tuple[int, str]:
     """Run a playbook; its exit code, and all that it said."""

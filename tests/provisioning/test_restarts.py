@@ -19,6 +19,7 @@ from simulator.firmware import Image, make_image
 from simulator.fleet import Fleet
 from tests.fleets import PASSWORD, running_fleet
 
+pytestmark = pytest.mark.slow
 NEW = Image("23.05.5", "r24106-10cc5fcd00")
 VERSION = f"{NEW.version} {NEW.revision}"
 PUSH = ("--no-checks", "--bake", "0", "--waves", "1,2", "--json")
