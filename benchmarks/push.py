@@ -110,7 +110,7 @@ def pushed(home: Path, devices: Sequence[FleetDevice]) -> dict[str, float]:
     """CPU s, wall s and MB of `farola provision push` of a new SSID to `devices`."""
     home.mkdir()
     settings = Settings(home, City("Bench", "UTC", "Before", "MX"),
-                        provisioning=ProvisioningSettings(bake_s=0))  # fmt: skip
+                        provisioning=ProvisioningSettings(bake_s=0, linger_s=0))  # fmt: skip
     write_settings(settings)
     os.environ["FAROLA_KEY_FILE"] = str(home / "key")
     create_key(home)

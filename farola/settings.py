@@ -120,6 +120,11 @@ class ProvisioningSettings:
     stop_sample: int = 20
     confirm_s: int = 120
     """Seconds in which a device that was not confirmed goes back to what it ran."""
+    linger_s: int = 10
+    """Seconds between the reload of what may cut a device off (network, wireless, firewall,
+    dropbear) and the new connection that confirms: what services do takes effect after they say so.
+    Where the uplink is a radio, listening for radar comes on top.
+    """
     bake_s: int = 120
     """Seconds that a wave is watched before it is judged and the next begins; listening for
     radar comes on top.

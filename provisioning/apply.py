@@ -7,6 +7,7 @@ killed still accounts for what it did.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,7 @@ from provisioning.history import History, Kept
 from provisioning.platforms import capabilities, open_driver, platform_of
 from provisioning.policy import Policy, policy_of
 from provisioning.prepare import base_of, printable, unfinished
+from provisioning.settling import linger_s
 
 CONFIRM_TRIES = 3
 RESTARTS = frozenset({"firmware", "reboot"})
@@ -199,12 +201,17 @@ def apply_turn(turn: Turn, noted: Journal | None) -> Applied:
             if seen.status != "pending":
                 return seen
             if noted is None:
-                return replace(seen, status="pushed")
-            window = turn.policy.confirm_s if can.confirm else None
+                return replace(seen, status="pushed", running="")
+            wait = 0
+            if platform_of(turn.device) == "openwrt" and not turn.policy.hold:
+                wait = linger_s(
+                    turn.candidate, seen.running, turn.mine.settle_s, turn.policy.linger_s
+                )
+            window = turn.policy.confirm_s + wait if can.confirm else None
             reverts = utcnow() + timedelta(seconds=window) if window else None
             noted(commit_id, reverts)
             begun = commit_id
-            return _commit(driver, turn, seen.diff, window)
+            return _commit(driver, turn, seen.diff, window, wait)
         finally:
             driver.close()
     except (FarolaError, NapalmException, NotImplementedError, OSError, ValueError) as error:
@@ -244,10 +251,10 @@ def _look(driver: Any, turn: Turn) -> Applied:
             "its config changed since the change was prepared; look at it, then prepare a new "
             "change for it",
         )
-    return Applied("pending", "", diff)
+    return Applied("pending", "", diff, running)
 
 
-def _commit(driver: Any, turn: Turn, diff: str, window: int | None) -> Applied:
+def _commit(driver: Any, turn: Turn, diff: str, window: int | None, wait: int) -> Applied:
     if window is None:
         driver.commit_config(message=turn.label)
         return Applied("pushed", "committed at once: its platform cannot take it back by itself",
@@ -255,6 +262,7 @@ def _commit(driver: Any, turn: Turn, diff: str, window: int | None) -> Applied:
     driver.commit_config(message=turn.label, revert_in=window)
     if turn.policy.hold:
         return Applied("unconfirmed", "held: waits for `farola provision confirm`", diff)
+    time.sleep(wait)
     driver.confirm_commit()
     return Applied("pushed", "", diff, driver.get_config(retrieve="running")["running"])
 

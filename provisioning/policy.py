@@ -23,6 +23,7 @@ class Policy:
     stop_share: float = 0.02
     stop_sample: int = 20
     confirm_s: int = 120
+    linger_s: int = 10
     bake_s: int = 120
     queue_days: int = 7
     checks: bool = True
@@ -80,14 +81,15 @@ def policy_of(settings: ProvisioningSettings, **options: Any) -> Policy:
     made = Policy(
         waves=read_waves(settings.waves), site_share=settings.site_share,
         stop_count=settings.stop_count, stop_share=settings.stop_share,
-        stop_sample=settings.stop_sample, confirm_s=settings.confirm_s, bake_s=settings.bake_s,
-        queue_days=settings.queue_days,
+        stop_sample=settings.stop_sample, confirm_s=settings.confirm_s,
+        linger_s=settings.linger_s, bake_s=settings.bake_s, queue_days=settings.queue_days,
     )  # fmt: skip
     if isinstance(options.get("waves"), str):
         options["waves"] = read_waves(options["waves"])
     made = replace(made, **{name: value for name, value in options.items() if value is not None})
     for name, least in (
-        ("confirm_s", SHORTEST_CONFIRM_S), ("bake_s", 0), ("stop_count", 1), ("stop_sample", 1),
+        ("confirm_s", SHORTEST_CONFIRM_S), ("bake_s", 0), ("linger_s", 0), ("stop_count", 1),
+        ("stop_sample", 1),
         ("queue_days", 0),
     ):  # fmt: skip
         if getattr(made, name) < least:

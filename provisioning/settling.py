@@ -7,6 +7,8 @@ failed push.
 
 from __future__ import annotations
 
+import re
+
 from napalm_openwrt.uci_text import Config, Package, Section
 from provisioning.render import band_of
 
@@ -16,6 +18,10 @@ WEATHER = frozenset({120, 124, 128})
 """5600 to 5650 MHz."""
 RESTART_S = 10
 """What a radio takes on top to be configured."""
+CUTTING = frozenset({"network", "wireless", "firewall", "dropbear"})
+"""Packages whose services may cut a device off, seconds after they were told to reload."""
+_PACKAGE = re.compile(r"^package '?(\w+)", re.MULTILINE)
+_UPLINK_BY_RADIO = re.compile(r"^\s*option mode '?(?:sta|mesh|adhoc)'?\s*$", re.MULTILINE)
 
 
 def settle_s(running: Config, result: Config) -> int:
@@ -32,6 +38,19 @@ def settle_s(running: Config, result: Config) -> int:
     ]
     longest = max(waits, default=0)
     return longest + RESTART_S if longest else 0
+
+
+def linger_s(candidate: str, running: str, settle: int, linger: int) -> int:
+    """Seconds after services were told to reload, before a new connection proves anything: one that
+    comes at once may come in over what is about to go. Both texts are as `uci export` prints them.
+
+    `settle` is what the change's radios listen, which counts where the uplink is a radio.
+    """
+    touched = set(_PACKAGE.findall(candidate)) & CUTTING
+    if not touched:
+        return 0
+    by_radio = "wireless" in touched and _UPLINK_BY_RADIO.search(running)
+    return linger + (settle if by_radio else 0)
 
 
 def _all_of(radio: Section, package: Package) -> list[Section]:

@@ -170,7 +170,7 @@ class Loop:
                     "--ssid", "Pretend Free WiFi")  # fmt: skip
         # Small waves, and no long look at each; the one that fails shall not halt the rest.
         rollout = ProvisioningSettings(
-            waves="2, 10, 100", stop_sample=2, stop_share=0.6, bake_s=0, confirm_s=60
+            waves="2, 10, 100", stop_sample=2, stop_share=0.6, bake_s=0, linger_s=0, confirm_s=60
         )
         write_settings(replace(load_settings(self.home), provisioning=rollout))
         inventory = open_inventory(load_settings(self.home))

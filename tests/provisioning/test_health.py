@@ -21,7 +21,7 @@ from provisioning.health import (
     look,
     same_hours,
 )
-from provisioning.settling import channels_of, settle_s
+from provisioning.settling import channels_of, linger_s, settle_s
 from timeseries import Batch
 from timeseries.sqlite import SqliteStore
 
@@ -177,6 +177,14 @@ def test_radios_in_radar_channels_need_time_before_they_serve(
     after = parse(RADIO.format(channel=channel, width=width, ssid="new"))
     assert settle_s(before, after) == seconds
     assert settle_s(after, after) == 0, "what does not change goes on serving"
+
+
+def test_a_confirmation_waits_for_what_may_still_cut_the_device_off() -> None:
+    wireless, mesh = RADIO.format(channel="36", width=20, ssid="x"), "\toption mode 'mesh'\n"
+    assert linger_s("package system\n", wireless, 70, 10) == 0
+    assert linger_s(wireless, wireless, 70, 10) == 10
+    assert linger_s(wireless, wireless + mesh, 70, 10) == 80, "its uplink listens for radar first"
+    assert linger_s("package 'network'\n", wireless + mesh, 70, 10) == 10
 
 
 def test_a_wide_channel_covers_its_neighbours() -> None:
