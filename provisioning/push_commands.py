@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from farola.errors import ProvisioningError
 from farola.output import json_option, note, print_json, print_table, progress
 from farola.people import person
 from farola.settings import load_settings
@@ -69,9 +71,12 @@ SECONDS = click.IntRange(0, 7 * 86_400)
     is_flag=True,
     help="Change a mesh parent although a device that hangs on it did not get the change.",
 )
+@click.option(
+    "--without", multiple=True, metavar="DEVICE", help="Leave this device out; may be repeated."
+)
 @json_option
 def push(
-    *, change: int, forks: int, now: bool, hold: bool, no_checks: bool, no_rollback: bool,
+    *, change: int, without: tuple[str, ...], forks: int, now: bool, hold: bool, no_checks: bool, no_rollback: bool,
     allow_unconfirmed: bool, parents_anyway: bool, as_json: bool, **sizes: Any,
 ) -> None:  # fmt: skip
     """Roll CHANGE out in waves, or go on with it. Exits 0 only if every device now runs it, or is
@@ -80,7 +85,7 @@ def push(
     Each wave is watched and judged before the next. Ctrl-C ends it after the devices under way.
     """
     from inventory.db import open_inventory
-    from provisioning.changes import OPEN
+    from provisioning.changes import IN_DOUBT, OPEN
     from provisioning.policy import policy_of
     from provisioning.rollout import push_change
 
@@ -90,11 +95,17 @@ def push(
         allow_unconfirmed=allow_unconfirmed, parents_anyway=parents_anyway, **sizes,
     )  # fmt: skip
     inventory = open_inventory(settings)
-    total = len(load_record(change).of(*OPEN))
-    with progress("Pushing", total) as done, stopping() as stop:
+    record = load_record(change)
+    if unknown := sorted(set(without) - {d.device_id for d in record.devices}):
+        raise ProvisioningError(f"change {change} has no device {', '.join(unknown[:5])}")
+    wanted = frozenset(d.device_id for d in record.of(*OPEN, *IN_DOUBT)) - set(without)
+    if without and not wanted:
+        raise ProvisioningError(f"change {change}: no device is left to push to")
+    with progress("Pushing", len(wanted)) as done, stopping() as stop:
         result = push_change(
-            inventory, change, policy, forks=forks, done=done, stop=stop, tell=note
-        )
+            inventory, change, policy, forks=forks, done=done, stop=stop, tell=note,
+            only=wanted if without else frozenset(),
+        )  # fmt: skip
     _print_result(result, as_json=as_json)
     if result.failed:
         click.get_current_context().exit(1)
@@ -123,7 +134,10 @@ def _print_result(result: PushResult, *, as_json: bool) -> None:
         print_json({
             "change": result.change, "status": result.status, "pushed": result.pushed,
             "pushed_before": result.pushed_before, "unchanged": result.unchanged,
-            "failed": [{"device": device, "why": why} for device, why in result.failed],
+            "failed": [
+                {"device": device, "status": result.became[device], "why": why}
+                for device, why in result.failed
+            ],
             "queued": list(result.queued), "held": list(result.held),
             "waiting": list(result.waiting), "halted_because": result.halted_because or None,
             "waves": result.waves, "took_s": result.took_s,
@@ -131,9 +145,12 @@ def _print_result(result: PushResult, *, as_json: bool) -> None:
     else:
         before = f" ({result.pushed_before} were pushed before)" if result.pushed_before else ""
         held = f"{len(result.held)} held, " if result.held else ""
+        rest = Counter(_word(result.became[device]) for device, _why in result.failed)
+        failed = rest.pop("failed", 0)
+        words = "".join(f", {number} {word}" for word, number in sorted(rest.items()))
         click.echo(
             f"Change {result.change}: {result.pushed} pushed{before}, {held}{result.unchanged} "
-            f"unchanged, {len(result.failed)} failed, in {result.took_s:.1f} s"
+            f"unchanged, {failed} failed{words}, in {result.took_s:.1f} s"
         )
     for device, why in result.failed:
         note(f"farola: {device}: {why}")
@@ -142,6 +159,15 @@ def _print_result(result: PushResult, *, as_json: bool) -> None:
     elif result.halted_because:
         note(f"farola: change {result.change} was halted: {result.halted_because}; look with "
              f"`farola provision status {result.change}`")  # fmt: skip
+
+
+def _word(status: str) -> str:
+    """How a push counts a device that does not run the change as it should."""
+    return {
+        "pending": "not tried", "queued": "offline", "unreachable": "not prepared",
+        "applying": "in doubt", "unconfirmed": "unconfirmed", "drifted": "drifted",
+        "rolled_back": "rolled back",
+    }.get(status, "failed")  # fmt: skip
 
 
 @click.command()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from farola.errors import ProvisioningError
@@ -60,6 +60,8 @@ class PushResult:
     """Whether it was halted by a person or a gate, and not by what it did."""
     queued: tuple[str, ...] = ()
     """Those of `failed` that are offline and get it when they are back."""
+    became: Mapping[str, str] = field(default_factory=dict)
+    """Status of each device."""
     held: tuple[str, ...] = ()
     """Those that run it until a person confirms it, or their time is over."""
     waiting: tuple[str, ...] = ()
@@ -213,6 +215,7 @@ def _result(
         ),
         round(took_s, 2), after.status, after.halted_because, rollout.waves, rollout.told_to_wait,
         tuple(device.device_id for device in after.of("queued")),
+        {device.device_id: device.status for device in after.devices},
         tuple(device.device_id for device in held), tuple(device.device_id for device in waiting),
     )  # fmt: skip
 

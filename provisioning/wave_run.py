@@ -57,6 +57,10 @@ class Rollout:
     reasons: dict[str, str] = field(default_factory=dict)
     """Of devices whose result could not be stored, or whose turn did not come."""
     _left: dict[str, str | None] = field(default_factory=dict)
+    _late: set[str] = field(default_factory=set)
+    """Devices that did not get it in an earlier push, and those that they hang on: they come last,
+    so that one that fails for good keeps it from nobody else.
+    """
     _good: dict[str, bool] = field(default_factory=dict)
     _heard_of: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -74,6 +78,11 @@ class Rollout:
             for d in record.of("pending", "queued")
             if d.device_id in self.fleet.devices and (not self.only or d.device_id in self.only)
         }
+        for tried in [d.device_id for d in record.devices if d.actor and d.device_id in self._left]:
+            name: str | None = tried
+            while name is not None and name not in self._late:
+                self._late.add(name)
+                name = self.fleet.parents.get(name)
         watcher = threading.Thread(target=self._obey, daemon=True)
         watcher.start()
         try:
@@ -106,7 +115,9 @@ class Rollout:
         sure = {name: site for name, site in left.items() if self._confirms(name)}
         if left and not sure:
             policy = replace(policy, waves=tuple(min(s, WITHOUT_CONFIRM) for s in policy.waves))
-        return next_wave(sure or left, policy, self.fleet.parents, self.fleet.domains, step)
+        pool = sure or left
+        first = {name: site for name, site in pool.items() if name not in self._late}
+        return next_wave(first or pool, policy, self.fleet.parents, self.fleet.domains, step)
 
     def _allowed(self) -> dict[str, str | None]:
         """Who is left and need not wait for a child that did not get the change."""
