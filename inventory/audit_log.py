@@ -1,12 +1,13 @@
 """The audit log: who did what to which device, when, from which change, with which result.
 
-Rows are only added. Each holds the SHA-256 of its own fields and of the one before, so a row that
-was changed, taken out or moved breaks the chain there. The chain's end is anchored outside the
-database: once a row is committed, its number and hash go into `audit.seal` in FAROLA_HOME, under an
-HMAC of the home's key. Who can write to the database but has no key can therefore neither cut the
-newest rows nor reckon the whole chain anew. What is left to one who also writes files there is to
-put back an older seal together with the rows as they were then: against that, keep the newest hash
-that `farola provision log --verify` prints somewhere else, and ask for it later with `--holds`.
+Rows are only added. Each holds an HMAC, under the home's key, of its own fields and of the hash of
+the one before, so a row that was changed, taken out, moved or written without the key breaks the
+chain there. The chain's end is anchored outside the database: once a row is committed, its number
+and hash go into `audit.seal` in FAROLA_HOME, under an HMAC too. A home begins with one (`begin`);
+one that is missing or wrong stays so until a person vouches for the log (`reseal`). What is left to
+one who also writes files there is to put back an older seal together with the rows as they were
+then: against that, keep the newest hash that `farola provision log --verify` prints somewhere else,
+and ask for it later with `--holds`.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ FIRST = "0" * 64
 """What the first row names as the one before."""
 _LOCK = 0x6661726F6C61
 """Number of PostgreSQL's advisory lock that writers of the log take in turn."""
-_TAIL, _HOME = "audit_tail", "home"
+_TAIL, _HOME, _VOUCHED = "audit_tail", "home", "audit_vouched"
 _CHUNK = 1000
+_MEND = "put it back from a backup, or look and vouch with `farola provision log --seal`"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,13 @@ def record(
 
     `action` is a word with a dot such as `change.approved`. Writers wait for each other from here
     to the end of the transaction: call it last, and keep the transaction short.
+
+    Raises
+    ------
+    SettingsError
+        The home's key is missing or cannot be read.
     """
+    keyring = _keyring(session)
     _take_turn(session)
     newest = session.execute(
         select(AuditEntry.id, AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1)
@@ -83,23 +91,26 @@ def record(
         change_id=change_id, result=_clean(result), detail=_clean(detail or {}),
         previous=newest.hash if newest else FIRST,
     )  # fmt: skip
-    entry.hash = hash_of(entry)
+    entry.hash = hash_of(entry, keyring)
+    holds = _TAIL in session.info or _VOUCHED in session.info or _seal_holds(session, keyring)
     session.add(entry)
     session.flush()
-    if _TAIL in session.info or _seal_holds(session):
+    if holds:
         session.info[_TAIL] = (entry.id, entry.hash)
     return entry
 
 
-def hash_of(entry: AuditEntry) -> str:
-    """SHA-256 over all that `entry` says and the hash before it."""
+def hash_of(entry: AuditEntry, keyring: Keyring | None) -> str:
+    """HMAC over all that `entry` says and the hash before it; SHA-256 for a log without a home."""
     said = {
         "at": entry.at.isoformat(timespec="microseconds"), "actor": entry.actor,
         "action": entry.action, "device": entry.device_id, "change": entry.change_id,
         "result": entry.result, "detail": entry.detail, "previous": entry.previous,
     }  # fmt: skip
     canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    if keyring is None:
+        return hashlib.sha256(canonical.encode()).hexdigest()
+    return keyring.seal(canonical, "audit-entry")
 
 
 def entries(
@@ -138,15 +149,16 @@ def verify(session: Session, *, holds: str = "") -> Verified:
         The home's key is missing or cannot be read.
     """
     home = session.info.get(_HOME)
-    seal = _read_seal(home, Keyring(home)) if home else None
-    known = {seal.number: seal.hash} if isinstance(seal, _Seal) else {}
+    keyring = _keyring(session)
+    seal = _read_seal(home, keyring) if home and keyring else None
+    known = {seal.number: seal.hash} if isinstance(seal, _Seal) and seal.number else {}
     count, last, held = 0, FIRST, not holds
     for entry in _all(session):
         why = ""
         if entry.previous != last:
             why = f"entry {entry.id} does not follow the one before it: some are missing or moved"
-        elif hash_of(entry) != entry.hash:
-            why = f"entry {entry.id} was changed after it was written"
+        elif hash_of(entry, keyring) != entry.hash:
+            why = f"entry {entry.id} was changed after it was written, or not written by this home"
         elif known.pop(entry.id, entry.hash) != entry.hash:
             why = f"entry {entry.id} is not the one that was sealed: the log was written anew"
         if why:
@@ -160,21 +172,28 @@ def verify(session: Session, *, holds: str = "") -> Verified:
     why = ""
     if not held:
         why = f"no entry has the hash {holds}: the log was cut or written anew"
-    elif count and home and not isinstance(seal, _Seal):
+    elif home and not isinstance(seal, _Seal):
         why = seal or (
-            f"{home / SEAL} is missing, so nothing vouches that no newest entry was cut; "
-            "put it back from a backup"
+            f"{home / SEAL} is missing, so nothing vouches that no newest entry was cut; {_MEND}"
         )
     return Verified(count, None, why, last, sealed)
 
 
-def reseal(session: Session) -> None:
-    """Vouch for the log as it is now, whatever the seal said, once this transaction commits: for a
-    person who has restored an older inventory. Record who did so in the same transaction.
+def begin(home: Path) -> None:
+    """Seal the empty log of a new home, whose key is there; a seal that is there stays.
+
+    Raises OSError, and SettingsError for the key.
     """
-    home = session.info.get(_HOME)
-    if home:
-        (home / SEAL).unlink(missing_ok=True)
+    with locked(home / f".{SEAL}.lock"):
+        if not (home / SEAL).exists():
+            _write_seal(home, Keyring(home), 0, FIRST)
+
+
+def reseal(session: Session) -> None:
+    """Vouch for the log's end as it is now, whatever the seal said, once this transaction commits:
+    for a person who has looked. Then record in the same transaction who did so.
+    """
+    session.info[_VOUCHED] = True
 
 
 @dataclass(frozen=True)
@@ -195,23 +214,36 @@ def _take_turn(session: Session) -> None:
         )
 
 
-def _seal_holds(session: Session) -> bool:
-    """Whether the row that was sealed last is still there; else no newer seal may hide that."""
+def _keyring(session: Session) -> Keyring | None:
+    """The key of the log's home; None if it has no home."""
     home = session.info.get(_HOME)
-    if home is None:
+    return Keyring(home) if home else None
+
+
+def _seal_holds(session: Session, keyring: Keyring | None) -> bool:
+    """Whether the row that was sealed last is still there, and those after it, which others have
+    just committed, follow from it; else no newer seal may hide that.
+    """
+    home = session.info.get(_HOME)
+    if home is None or keyring is None:
         return False
-    try:
-        seal = _read_seal(home, Keyring(home))
-    except FarolaError:
-        return False
+    seal = _read_seal(home, keyring)
     if not isinstance(seal, _Seal):
-        return seal is None
-    return seal.hash == session.scalar(select(AuditEntry.hash).where(AuditEntry.id == seal.number))
+        return False
+    last = seal.hash
+    if seal.number and last != session.scalar(
+        select(AuditEntry.hash).where(AuditEntry.id == seal.number)
+    ):
+        return False
+    for entry in _all(session, seal.number):
+        if entry.previous != last or hash_of(entry, keyring) != entry.hash:
+            return False
+        last = entry.hash
+    return True
 
 
-def _all(session: Session) -> Iterator[AuditEntry]:
-    """Each row, a chunk at a time, as it stands in the database now."""
-    after = -1
+def _all(session: Session, after: int = -(2**31)) -> Iterator[AuditEntry]:
+    """Each row after that number, a chunk at a time, as it stands in the database now."""
     while True:
         found = session.scalars(
             select(AuditEntry).where(AuditEntry.id > after).order_by(AuditEntry.id).limit(_CHUNK),
@@ -255,9 +287,9 @@ def _read_seal(home: Path, keyring: Keyring) -> _Seal | str | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        return f"{path} cannot be read ({error}): put it back from a backup"
+        return f"{path} cannot be read ({error}): {_MEND}"
     if mac != _mac(keyring, seal.number, seal.hash):
-        return f"{path} was not written by this home's key: put it back from a backup"
+        return f"{path} was not written by this home's key: {_MEND}"
     return seal
 
 
@@ -270,6 +302,7 @@ def _seal(session: Session) -> None:
     if session.in_nested_transaction() or _TAIL not in session.info:
         return
     number, digest = session.info.pop(_TAIL)
+    vouched = session.info.pop(_VOUCHED, False)
     home = session.info.get(_HOME)
     if home is None:
         return
@@ -277,12 +310,17 @@ def _seal(session: Session) -> None:
         keyring = Keyring(home)
         with locked(home / f".{SEAL}.lock"):
             old = _read_seal(home, keyring)
-            if isinstance(old, str) or (isinstance(old, _Seal) and old.number >= number):
-                return  # one that is wrong stays wrong until a person has looked
-            with written_whole(home / SEAL) as out:
-                out.write(f"{number} {digest} {_mac(keyring, number, digest)}\n".encode())
+            if not vouched and (not isinstance(old, _Seal) or old.number >= number):
+                return  # one that is wrong or gone stays so until a person has looked
+            _write_seal(home, keyring, number, digest)
+
+
+def _write_seal(home: Path, keyring: Keyring, number: int, digest: str) -> None:
+    with written_whole(home / SEAL) as out:
+        out.write(f"{number} {digest} {_mac(keyring, number, digest)}\n".encode())
 
 
 @event.listens_for(Session, "after_soft_rollback")
 def _forget(session: Session, _previous: object) -> None:
     session.info.pop(_TAIL, None)
+    session.info.pop(_VOUCHED, None)

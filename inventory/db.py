@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -68,8 +68,9 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
-def upgrade(engine: Engine) -> None:
-    """Create or migrate the tables to the newest revision.
+def upgrade(engine: Engine) -> bool:
+    """Create or migrate the tables to the newest revision; whether the audit log begins with it,
+    so that the caller is to seal it (`audit_log.begin`).
 
     Raises
     ------
@@ -86,6 +87,7 @@ def upgrade(engine: Engine) -> None:
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
+            begins = not inspect(connection).has_table("audit_entry")
             command.upgrade(config, "head")
     except CommandError as error:
         raise InventoryError(
@@ -93,6 +95,7 @@ def upgrade(engine: Engine) -> None:
         ) from None
     except DBAPIError as error:
         raise _told(engine, error) from None
+    return begins
 
 
 def guard_file(engine: Engine) -> None:

@@ -17,7 +17,7 @@ from farola.output import json_option, plain, print_json
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from farola.settings import StoreSettings
+    from farola.settings import Settings, StoreSettings
 
 
 NEW_BUCKETS = {"bucket": "farola/raw", "rollup_bucket": "farola/rollups"}
@@ -74,7 +74,7 @@ def init(
         load_settings,
         write_settings,
     )
-    from inventory.db import guard_file, open_engine, upgrade
+    from inventory import audit_log
 
     home = default_home()
     fresh = not (home / FILE_NAME).exists()
@@ -114,16 +114,10 @@ def init(
     )
     try:
         _make_private(home)
-        engine = open_engine(settings.inventory_url)
-        try:
-            guard_file(engine)
-            upgrade(engine)
-            _check_key(engine, home)
-            if credential:
-                _check_credential(engine, credential)
-        finally:
-            engine.dispose()
+        log_begins, shown = _make_tables(settings, home, credential)
         key = create_key(home)
+        if log_begins:
+            audit_log.begin(home)
         path = write_settings(settings)
     except OSError as error:
         where = error.filename or home
@@ -131,7 +125,7 @@ def init(
     if as_json:
         print_json({
             "home": str(home), "created": fresh, "settings": str(path), "key_file": str(key),
-            "inventory": engine.url.render_as_string(), "store": settings.store.kind,
+            "inventory": shown, "store": settings.store.kind,
             "city": vars(settings.city),
         })  # fmt: skip
         return
@@ -230,6 +224,24 @@ def check_influx_url(url: str) -> None:
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_fine:
         raise SettingsError(f"--influx {url}: use an address such as http://127.0.0.1:8086")
+
+
+def _make_tables(settings: Settings, home: Path, credential: str | None) -> tuple[bool, str]:
+    """Bring the inventory up to date; whether its audit log begins with that, and its URL without
+    the password.
+    """
+    from inventory.db import guard_file, open_engine, upgrade
+
+    engine = open_engine(settings.inventory_url)
+    try:
+        guard_file(engine)
+        begins = upgrade(engine)
+        _check_key(engine, home)
+        if credential:
+            _check_credential(engine, credential)
+    finally:
+        engine.dispose()
+    return begins, engine.url.render_as_string()
 
 
 def _check_key(engine: Engine, home: Path) -> None:

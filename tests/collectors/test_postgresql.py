@@ -31,8 +31,10 @@ from farola.cli import farola
 from farola.errors import InventoryError
 from farola.keys import create_key
 from farola.settings import Settings, load_settings, write_settings
+from inventory import audit_log
 from inventory.db import Inventory, open_engine, upgrade
 from inventory.models import Base, Device, Lease
+from provisioning.pusher import free
 from tests.collectors.snmp.test_active_standby import Collecting, polled_by, until
 from tests.collectors.test_metrics import scraped
 from tests.conftest import require
@@ -113,6 +115,7 @@ def city(home: Path, server: Server) -> Iterator[Inventory]:
     server.run("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
     write_settings(Settings(home, database_url=server.url))
     create_key(home)
+    audit_log.begin(home)
     opened = Inventory(load_settings())
     upgrade(opened.engine)
     yield opened
@@ -238,3 +241,14 @@ def test_a_restart_of_the_server_costs_no_poll(
     assert {reason: values[f"farola_polls_lost_total[{reason}]"] for reason in FAILURES} == (
         dict.fromkeys(FAILURES, 0)
     )
+
+
+def test_of_two_machines_one_pushes_a_change(city: Inventory, tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "another machine's home", database_url=city.settings.database_url)
+    settings.home.mkdir()
+    other = Inventory(settings)
+    with free(city, 7) as ours, free(other, 7) as theirs, free(other, 8) as another:
+        assert (ours, theirs, another) == (True, False, True)
+    with free(other, 7) as theirs:
+        assert theirs
+    other.close()

@@ -21,7 +21,8 @@ WRITERS, EACH = 6, 15
 def log(home):
     write_settings(Settings(home))
     create_key(home)
-    upgrade(open_engine(load_settings().inventory_url))
+    assert upgrade(open_engine(load_settings().inventory_url))
+    audit_log.begin(home)
     inventory = open_inventory(load_settings())
     yield inventory
     inventory.close()
@@ -130,15 +131,15 @@ def rewrite(inventory, from_id):
             session.refresh(row)
             row.previous = last
             row.actor = "eve" if row.id == from_id else row.actor
-            row.hash = last = audit_log.hash_of(row)
+            row.hash = last = audit_log.hash_of(row, None)
             session.flush()
 
 
 def test_a_chain_reckoned_anew_does_not_match_the_seal(log):
     write(log, *(f"change.step{n}" for n in range(4)))
     rewrite(log, 2)
-    assert verified(log).broken_at == 4
-    assert "written anew" in verified(log).why
+    assert verified(log).broken_at == 1
+    assert "not written by this home" in verified(log).why
 
 
 def test_a_cut_end_stays_told_when_the_log_goes_on(log):
@@ -161,6 +162,51 @@ def test_a_seal_that_is_missing_or_forged_is_told(log, home):
     assert "cannot be read" in verified(log).why
     seal.unlink()
     assert "is missing" in verified(log).why
+
+
+def test_a_lost_seal_stays_told_until_a_person_vouches(log, home, cli):
+    write(log, *(f"change.step{n}" for n in range(4)))
+    with log.session() as session:
+        session.execute(delete(AuditEntry).where(AuditEntry.id > 2))
+    (home / audit_log.SEAL).unlink()
+    write(log, "change.paused")
+    assert "is missing" in cli("provision", "log", "--verify", code=1).err
+    assert cli("provision", "log", "--seal", "--json").json["sealed"]
+    last = cli("provision", "log", "--json").json[-1]
+    assert last["action"] == "log.sealed"
+    assert "is missing" in last["result"]
+
+
+def test_an_emptied_log_without_its_seal_is_told(log, home):
+    write(log, "change.prepared")
+    with log.session() as session:
+        session.execute(delete(AuditEntry))
+    (home / audit_log.SEAL).unlink()
+    assert "is missing" in verified(log).why
+    write(log, "change.paused")
+    assert "is missing" in verified(log).why
+    assert not upgrade(log.engine), "an upgrade would begin it anew"
+
+
+@pytest.mark.parametrize("number", [None, 0, -7])
+def test_an_entry_forged_without_the_key_is_told_and_never_sealed(log, cli, number):
+    write(log, "change.prepared", "change.approved")
+    with log.session() as session:
+        newest = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+        forged = AuditEntry(
+            id=number, at=newest.at, actor="bea", action="change.approved", result="", detail={},
+            previous=newest.hash if number is None else audit_log.FIRST[1:] + "1",
+        )  # fmt: skip
+        forged.hash = audit_log.hash_of(forged, None)
+        session.add(forged)
+        session.flush()
+        number = forged.id
+    assert verified(log).broken_at == number
+    write(log, "device.pushed", "device.pushed")
+    told = cli("provision", "log", "--verify", code=1)
+    assert f"entry {number} " in told.err
+    if number > 2:
+        assert (log.settings.home / audit_log.SEAL).read_text().split()[0] == "2"
 
 
 def test_a_person_can_vouch_anew_for_an_inventory_that_was_restored(log):

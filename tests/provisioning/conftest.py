@@ -16,7 +16,7 @@ from farola.errors import FarolaError
 from farola.keys import Keyring, create_key
 from farola.settings import City as CitySettings
 from farola.settings import ProvisioningSettings, Settings, load_settings, write_settings
-from inventory import queries
+from inventory import audit_log, queries
 from inventory.db import open_inventory, upgrade
 from inventory.models import Device, Placement, Site
 from provisioning import changes, wave_run
@@ -92,6 +92,7 @@ def city(home: Path, run: Run, fleet: Fleet) -> City:
     )  # fmt: skip
     write_settings(settings)
     create_key(home)
+    audit_log.begin(home)
     inventory = open_inventory(settings)
     upgrade(inventory.engine)
     with inventory.session() as session:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from farola.keys import Keyring, create_key
 from farola.settings import City, Settings, write_settings
+from inventory import audit_log
 from inventory.db import Inventory, open_inventory, upgrade
 from inventory.models import Device, Placement, Site
 from provisioning import actions, changes, journal, wave_run
@@ -39,6 +40,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inventory]:
         made = Settings(home, City("Prueba", "UTC", "x", "MX"))
         write_settings(made)
         create_key(home)
+        audit_log.begin(home)
         inventory = open_inventory(made)
         upgrade(inventory.engine)
         with inventory.session() as session:

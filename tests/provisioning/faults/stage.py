@@ -79,6 +79,7 @@ def _furnish(scenery: Scenery, home: Path, point: Lone) -> None:
     )
     write_settings(settings)
     create_key(home)
+    audit_log.begin(home)
     inventory = open_inventory(settings)
     try:
         upgrade(inventory.engine)
