@@ -76,8 +76,8 @@ SECONDS = click.IntRange(0, 7 * 86_400)
 )
 @json_option
 def push(
-    *, change: int, without: tuple[str, ...], forks: int, now: bool, hold: bool, no_checks: bool, no_rollback: bool,
-    allow_unconfirmed: bool, parents_anyway: bool, as_json: bool, **sizes: Any,
+    *, change: int, without: tuple[str, ...], forks: int, now: bool, hold: bool, no_checks: bool,
+    no_rollback: bool, allow_unconfirmed: bool, parents_anyway: bool, as_json: bool, **sizes: Any,
 ) -> None:  # fmt: skip
     """Roll CHANGE out in waves, or go on with it. Exits 0 only if every device now runs it, or is
     held as was asked for.
