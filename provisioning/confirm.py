@@ -14,9 +14,9 @@ from inventory.db import Inventory
 from inventory.records import DeviceRecord
 from provisioning import changes, journal
 from provisioning.devices import credentials, for_each, why
+from provisioning.locks import alone
 from provisioning.platforms import open_driver
 from provisioning.resolve import resolve_change
-from provisioning.rollout import alone
 
 
 def confirm_change(
@@ -32,7 +32,7 @@ def confirm_change(
     ProvisioningError
         Nothing of the change waits to be confirmed.
     """
-    with alone(inventory.settings.home, change_id):
+    with alone(inventory.settings, change_id):
         with inventory.session() as session:
             record = changes.load(session, change_id)
             waiting = {d.device_id: d for d in record.of("unconfirmed")}

@@ -200,14 +200,14 @@ def rollback(change: int, devices: tuple[str, ...], as_json: bool) -> None:
     Exits 1 if a device could not be rolled back; it is named.
     """
     from inventory.db import open_inventory
-    from provisioning.rollout import alone
+    from provisioning.locks import alone
     from provisioning.undo import rollback_change
 
     settings = load_settings()
     inventory = open_inventory(settings)
     record = load_record(change)
     with (
-        alone(settings.home, change),
+        alone(settings, change),
         progress("Rolling back", len(record.of("pushed", "unconfirmed"))) as done,
     ):
         results = rollback_change(inventory, change, devices, person(), done)
@@ -257,11 +257,11 @@ def withdraw(change: int, reason: str, as_json: bool) -> None:
     """Give CHANGE up: no push goes on with it. What it did already stays."""
     from inventory.db import open_inventory
     from provisioning import journal
-    from provisioning.rollout import alone
+    from provisioning.locks import alone
 
     settings = load_settings()
     inventory = open_inventory(settings)
-    with alone(settings.home, change), inventory.session() as session:
+    with alone(settings, change), inventory.session() as session:
         journal.withdraw(session, change, person(), reason)
     _tell_change(change, f"Change {change} is withdrawn", as_json=as_json)
 
@@ -281,15 +281,15 @@ def status(change: int | None, resolve: bool, as_json: bool) -> None:
     """Account for every device of CHANGE (default: the newest), and say what comes next."""
     from inventory.db import open_inventory
     from provisioning.changes import IN_DOUBT
+    from provisioning.locks import free
     from provisioning.resolve import resolve_change
-    from provisioning.rollout import free
     from provisioning.status import change_next, next_of
 
     settings = load_settings()
-    found = load_record(change)
-    with free(settings.home, found.id) as ours:
+    found, inventory = load_record(change), open_inventory(settings)
+    with free(settings, found.id) as ours:
         if resolve and ours and found.of(*IN_DOUBT):
-            resolve_change(open_inventory(settings), found.id, actor=person())
+            resolve_change(inventory, found.id, actor=person())
             found = load_record(found.id)
     zone = settings.city.zone
 

@@ -20,9 +20,10 @@ from provisioning import changes, journal
 from provisioning.changes import IN_DOUBT, ChangeRecord
 from provisioning.devices import for_each
 from provisioning.gates import may_push
+from provisioning.locks import free
 from provisioning.policy import Policy
 from provisioning.resolve import resolve_change
-from provisioning.rollout import PushResult, free, push_change
+from provisioning.rollout import PushResult, push_change
 
 ACTOR = "farola"
 KNOCK_S = 3.0
@@ -87,7 +88,7 @@ def _one(
     knock: Callable[[DeviceRecord], bool], stop: threading.Event | None,
 ) -> Went | None:  # fmt: skip
     settings = inventory.settings
-    with free(settings.home, number) as ours:
+    with free(settings, number) as ours:
         if not ours:
             return None
         resolved = resolve_change(inventory, number, actor=ACTOR)

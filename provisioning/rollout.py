@@ -6,15 +6,12 @@ and what a stop means are decided here. All is journaled, so a push that is kill
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from farola.errors import ProvisioningError
-from farola.files import locked_if_free
 from farola.keys import Keyring
 from farola.people import person
 from inventory.db import Inventory
@@ -23,6 +20,7 @@ from provisioning.actions import action_of
 from provisioning.changes import ChangeRecord
 from provisioning.devices import why
 from provisioning.fleet import read_fleet
+from provisioning.locks import alone
 from provisioning.platforms import capabilities, platform_of
 from provisioning.policy import Policy
 from provisioning.push import FORKS
@@ -97,7 +95,7 @@ def push_change(
     actor = actor or person()
     with inventory.session() as session:
         changes.row_of(session, change_id)
-    with alone(inventory.settings.home, change_id):
+    with alone(inventory.settings, change_id):
         before = _begin(inventory, change_id, policy, actor, only)
         with inventory.session() as session:
             fleet = read_fleet(session, [device.device_id for device in before.devices])
@@ -114,30 +112,6 @@ def push_change(
         finally:
             after = _end(inventory, change_id, actor, rollout.stop)
     return _result(before, after, rollout, time.monotonic() - started)
-
-
-@contextlib.contextmanager
-def alone(home: Path, change_id: int) -> Iterator[None]:
-    """Keep other processes from pushing the same change; the kernel frees it whatever happens."""
-    with free(home, change_id) as held:
-        if not held:
-            raise ProvisioningError(
-                f"change {change_id} is being pushed by another process: wait for its end, and "
-                f"look with `farola provision status {change_id}`"
-            )
-        yield
-
-
-@contextlib.contextmanager
-def free(home: Path, change_id: int) -> Iterator[bool]:
-    """Yield whether no other process pushes the change; none can meanwhile."""
-    path = home / "locks" / f"change-{change_id}"
-    try:
-        path.parent.mkdir(exist_ok=True)
-        with locked_if_free(path) as held:
-            yield held
-    except OSError as error:
-        raise ProvisioningError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _begin(

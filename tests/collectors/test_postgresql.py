@@ -34,7 +34,7 @@ from farola.settings import Settings, load_settings, write_settings
 from inventory import audit_log
 from inventory.db import Inventory, open_engine, upgrade
 from inventory.models import Base, Device, Lease
-from provisioning.pusher import free
+from provisioning.locks import free
 from tests.collectors.snmp.test_active_standby import Collecting, polled_by, until
 from tests.collectors.test_metrics import scraped
 from tests.conftest import require
@@ -244,11 +244,10 @@ def test_a_restart_of_the_server_costs_no_poll(
 
 
 def test_of_two_machines_one_pushes_a_change(city: Inventory, tmp_path: Path) -> None:
-    settings = Settings(tmp_path / "another machine's home", database_url=city.settings.database_url)
-    settings.home.mkdir()
-    other = Inventory(settings)
-    with free(city, 7) as ours, free(other, 7) as theirs, free(other, 8) as another:
-        assert (ours, theirs, another) == (True, False, True)
-    with free(other, 7) as theirs:
-        assert theirs
-    other.close()
+    ours = city.settings
+    theirs = Settings(tmp_path / "theirs", database_url=ours.database_url)
+    theirs.home.mkdir()
+    with free(ours, 7) as one, free(theirs, 7) as two, free(theirs, 8) as another:
+        assert (one, two, another) == (True, False, True)
+    with free(theirs, 7) as two:
+        assert two
