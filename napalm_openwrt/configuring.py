@@ -163,7 +163,6 @@ class Configuring:
             for name, package in self._candidate.items()
             if running.get(name) != package
         }
-        self.last_commit_id = None
         if changed:
             base = {name: text for name, text in self._base.items() if name in changed}
             terms = transaction.Commit(
@@ -172,11 +171,16 @@ class Configuring:
             )  # fmt: skip
             confirming.checked(terms.id)
             self.next_commit_id = None
-            self.last_commit_id = terms.id
+            before, self.last_commit_id = self.last_commit_id, terms.id
             try:
                 transaction.commit(self.session, changed, base, terms)
+            except LockError:  # nothing began: what is to be confirmed is what was
+                self.last_commit_id = before
+                raise
             except (ConnectionClosedException, CommandTimeoutException) as error:
                 self._come_back_to(terms.id, changed, error)
+        else:
+            self.last_commit_id = None
         self.discard_config()
 
     def confirm_commit(self) -> None:

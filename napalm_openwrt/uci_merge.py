@@ -17,12 +17,14 @@ from napalm_openwrt.uci_text import Config, Package, Section, Value, section_rec
 
 MASK = "•••"
 SECRET_OPTION = re.compile(
+    # What has none, whether dropbear lets passwords in; an audit has to show that.
+    r"(?!(?:root)?passwordauth$)(?:"
     # Words that stand alone or at a name's end: key1, wep_key1, psk2, eap_pw, auth_token, …
     r"(?:.*_)?(?:pass|passwd|pwd?|psk|pin|puk|bearer|credentials?)\d*"
     r"|(?!(?:.*_)?pub(?:lic)?_)(?:.*_)?key\d*"
     r"|(?:.*_)?(?:api|auth|wep|wpa|radius|shared|secret|private|preshared|psk|enc|crypt|fas)key\d*"
     # Words that tell wherever they stand, and lists of SNMPv3 and 802.11r that hold keys.
-    r"|.*(?:password|passphrase|secret|community).*|.*token\d*|r[01]kh|createuser",
+    r"|.*(?:password|passphrase|secret|community).*|.*token\d*|r[01]kh|createuser)",
     re.IGNORECASE,
 )
 """Names of options that hold a secret: Wi-Fi keys, RADIUS secrets, SNMP communities, …"""

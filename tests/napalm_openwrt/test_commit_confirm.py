@@ -93,3 +93,17 @@ def test_a_second_push_is_refused_while_one_is_pending(connect: Connect, good: A
     assert "hostname 'first'" not in good.config("system")
     with pytest.raises(CommitError, match="has reverted"):
         first.confirm_commit()
+
+
+def test_after_a_second_commit_that_was_refused_the_first_is_confirmed(
+    connect: Connect, good: Any
+) -> None:
+    driver = connect("good")
+    driver.load_merge_candidate(config=HOSTNAME.format("first"))
+    driver.commit_config(revert_in=60)
+    driver.load_merge_candidate(config=HOSTNAME.format("second"))
+    with pytest.raises(LockError):
+        driver.commit_config(revert_in=60)
+    driver.confirm_commit()
+    assert not driver.has_pending_commit()
+    assert "hostname 'first'" in good.config("system")

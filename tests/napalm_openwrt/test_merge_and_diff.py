@@ -39,7 +39,8 @@ def test_a_named_section_of_another_type_is_a_conflict() -> None:
                "trapcommunity", "private_key", "preshared_key", "psk", "token", "PIN", "r0kh",
                "r1kh", "api_key", "apikey", "auth_key", "authkey", "radius_key", "wep_key1",
                "psk2", "dpp_net_access_key", "bearer", "createUser", "eap_pw", "wifi_key",
-               "priv_pass", "passwd2", "PrivateKey", "PresharedKey", "sim_puk", "accesstoken"]
+               "priv_pass", "passwd2", "PrivateKey", "PresharedKey", "sim_puk", "accesstoken",
+               "PasswordAuthKey", "my_passwordauth"]
 )  # fmt: skip
 def test_a_changed_secret_shows_as_a_changed_line_without_its_value(option: str) -> None:
     before = parse(f"package p\nconfig s 'a'\n\toption {option} 'old-value'\n")
@@ -54,7 +55,7 @@ def test_a_changed_secret_shows_as_a_changed_line_without_its_value(option: str)
 @pytest.mark.parametrize(
     "option", ["ssid", "encryption", "public_key", "network", "isolate", "keyboard",
                "key_mgmt", "hotkey", "ssh_pub_key", "wpa_group_rekey", "keepalive", "bypass",
-               "passthrough", "pinned", "r0_key_lifetime"]
+               "passthrough", "pinned", "r0_key_lifetime", "PasswordAuth", "RootPasswordAuth"]
 )  # fmt: skip
 def test_what_is_no_secret_is_shown(option: str) -> None:
     config = parse(f"package p\nconfig s\n\toption {option} 'open'\n")
