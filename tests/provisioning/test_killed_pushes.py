@@ -56,7 +56,7 @@ def test_a_push_that_is_killed_is_accounted_for_and_goes_on(
     adopted: Any, home: Path, status: str, later_s: float
 ) -> None:
     settings = load_settings(home)
-    provisioning = replace(settings.provisioning, confirm_s=10, waves="3", bake_s=1)
+    provisioning = replace(settings.provisioning, confirm_s=5, waves="3", bake_s=1)
     write_settings(replace(settings, provisioning=provisioning))
     which = [part for name in DEVICES for part in ("--device", name)]
     adopted.run("provision", "prepare", *which)

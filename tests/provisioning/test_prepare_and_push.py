@@ -113,7 +113,7 @@ def test_who_cannot_be_reached_is_named_and_the_rest_prepared(adopted: Any) -> N
     assert "cannot connect" in pushed["failed"][0]["why"]
     assert "prepare a new one" in pushed["failed"][0]["why"]
     again = adopted.run("provision", "push", 1, code=1)
-    assert "0 pushed (1 were pushed before), 0 unchanged, 1 failed" in again.stdout
+    assert "0 pushed (1 were pushed before), 0 unchanged, 0 failed, 1 not prepared" in again.stdout
 
 
 def test_instants_are_told_with_their_zone(adopted: Any) -> None:
