@@ -7,10 +7,12 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any
 
 from farola.errors import ProvisioningError
@@ -24,6 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PLAYBOOKS = ROOT / "playbooks"
 """Found by path, never by import: it lies beside this room in a checkout and in a wheel."""
 FORKS = 20
+PREFIX = "farola-push-"
+STALE_S = 3600
+"""Age in seconds at which the folder of a push that is gone is removed."""
 ENDS = frozenset({"runner_on_ok", "runner_on_failed", "runner_on_unreachable"})
 
 
@@ -68,7 +73,8 @@ def run_playbook(
         return False
 
     try:
-        private = Path(tempfile.mkdtemp(prefix="farola-push-"))
+        sweep(Path(tempfile.gettempdir()))
+        private = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     except OSError as error:
         raise ProvisioningError(
             f"{tempfile.gettempdir()}: cannot be written: {error.strerror}"
@@ -94,6 +100,27 @@ def run_playbook(
         return ""
     text = " ".join(" ".join(said).split())
     return text[-400:] or f"it ended with status {run.rc} ({run.status})"
+
+
+def sweep(folder: Path) -> None:
+    """Remove what pushes killed long ago left in `folder`; Ansible outlives them a little."""
+    for path in folder.glob(f"{PREFIX}*-*"):
+        pid = path.name.removeprefix(PREFIX).partition("-")[0]
+        with suppress(OSError):
+            found = path.lstat()
+            ours = S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+            if ours and found.st_mtime < time.time() - STALE_S and not _lives(pid):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _lives(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _write_wave(folder: Path, change_id: int, devices: Sequence[DeviceRecord]) -> Path:
