@@ -29,6 +29,10 @@ FORKS = 20
 PREFIX = "farola-push-"
 STALE_S = 3600
 """Age in seconds at which the folder of a push that is gone is removed."""
+MOST_WORKERS = 60
+"""Of Ansible that wait for their turn: it looks for a free one 10,000 times a second, at a cost of
+its own, so each host of a wave has one as far as memory allows (some 9 MB each).
+"""
 ENDS = frozenset({"runner_on_ok", "runner_on_failed", "runner_on_unreachable"})
 
 
@@ -80,18 +84,19 @@ def run_playbook(
             f"{tempfile.gettempdir()}: cannot be written: {error.strerror}"
         ) from None
     environment = _environment(home, change_id, wave, actor)
-    inventory = PLAYBOOKS / "farola.yml"
+    inventory, workers = PLAYBOOKS / "farola.yml", forks
     try:
         with ExitStack() as stack:
             if means is not None:
                 desk = stack.enter_context(open_desk(private / "desk", means, change_id, forks))
                 if desk:
                     inventory = _write_wave(private, change_id, devices)
+                    workers = max(forks, min(len(devices), MOST_WORKERS))
                     environment |= {DESK: desk, "ANSIBLE_INVENTORY_ENABLED": "farola_wave"}
             run = ansible_runner.run(
                 private_data_dir=str(private), playbook=str(PLAYBOOKS / playbook),
                 inventory=str(inventory), extravars={"change": change_id},
-                envvars=environment, forks=forks, event_handler=on_event, quiet=True,
+                envvars=environment, forks=workers, event_handler=on_event, quiet=True,
                 suppress_env_files=True, settings={"suppress_output_file": True},
             )  # fmt: skip
     finally:
