@@ -29,7 +29,7 @@ from inventory.models import utcnow
 from inventory.records import DeviceRecord, Secrets
 from napalm_openwrt import new_commit_id
 from napalm_openwrt.session import WrongHostKey
-from provisioning import changes, journal
+from provisioning import changes, journal, seal
 from provisioning.changes import DeviceChange
 from provisioning.devices import credentials, why
 from provisioning.gates import may_push
@@ -101,7 +101,11 @@ def apply_change(home: Path, change_id: int, device_id: str, *, check: bool = Fa
     """
     inventory = open_inventory(load_settings(home))
     try:
-        return take_turn(Means.of(inventory, person()), change_id, device_id, check=check)
+        means = Means.of(inventory, person())
+        with inventory.session() as session:  # a push has looked at all of it before
+            row = changes.row_of(session, change_id)
+            seal.check_whole(means.keyring, row, changes.seals(session, change_id))
+        return take_turn(means, change_id, device_id, check=check)
     finally:
         inventory.close()
 

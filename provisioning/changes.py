@@ -178,6 +178,12 @@ def load_devices(
     return [DeviceChange(*tuple(row)) for row in session.execute(query)]
 
 
+def seals(session: Session, change_id: int) -> dict[str, str]:
+    """The seal that each device of a change carries."""
+    query = select(ChangeDevice.device_id, ChangeDevice.seal)
+    return dict(session.execute(query.where(ChangeDevice.change_id == change_id)).tuples().all())
+
+
 def device_row(session: Session, change_id: int, device_id: str) -> ChangeDevice:
     """One device's row of a change; ProvisioningError if it is not in it."""
     row = session.get(ChangeDevice, (change_id, device_id))

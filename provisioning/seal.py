@@ -60,6 +60,13 @@ def check(keyring: Keyring, change: Change) -> None:
             f"change {change.id} is not as it was frozen: {', '.join(edited[:SHOWN])}{more} was "
             "edited since; nothing was pushed: find out who did, and prepare a new change"
         )
+    check_whole(keyring, change, seals)
+
+
+def check_whole(keyring: Keyring, change: Change, seals: dict[str, str]) -> None:
+    """Raise ProvisioningError unless a change's own part is as it was frozen, by the `seals` that
+    its devices carry: for one device's turn, which checks that device's.
+    """
     if not _same(change.seal, of_change(keyring, change, seals)):
         raise ProvisioningError(
             f"change {change.id} is not as it was frozen: its author, reason, kind or the list of "
