@@ -72,6 +72,6 @@ def said_plainly(error: click.UsageError) -> str:
     if kind.min is not None:
         bounds = f" from {kind.min:g}" if kind.max is not None else f" of {kind.min:g} or more"
     if kind.max is not None:
-        bounds += f" to {kind.max:,.15g}"
+        bounds += f" to {kind.max:,}" if number == "a whole number" else f" to {kind.max:,.15g}"
     start = message.removesuffix(" ".join(error.message.split()).rstrip("."))
     return f"{start}{said['value']} is not {number}{bounds}"

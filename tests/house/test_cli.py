@@ -115,6 +115,7 @@ def test_an_option_given_empty_is_not_taken_as_left_out(words, empty, home):
     [
         ("collect run --count abc", "'--count': 'abc' is not a whole number of 1 or more"),
         ("collect run --count 0", "'--count': 0 is not a whole number of 1 or more"),
+        ("provision push abc", "'abc' is not a whole number from 1 to 9,223,372,036,854,775,807"),
         ("collect run --interval x", "'--interval': 'x' is not a number from 1 to 86,400"),
         ("collect run --interval nan", "'--interval': nan is not a number from 1 to 86,400"),
         ("collect availability --days 1.5", "'--days': '1.5' is not a whole number from 1 to 366"),
