@@ -181,7 +181,8 @@ def load_devices(
 def seals(session: Session, change_id: int) -> dict[str, str]:
     """The seal that each device of a change carries."""
     query = select(ChangeDevice.device_id, ChangeDevice.seal)
-    return dict(session.execute(query.where(ChangeDevice.change_id == change_id)).tuples().all())
+    rows = session.execute(query.where(ChangeDevice.change_id == change_id))
+    return {device_id: seal for device_id, seal in rows}  # noqa: C416 - rows are no pairs to mypy
 
 
 def device_row(session: Session, change_id: int, device_id: str) -> ChangeDevice:
