@@ -15,6 +15,9 @@ help: ## list the tasks
 demo: $(VENV)/.runtime ## install, run the whole loop on a pretend city, serve the console
 	$(BIN)/farola demo --aps $(APS) --port $(PORT)
 
+# Compiled once, not by each worker of each run.
+test soak: export PYTHONDONTWRITEBYTECODE =
+
 test: $(VENV)/.dev debian ## install all that the tests need and run every test, JOBS at a time
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not soak" $(ARGS)
 

@@ -29,7 +29,7 @@ Run = Callable[..., "CompletedProcess[str]"]
 SSID = "L'internet de todos 😀"
 COMMUNITY = "city's-own"
 LENIENT = ProvisioningSettings(
-    waves="1, 25", bake_s=0, confirm_s=30, stop_count=9, stop_share=1.0, stop_sample=1
+    waves="1, 25", bake_s=0, linger_s=0, confirm_s=30, stop_count=9, stop_share=1.0, stop_sample=1
 )
 """One failure halts nothing; tests of rollouts set their own."""
 NAMES = ("ap1", "ap2", "ap3", "full")

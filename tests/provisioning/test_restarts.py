@@ -35,7 +35,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 @pytest.fixture
 def city(home: Path, fleet: Fleet) -> Settings:
     settings = Settings(
-        home, City("Prueba", "UTC", "x", "MX"), provisioning=ProvisioningSettings(bake_s=0)
+        home,
+        City("Prueba", "UTC", "x", "MX"),
+        provisioning=ProvisioningSettings(bake_s=0, linger_s=0),
     )
     write_settings(settings)
     create_key(home)

@@ -27,7 +27,7 @@ from provisioning.rollout import PushResult, push_change
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_ansible")]
 THREE = ("ap1", "ap2", "ap3")
-QUICK = Policy(waves=(1, 25), bake_s=0, confirm_s=30, checks=False)
+QUICK = Policy(waves=(1, 25), bake_s=0, linger_s=0, confirm_s=30, checks=False)
 TABLES = ("change", "change_device")
 NEW = "internet de todos"
 
@@ -321,7 +321,7 @@ def test_a_whole_wave_is_held_and_none_of_it_counts_as_failed(
     adopted: Any, push: Callable[..., PushResult]
 ) -> None:
     change = prepare(adopted)
-    strict = Policy(waves=(3,), bake_s=0, confirm_s=600, checks=False, hold=True)
+    strict = Policy(waves=(3,), bake_s=0, linger_s=0, confirm_s=600, checks=False, hold=True)
     told: list[int] = []
     result = push(change, strict, forks=1, done=told.append)
     assert (result.status, result.held, result.failed, told) == ("held", THREE, (), [1, 1, 1])
