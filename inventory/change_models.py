@@ -133,7 +133,7 @@ class Drift(Base):
     device_id: Mapped[str] = mapped_column(ForeignKey("device.id"), primary_key=True)
     at: Mapped[datetime] = mapped_column(default=utcnow)
     state: Mapped[str] = mapped_column(index=True)
-    """`clean`, `drifted`, `unreachable` or `refused`."""
+    """`clean`, `drifted`, `broken`, `unreachable` or `refused`."""
     cause: Mapped[str] = mapped_column(default="")
     """`by-hand`, `failed-push`, `firmware`, `intent` (ours changed, not pushed yet) or ""."""
     since: Mapped[datetime | None]

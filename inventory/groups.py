@@ -28,6 +28,15 @@ def groups(session: Session) -> dict[str, list[str]]:
     return found
 
 
+def why_missing(session: Session, ids: Sequence[str]) -> str:
+    """Why a command cannot be about `ids`, which are not among the devices in use."""
+    retired = sorted(session.scalars(select(Device.id).where(Device.id.in_(ids[:5]))))
+    unknown = [one for one in ids[:5] if one not in retired]
+    if unknown:
+        return f"no device {', '.join(unknown)} in the inventory: correct the id, or import it"
+    return f"{', '.join(retired)}: retired; leave it out, or name the device in its place"
+
+
 def change_group(
     session: Session, name: str, *, add: Sequence[str], remove: Sequence[str], actor: str
 ) -> None:
@@ -43,9 +52,7 @@ def change_group(
         select(Device.id).where(Device.id.in_(wanted), Device.status != "retired")
     ))  # fmt: skip
     if missing := sorted(set(add) - known):
-        raise InventoryError(
-            f"no device {', '.join(missing[:5])} in the inventory: correct the id, or import it"
-        )
+        raise InventoryError(why_missing(session, missing))
     for device_id in dict.fromkeys(add):
         if session.get(DeviceGroup, (name, device_id)) is None:
             session.add(DeviceGroup(name=name, device_id=device_id))

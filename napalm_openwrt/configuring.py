@@ -392,5 +392,5 @@ def _parsed(files: dict[str, str], fault: type[Exception]) -> Config:
         try:
             config[name] = parse(text, name)[name]
         except UciSyntaxError as error:
-            raise fault(f"/etc/config/{name} on the device is broken: {error}") from None
+            raise fault(f"/etc/config/{name} on the device is broken: {error}") from error
     return config

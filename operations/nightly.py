@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import FrameType
@@ -19,7 +20,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from farola.errors import FarolaError, SettingsError
-from farola.output import json_option, note, print_json
+from farola.output import json_option, named, note, print_json
 from farola.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ LATE = timedelta(hours=4)
 AT_ONCE = 4
 """Devices asked at a time: as many as the reactor, so that neither collector nor people notice."""
 LOOK_EVERY_S = 20.0
+UNASKED = ("broken", "unreachable", "refused")
+NAMED = 20
+"""Devices of a state that are named in a line."""
 LEASE, LEASE_S = "nightly", 120.0
 
 
@@ -55,13 +59,13 @@ def nightly(once: bool, as_json: bool) -> None:
 
     if once:
         inventory = open_inventory(settings)
-        counts = run(inventory, stop)
+        night = run(inventory, stop)
         inventory.close()
         if as_json:
-            print_json(counts)
+            print_json({**_counts(night), "devices": night})
         else:
-            click.echo(in_words(counts))
-        if counts["unreachable"] + counts["refused"]:
+            click.echo(in_words(night))
+        if any(night[state] for state in UNASKED):
             click.get_current_context().exit(1)
         return
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -158,8 +162,8 @@ def last_run(inventory: Inventory) -> datetime | None:
     return None
 
 
-def run(inventory: Inventory, stop: threading.Event, over: Any = None) -> dict[str, int]:
-    """Fetch and audit all devices once, and tidy the history; how many were how.
+def run(inventory: Inventory, stop: threading.Event, over: Any = None) -> dict[str, list[str]]:
+    """Fetch and audit all devices once, and tidy the history; ids of devices by how they were.
 
     FarolaError where nothing could be done at all.
     """
@@ -172,7 +176,6 @@ def run(inventory: Inventory, stop: threading.Event, over: Any = None) -> dict[s
     settings = inventory.settings
     with inventory.session() as session:
         devices = [d for d in queries.devices(session) if d.management_address]
-    counts = dict.fromkeys(("clean", "drifted", "unreachable", "refused", "skipped"), 0)
     history = History(settings.home, Keyring(settings.home))
     history.take_in(author=ACTOR, cause="pushed")
     found = []
@@ -180,22 +183,33 @@ def run(inventory: Inventory, stop: threading.Event, over: Any = None) -> dict[s
         inventory, devices, author=ACTOR, cause="nightly", at_once=AT_ONCE,
         stop=over or stop.is_set,
     ):  # fmt: skip
-        counts[one.state] += 1
         found.append(one)
+    night = {state: sorted(ids) for state, ids in auditing.counted(found).items()}
     try:
         audit_series.write(settings, found)
     except FarolaError as error:
         note(f"farola: nightly: not in the series: {error}")
     with inventory.session() as session:
-        events.record(session, "config.audited", f"all configs audited: {in_words(counts)}",
-                      actor=ACTOR, detail=counts)  # fmt: skip
-        audit_log.record(session, ACTOR, "config.audited", result=in_words(counts))
+        events.record(session, "config.audited", f"all configs audited: {in_words(night)}",
+                      actor=ACTOR, detail=_counts(night))  # fmt: skip
+        audit_log.record(session, ACTOR, "config.audited", result=in_words(_counts(night)))
     if found:
         with history.store.lock():
             history.store.tidy()
-    return counts
+    return night
 
 
-def in_words(counts: dict[str, int]) -> str:
-    """What became of all devices, in a line."""
-    return ", ".join(f"{n:,} {state}" for state, n in counts.items() if n) or "no devices"
+def _counts(night: dict[str, list[str]]) -> dict[str, int]:
+    return {state: len(ids) for state, ids in night.items()}
+
+
+def in_words(night: Mapping[str, list[str] | int]) -> str:
+    """What became of all devices, in a line; those that are not clean by name, if ids are given."""
+    words = []
+    for state, some in night.items():
+        if isinstance(some, int):
+            words += [f"{some:,} {state}"] if some else []
+        elif some:
+            names = "" if state == "clean" else f" ({named(some, NAMED)})"
+            words.append(f"{len(some):,} {state}{names}")
+    return ", ".join(words) or "no devices"

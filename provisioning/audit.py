@@ -4,7 +4,7 @@ differs. One sign-in a device serves the history too: what it runs is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from farola.errors import FarolaError, ProvisioningError
 from farola.keys import Keyring
+from farola.output import named, note
 from inventory import events
 from inventory.change_models import Change, ChangeDevice, Drift
 from inventory.db import Inventory
@@ -38,13 +39,17 @@ ARRIVED = ("pushed", "unchanged")
 NOT_ARRIVED = ("failed", "rolled_back", "drifted", "queued", "pending")
 
 
+STATES = ("clean", "drifted", "broken", "unreachable", "refused", "skipped")
+"""`broken`: a file of its config is one that uci cannot read; `skipped`: a push is at it."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What the audit found of one device."""
 
     device_id: str
     state: str
-    """`clean`, `drifted`, `unreachable`, `refused`, or `skipped` while a push is at it."""
+    """One of `STATES`."""
     cause: str = ""
     message: str = ""
     drifted: Drifted = field(default_factory=Drifted)
@@ -95,6 +100,7 @@ def audit(
     history = History(inventory.settings.home, keyring)
     context = read_context(inventory, devices, keyring)
     rules = ruling.read_rules(inventory.settings.home)
+    _tell_idle(inventory, rules)
     for start in range(0, len(devices), COMMIT_TOGETHER):
         some = devices[start : start + COMMIT_TOGETHER]
         with inventory.session() as session:
@@ -118,6 +124,16 @@ def audit(
         yield from stored
         if stop():
             return
+
+
+def _tell_idle(inventory: Inventory, rules: ruling.Rules) -> None:
+    with inventory.session() as session:
+        roles = set(session.scalars(select(Device.role).distinct()))
+    if idle := ruling.idle_parts(rules, roles):
+        note(
+            f"WARNING: {ruling.FILE}: {named(idle, 5)}: neither a platform nor the role of any "
+            "device: its rules hold for none; correct the name, or take it out"
+        )
 
 
 def look(device: DeviceRecord, context: Context, rules: ruling.Rules, asked: _Asked) -> Finding:
@@ -153,9 +169,10 @@ def look(device: DeviceRecord, context: Context, rules: ruling.Rules, asked: _As
         finally:
             driver.close()
     except UciSyntaxError as error:
-        return Finding(device.id, "unreachable", message=f"it runs what uci cannot read: {error}")
+        return Finding(device.id, "broken", message=f"it runs what uci cannot read: {error}")
     except (FarolaError, NapalmException, NotImplementedError, OSError, ValueError) as error:
-        return Finding(device.id, "unreachable", message=why(error), kept=kept, firmware=firmware)
+        state = "broken" if isinstance(error.__cause__, UciSyntaxError) else "unreachable"
+        return Finding(device.id, state, message=why(error), kept=kept, firmware=firmware)
 
 
 def _access_point(base: Finding, rendered: Any, running: str, asked: _Asked) -> Finding:
@@ -277,7 +294,7 @@ def store(session: Session, finding: Finding, author: str) -> Finding:
         {"rules_failed": list(finding.rules_failed), "why": finding.message,
          "change": finding.change},
     )  # fmt: skip
-    if finding.state in {"unreachable", "refused"}:
+    if finding.state in {"broken", "unreachable", "refused"}:
         # What was known of it before holds until it can be asked again.
         row.detail = {**row.detail, "keys": before.get("keys") or {}, "known": known}
         return finding
@@ -307,6 +324,18 @@ def _event(session: Session, finding: Finding, state: str, cause: str, author: s
         detail={"cause": finding.cause, "causes": finding.drifted.counts(),
                 "change": finding.change},
     )  # fmt: skip
+
+
+def counted(findings: Iterable[Finding]) -> dict[str, list[str]]:
+    """Ids of devices by what is said of them: their state, or `against-rules` of one that is clean
+    but for the rules.
+    """
+    found: dict[str, list[str]] = {"clean": [], "against-rules": []}
+    found |= {state: [] for state in STATES[1:]}
+    for one in findings:
+        broken = one.state == "clean" and one.rules_failed
+        found["against-rules" if broken else one.state].append(one.device_id)
+    return found
 
 
 def in_words(finding: Finding) -> str:

@@ -60,8 +60,7 @@ def audit(
     _into_series(inventory, found)
     change = _remedy(inventory, found, reason) if prepare else None
     inventory.close()
-    counts = {state: sum(one.state == state for one in found)
-              for state in ("clean", "drifted", "unreachable", "refused", "skipped")}  # fmt: skip
+    counts = {state: sum(one.state == state for one in found) for state in auditing.STATES}
     if as_json:
         print_json({
             **counts, "rules_failed": sum(bool(one.rules_failed) for one in found),
@@ -70,7 +69,8 @@ def audit(
         })  # fmt: skip
     else:
         _print(found)
-        click.echo(", ".join(f"{n} {state}" for state, n in counts.items() if n))
+        told = auditing.counted(found)
+        click.echo(", ".join(f"{len(ids)} {state}" for state, ids in told.items() if ids))
     for one in found:
         if one.message:
             note(f"farola: {one.device_id}: {one.message}")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from farola.errors import FarolaError, InventoryError
 from farola.keys import Keyring
 from inventory import queries
+from inventory.groups import why_missing
 from inventory.records import DeviceRecord, Secrets
 from provisioning.platforms import open_driver
 
@@ -34,9 +35,7 @@ def choose(
     found = queries.devices(session, ids)
     missing = sorted(set(ids) - {device.id for device in found})
     if missing:
-        raise InventoryError(
-            f"no device {', '.join(missing[:5])} in the inventory: correct the id, or import it"
-        )
+        raise InventoryError(why_missing(session, missing))
     if site:
         found = [device for device in found if device.site_id == site]
     if not ids:

@@ -4,12 +4,13 @@ getters beside what its config should be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from farola.errors import ProvisioningError
+from provisioning.platforms import capabilities
 
 FILE = "validate.yaml"
 ALL = "all"
@@ -68,6 +69,21 @@ def read_rules(home: Path) -> Rules:
     return Rules({str(name): rules for name, rules in parts.items()})
 
 
+def idle_parts(rules: Rules, roles: Iterable[str]) -> list[str]:
+    """Names in `rules` that are neither a platform nor one of `roles`: they hold for no device."""
+    return sorted(
+        name for name in rules.parts if name != ALL and name not in set(roles) and not _known(name)
+    )
+
+
+def _known(platform: str) -> bool:
+    try:
+        capabilities(platform)
+    except ProvisioningError:
+        return False
+    return True
+
+
 def _is_getter(name: object) -> bool:
     return isinstance(name, str) and (name.startswith("get_") or name in {"ping", "traceroute"})
 
@@ -85,6 +101,9 @@ def check(driver: Any, rules: Sequence[Rule]) -> list[str]:
     wrong = []
     for rule in rules:
         getter = next(iter(rule))
+        if not hasattr(driver, getter):
+            wrong.append(f"{getter}: there is no such getter: correct its name in {FILE}")
+            continue
         try:
             report = compliance_report(driver, validation_source=[dict(rule)])
         except (ValidationException, TypeError, AttributeError, KeyError) as error:

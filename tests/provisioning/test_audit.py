@@ -146,14 +146,44 @@ def test_what_cannot_be_asked_and_rules_not_kept_are_told(adopted):
     assert refused.count("\n") == 1
 
 
+def test_a_broken_file_and_broken_rules_are_told_as_what_they_are(adopted, rows):
+    pushed(adopted, "ap1")
+    (adopted.settings.home / "validate.yaml").write_text(
+        "acess-point:\n- get_facts: {vendor: OpenWrt}\nall:\n- get_fact: {vendor: OpenWrt}\n"
+    )
+    system = adopted.fleet.device("ap2").root / "etc" / "config" / "system"
+    system.write_text("config system\n\toption hostname 'half\n")
+    done = CliRunner().invoke(farola, ["provision", "audit", "ap1", "ap2"], catch_exceptions=False)
+    assert "ap1: rule not kept: get_fact: there is no such getter" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 against-rules, 1 broken"
+    assert (
+        "validate.yaml: acess-point: neither a platform nor the role of any device" in done.stderr
+    )
+    assert "farola: ap2: " in done.stderr
+    assert "/etc/config/system on the device is broken" in done.stderr
+    assert {row.device_id: row.state for row in rows(Drift)} == {"ap1": "clean", "ap2": "broken"}
+
+
+def test_a_retired_device_is_told_as_retired(adopted):
+    inventory = open_inventory(adopted.settings)
+    with inventory.session() as session:
+        session.get_one(Device, "ap3").status = "retired"
+    inventory.close()
+    told = adopted.run("provision", "audit", "ap3", code=1).stderr
+    assert "ap3: retired" in told
+    assert "no device ap9 in" in adopted.run("provision", "audit", "ap3", "ap9", code=1).stderr
+
+
 def test_a_night_fetches_and_audits_all_and_is_logged(adopted, rows):
     inventory = open_inventory(adopted.settings)
     with inventory.session() as session:
         session.get_one(Device, "ap3").management_address = None
-    counts = nightly.run(inventory, threading.Event())
+    night = nightly.run(inventory, threading.Event())
     inventory.close()
-    assert sum(counts.values()) == 3
-    assert counts["drifted"] == 3
+    assert {state: ids for state, ids in night.items() if ids} == {
+        "drifted": ["ap1", "ap2", "full"]
+    }
+    assert nightly.in_words(night) == "3 drifted (ap1, ap2, full)"
     listed = json.loads(said("history", "ap1", "--json"))["versions"]
     assert [(one["author"], one["cause"]) for one in listed] == [("nightly", "nightly")]
     log = json.loads(said("log", "--action", "config.audited", "--json"))
