@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import shapely
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -39,6 +38,8 @@ from inventory.records import (
 
 def neighbourhoods(session: Session) -> list[NeighbourhoodRecord]:
     """All neighbourhoods by id."""
+    import shapely
+
     rows = session.scalars(select(Neighbourhood).order_by(Neighbourhood.id)).all()
     geometries = shapely.from_wkb([row.geometry for row in rows])
     return [

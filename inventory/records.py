@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from shapely.geometry.base import BaseGeometry
+if TYPE_CHECKING:  # a tenth of a second that most commands have no use for
+    from shapely.geometry.base import BaseGeometry
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from provisioning.apply import Means, take_turn
 from provisioning.handout import read_line
 
 BACKLOG = 512
+SWITCH_S = 0.05
 PATIENCE_S = 10.0
 """For a worker to say which device it means; it does so in one breath."""
 
@@ -58,9 +60,13 @@ def open_desk(path: Path, means: Means, change_id: int, at_once: int) -> Iterato
 
     accepting = threading.Thread(target=accept, name="farola-desk", daemon=True)
     accepting.start()
+    # Many threads of short steps: handing the interpreter round less often is a tenth of the cost.
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
     try:
         yield str(path)
     finally:
+        sys.setswitchinterval(usual)
         over.set()
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
