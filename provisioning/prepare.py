@@ -25,6 +25,7 @@ from provisioning.context import (
     secret_fingerprints,
 )
 from provisioning.devices import for_each, why
+from provisioning.history import History, Kept
 from provisioning.platforms import capabilities, open_driver, platform_of
 
 
@@ -71,8 +72,16 @@ def prepare_change(
             fingerprints[device.id] = secret_fingerprints(intent, keyring)
             makers[device.id] = _intended(rendered_for(context, device, intent))
 
+    read: dict[str, str] = {}
+
     def one(device: DeviceRecord) -> Prepared:
-        prepared = prepare_device(device, context.of(device)[1], makers[device.id])
+        make = makers[device.id]
+
+        def noted(running: str) -> tuple[str, bool]:
+            read[device.id] = running
+            return make(running)
+
+        prepared = prepare_device(device, context.of(device)[1], noted)
         return dataclasses.replace(prepared, secrets=fingerprints.get(device.id, {}))
 
     found = sorted(for_each(devices, one, done), key=lambda prepared: prepared.device_id)
@@ -82,7 +91,24 @@ def prepare_change(
             session, found, keyring, author=author, reason=reason, kind=kind,
             needs_approval=approval,
         )  # fmt: skip
-        return changes.load(session, number)
+        change = changes.load(session, number)
+    changed = {one.device_id for one in found if one.status == "pending"}
+    ran = [Kept(d.id, read[d.id], platform_of(d)) for d in devices if d.id in changed]
+    _keep(inventory, ran, keyring, author, number)
+    return change
+
+
+def _keep(
+    inventory: Inventory, ran: list[Kept], keyring: Keyring, author: str, number: int
+) -> None:
+    """Keep what devices ran before a change, so that there is a way back to it."""
+    try:
+        if ran:
+            History(inventory.settings.home, keyring).add_many(
+                ran, author=author or "farola", cause=f"before change {number}"
+            )
+    except FarolaError as error:
+        note(f"WARNING: what ran before change {number} is not in the history: {error}")
 
 
 def pushable(devices: Sequence[DeviceRecord]) -> list[DeviceRecord]:

@@ -13,6 +13,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from farola.keys import Keyring
+from provisioning.history import History
+
 pytestmark = pytest.mark.slow
 CITY = ZoneInfo("America/Mexico_City")
 SECRETS = ("pretend-lamp-post", "city's-own", "city'\\''s-own")
@@ -79,6 +82,19 @@ def test_the_whole_way_from_prepare_to_status(adopted: Any, home: Path, run_proc
 
 
 @pytest.mark.usefixtures("without_ansible")
+def test_what_ran_before_a_change_is_kept_in_one_commit(adopted: Any, home: Path) -> None:
+    before = adopted.config("ap1", "system")
+    number = prepare(adopted, "--all")["change"]
+    history = History(home, Keyring(home))
+    kept = [history.versions(name) for name in ("ap1", "ap2")]
+    assert [[one.cause for one in some] for some in kept] == [[f"before change {number}"]] * 2
+    assert kept[0][0].commit == kept[1][0].commit
+    hostname = next(line for line in before.splitlines() if "hostname" in line)
+    assert hostname in history.text(kept[0][0])
+    prepare(adopted, "--device", "ap1")
+    assert len(history.versions("ap1")) == 1, "nothing is new"
+
+
 def test_a_device_that_failed_is_tried_again_and_the_others_left_alone(adopted: Any) -> None:
     change = prepare(adopted, "--device", "ap1", "--device", "ap2")["change"]
     adopted.edit("ap2", "system", "option timezone 'UTC'", "option timezone 'EST5'")
