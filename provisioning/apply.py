@@ -39,7 +39,6 @@ from provisioning.policy import Policy, policy_of
 from provisioning.prepare import base_of, printable, unfinished
 from provisioning.settling import linger_s
 
-CONFIRM_TRIES = 3
 RESTARTS = frozenset({"firmware", "reboot"})
 """Kinds of change that are no config."""
 

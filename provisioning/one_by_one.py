@@ -6,15 +6,16 @@ CPU; the playbooks are for an engineer who builds on them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from farola.errors import InventoryError
+from farola.errors import FarolaError, InventoryError
 from farola.keys import Keyring
 from farola.people import person
-from farola.settings import load_settings
+from farola.settings import default_home, load_settings
 from inventory import events, queries
 from inventory.db import Inventory, open_inventory
 from inventory.models import utcnow
@@ -65,6 +66,20 @@ def audit_one(home: Path, device_id: str) -> Looked:
             found.state, found.message or auditing.in_words(found), found.drifted.diff,
             not found.well,
         )  # fmt: skip
+
+
+def told_to_ansible(look: Callable[[Path, str], Looked], task: Any, host: str) -> dict[str, Any]:
+    """What the action plugin of `look` returns for `host`; `task` is Ansible's own."""
+    try:
+        found = look(Path(task.args.get("home") or default_home()), host)
+    except FarolaError as error:
+        return {"failed": True, "msg": str(error)}
+    result = {"status": found.status, "msg": found.message, "failed": found.failed}
+    if task.diff and found.diff:
+        # Ansible shows no `diff` of a host that failed, and one that drifted has.
+        shown = found.diff.splitlines()
+        result |= {"drift": shown} if found.failed else {"diff": {"prepared": found.diff}}
+    return result
 
 
 @contextmanager

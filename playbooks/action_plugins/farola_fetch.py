@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
 import napalm_openwrt  # noqa: F401 - loaded before the fork, not by NAPALM after it
-from farola.errors import FarolaError
-from farola.settings import default_home
-from provisioning.one_by_one import fetch_one
+from provisioning.one_by_one import fetch_one, told_to_ansible
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible publishes no types
@@ -23,11 +20,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible publishes no ty
         """Look at this host; `msg` says what was found."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         host = str((task_vars or {})["inventory_hostname"])
-        try:
-            found = fetch_one(Path(self._task.args.get("home") or default_home()), host)
-        except FarolaError as error:
-            return {**result, "failed": True, "msg": str(error)}
-        result.update(status=found.status, msg=found.message, failed=found.failed)
-        if self._task.diff and found.diff:
-            result["diff"] = {"prepared": found.diff}
-        return result
+        return result | told_to_ansible(fetch_one, self._task, host)
