@@ -12,6 +12,7 @@ from napalm_openwrt.uci_text import UciSyntaxError, parse
 from provisioning.history import History, Version
 from provisioning.secret_references import Reference, filled, references, uci_escaped
 
+
 @dataclass(frozen=True)
 class Candidate:
     """A config with its secrets in the clear, so no repr of it; `notes` are for a person."""
