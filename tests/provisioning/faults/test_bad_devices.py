@@ -127,7 +127,9 @@ def test_a_date_that_jumps_while_a_commit_waits_neither_hastens_nor_delays_it(
     else:
         strings.advance(250)
         told = adopted.run("provision", "confirm", change, code=1)
-        assert "its commit is reverted: there is nothing to confirm" in told.stdout
+        assert "no commit waits to be confirmed" in told.stdout
+        (row,) = json.loads(adopted.run("provision", "status", change, "--json").stdout)["devices"]
+        assert row["status"] == "failed", "it runs what it ran"
         whole(adopted, "ap1", new=False)
     strings.jump(-seconds)
 
