@@ -29,9 +29,9 @@ FORKS = 20
 PREFIX = "farola-push-"
 STALE_S = 3600
 """Age in seconds at which the folder of a push that is gone is removed."""
-MOST_WORKERS = 60
+MOST_WORKERS = 30
 """Of Ansible that wait for their turn: it looks for a free one 10,000 times a second, at a cost of
-its own, so each host of a wave has one as far as memory allows (some 9 MB each).
+its own, so a wave goes in batches in which each host has one (some 9 MB each).
 """
 ENDS = frozenset({"runner_on_ok", "runner_on_failed", "runner_on_unreachable"})
 
@@ -92,7 +92,10 @@ def run_playbook(
                 if desk:
                     inventory = _write_wave(private, change_id, devices)
                     workers = max(forks, min(len(devices), MOST_WORKERS))
-                    environment |= {DESK: desk, "ANSIBLE_INVENTORY_ENABLED": "farola_wave"}
+                    environment |= {
+                        DESK: desk, "ANSIBLE_INVENTORY_ENABLED": "farola_wave",
+                        "FAROLA_BATCH": str(workers),
+                    }  # fmt: skip
             run = ansible_runner.run(
                 private_data_dir=str(private), playbook=str(PLAYBOOKS / playbook),
                 inventory=str(inventory), extravars={"change": change_id},
@@ -146,11 +149,11 @@ def _host(event: dict[str, Any]) -> Host:
     """The host of an event, and why it failed in one line; a fault of ours shows its last line."""
     data = event.get("event_data") or {}
     result = data.get("res") or {}
-    why = ""
-    if event["event"] != "runner_on_ok":
+    why, status = "", str(result.get("status") or "")
+    if event["event"] != "runner_on_ok" or status not in {"pushed", "unchanged"}:
         fault = str(result.get("exception") or "").strip().splitlines()[-1:]
         why = " ".join(" ".join([str(result.get("msg") or "it gave no reason"), *fault]).split())
-    return Host(str(data.get("host") or ""), str(result.get("status") or ""), why[:400])
+    return Host(str(data.get("host") or ""), status, why[:400])
 
 
 def _environment(home: Path, change_id: int, wave: int = 0, actor: str = "") -> dict[str, str]:
