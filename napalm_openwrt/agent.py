@@ -22,9 +22,6 @@ STATE = "/etc/napalm-openwrt"
 """On flash: one folder a commit."""
 LOCK = "/var/lock/napalm-openwrt"
 """In memory, so that a reboot frees it."""
-RUN = "/var/run/napalm-openwrt"
-"""In memory: who watches which commit, and which ids may not begin any more."""
-AGENT = "/etc/init.d/napalm-openwrt"
 START = "09"
 """Before S10boot, which makes up configs that are missing, and S20network, which starts netifd."""
 LINK = f"/etc/rc.d/S{START}napalm-openwrt"
@@ -32,6 +29,7 @@ LINK = f"/etc/rc.d/S{START}napalm-openwrt"
 FUNCTIONS = r"""
 umask 077
 state=/etc/napalm-openwrt; config=/etc/config; agent=/etc/init.d/napalm-openwrt
+# In memory: who watches which commit, and which ids may not begin any more.
 run=/var/run/napalm-openwrt; lock=/var/lock/napalm-openwrt; held=
 
 # Where `sync` knows no names it syncs everything, which is as good and slower.

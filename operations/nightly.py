@@ -105,29 +105,17 @@ def due(now: datetime, at: tuple[int, int], zone: ZoneInfo, last: datetime | Non
 
 def wait_and_run(settings: Settings, stop: threading.Event) -> None:
     """Run each night until `stop`; what fails is told once, and tried again the next time."""
-    from collectors.holder import is_gone, own_mark
-    from collectors.lease import LeaseTable
     from inventory.db import open_inventory
+    from operations.leased import again_and_again
 
     inventory = open_inventory(settings)
-    table, holder, said = LeaseTable(inventory, LEASE_S, LEASE), f"nightly {own_mark()}", ""
-    while not stop.is_set():
-        at = time_of(settings)
-        try:
-            if at and due(datetime.now(UTC), at, settings.city.zone, last_run(inventory)):
-                seen = table.seen()
-                term = table.take(holder, seen if seen and is_gone(seen.holder) else None)
-                if term is not None:
-                    try:
-                        _one_night(inventory, stop, lambda t=term: table.renew(holder, t))
-                    finally:
-                        table.release(holder, term)
-            said = ""
-        except FarolaError as error:
-            if str(error) != said:
-                note(f"farola: nightly: {error}")
-            said = str(error)
-        stop.wait(LOOK_EVERY_S)
+    at = time_of(settings)
+    again_and_again(
+        inventory, LEASE, lambda renew: _one_night(inventory, stop, renew), stop, lease_s=LEASE_S,
+        every_s=LOOK_EVERY_S,
+        due=lambda: at is not None
+        and due(datetime.now(UTC), at, settings.city.zone, last_run(inventory)),
+    )  # fmt: skip
     inventory.close()
 
 

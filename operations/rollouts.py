@@ -13,7 +13,6 @@ from types import FrameType
 
 import click
 
-from farola.errors import FarolaError
 from farola.output import json_option, note, print_json
 from farola.settings import Settings, load_settings
 
@@ -58,27 +57,15 @@ def rollouts(once: bool, as_json: bool) -> None:
 
 def look_after(settings: Settings, stop: threading.Event) -> None:
     """Look until `stop`; of several machines that share an inventory, one does."""
-    from collectors.holder import is_gone, own_mark
-    from collectors.lease import LeaseTable
     from inventory.db import open_inventory
+    from operations.leased import again_and_again
     from provisioning.queue import go_on
 
     inventory = open_inventory(settings)
-    table, holder, said = LeaseTable(inventory, LEASE_S, LEASE), f"rollouts {own_mark()}", ""
-    while not stop.is_set():
-        try:
-            seen = table.seen()
-            term = table.take(holder, seen if seen and is_gone(seen.holder) else None)
-            if term is not None:
-                try:
-                    for one in go_on(inventory, stop=stop):
-                        note(f"farola: rollouts: {one.in_words()}")
-                finally:
-                    table.release(holder, term)
-            said = ""
-        except FarolaError as error:
-            if str(error) != said:
-                note(f"farola: rollouts: {error}")
-            said = str(error)
-        stop.wait(LOOK_EVERY_S)
+
+    def look(_renew: object) -> None:
+        for one in go_on(inventory, stop=stop):
+            note(f"farola: rollouts: {one.in_words()}")
+
+    again_and_again(inventory, LEASE, look, stop, lease_s=LEASE_S, every_s=LOOK_EVERY_S)
     inventory.close()

@@ -4,24 +4,11 @@ over what hangs on one upstream device; whatever hangs on a device of the change
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from provisioning.policy import Policy
-
-
-class Member(Protocol):
-    """What is asked of a device here; `DeviceRecord` is one."""
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-
-    @property
-    def site_id(self) -> str | None:
-        """Where it is; None where nobody knows, which is a domain of its own."""
 
 
 @dataclass(frozen=True)
@@ -30,42 +17,6 @@ class Domains:
 
     sites: Mapping[str, int] = field(default_factory=dict)
     upstreams: Mapping[str, int] = field(default_factory=dict)
-
-
-def make_waves(
-    devices: Sequence[Member], policy: Policy, parents: Mapping[str, str],
-    *, domains: Domains | None = None, step: int = 0,
-) -> tuple[tuple[str, ...], ...]:  # fmt: skip
-    """Part `devices` into waves; each is in exactly one.
-
-    Parameters
-    ----------
-    parents
-        Device → the device that it hangs on. A device is in a later wave than all of `devices`
-        that hang on it, however far down; one of a circle is taken as if it were not in it.
-    domains
-        Sizes of the sites and of what hangs on one device; by default as `devices` say. A wave
-        touches at most `policy.site_share` of either; one device it always may.
-    step
-        How many steps after the canary the first wave is.
-    """
-    left = {device.id: device.site_id for device in devices}
-    sizes = domains or _domains(left, parents)
-    waves = []
-    while left:
-        wave = next_wave(left, policy, parents, sizes, step)
-        for device_id in wave:
-            del left[device_id]
-        waves.append(wave)
-        step += 1
-    return tuple(waves)
-
-
-def _domains(sites: Mapping[str, str | None], parents: Mapping[str, str]) -> Domains:
-    return Domains(
-        Counter(site for site in sites.values() if site is not None),
-        Counter(parents[device] for device in sites if device in parents),
-    )
 
 
 def next_wave(

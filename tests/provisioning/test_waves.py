@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from provisioning.fleet import Fleet, held_back
 from provisioning.gates import read_windows, window_gate
 from provisioning.judge import FAILED, UNREACHABLE, Counts, judge, tally
 from provisioning.policy import Policy, policy_of, read_waves
-from provisioning.waves import Domains, make_waves
+from provisioning.waves import Domains, next_wave
 
 CITY = ZoneInfo("America/Mexico_City")
 
@@ -26,6 +27,25 @@ CITY = ZoneInfo("America/Mexico_City")
 class Pole:
     id: str
     site_id: str | None = None
+
+
+def make_waves(
+    poles: Sequence[Pole], policy: Policy, parents: Mapping[str, str], *,
+    domains: Domains | None = None, step: int = 0,
+) -> tuple[tuple[str, ...], ...]:  # fmt: skip
+    """All waves of a rollout in which every device takes the change, as the loop makes them."""
+    left = {pole.id: pole.site_id for pole in poles}
+    sizes = domains or Domains(
+        Counter(site for site in left.values() if site is not None),
+        Counter(parents[name] for name in left if name in parents),
+    )
+    waves = []
+    while left:
+        wave = next_wave(left, policy, parents, sizes, step)
+        left = {name: site for name, site in left.items() if name not in wave}
+        waves.append(wave)
+        step += 1
+    return tuple(waves)
 
 
 @st.composite

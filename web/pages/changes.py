@@ -13,7 +13,9 @@ from web.context import console
 
 pages = Blueprint("changes", __name__)
 SIZE = 50
-TROUBLED = ("failed", "unreachable", "drifted")
+TROUBLED = (
+    "failed", "applying", "unconfirmed", "drifted", "rolled_back", "unreachable", "queued",
+)  # fmt: skip
 """Statuses of devices that somebody has to look at, worst first."""
 OWN_NAME = "‹device›"
 

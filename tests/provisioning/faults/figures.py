@@ -5,7 +5,6 @@ read meanwhile: `python -m tests.provisioning.faults.figures FILE`.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -13,22 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.provisioning.faults.runs import Run
-from tests.timeseries.faults.figures import SURE, bound
+from tests.timeseries.faults.figures import SURE, append, bound
 
 
 def add(log: Path, run: Run) -> None:
-    """One line more; several processes may do so at once."""
+    """One line more."""
     line = {
         "seed": run.plan.seed, "candidate": run.plan.candidate, "planned": run.plan.words(),
         "struck": run.struck, "ended": run.ended, "status": run.status, "told": run.told,
         "night": run.night, "took_s": run.took_s, "cpu_s": run.cpu_s, "faults": run.faults,
     }  # fmt: skip
-    log.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(file, f"{json.dumps(line)}\n".encode())
-    finally:
-        os.close(file)
+    append(log, line)
 
 
 def report(lines: Sequence[dict[str, Any]]) -> str:

@@ -19,7 +19,7 @@ COLUMNS = ("runs", "kills", "polls", "points", "requests", "lost", "wrong", "inv
 
 
 def add(log: Path, run: Run) -> None:
-    """One line more; several processes may do so at once."""
+    """One line more."""
     told = run.verdict
     line = {
         "seed": run.seed, "path": run.path, "play": run.play, "took_s": run.took_s,
@@ -29,6 +29,11 @@ def add(log: Path, run: Run) -> None:
         "refused": run.refused, "faults": run.faults, "left": run.left,
         "unmarked": len(run.unmarked),
     }  # fmt: skip
+    append(log, line)
+
+
+def append(log: Path, line: dict[str, Any]) -> None:
+    """One line of JSON more; several processes may do so at once."""
     log.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
