@@ -56,6 +56,8 @@ class Neighbourhood(Base):
     high_is_worse: Mapped[bool] = mapped_column(default=True)
     grade: Mapped[str | None]
     """The publisher's own grade, where there is one."""
+    no_internet: Mapped[float | None]
+    """Share of residents without Internet at home, 0..100 %."""
 
 
 class Site(Base):
@@ -74,6 +76,13 @@ class Site(Base):
     cost: Mapped[float | None]
     source: Mapped[str] = mapped_column(default="imported")
     """`imported`, `netbox`, `generated` or `simulated`."""
+    cost_parts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What `cost` is made of, in the city's currency: `hardware`, `power`, `backhaul`, `fee`."""
+    height_m: Mapped[float | None]
+    """Of the antennas above ground."""
+    indoor: Mapped[bool] = mapped_column(default=False)
+    timetable: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    """When a mobile site is here: {"days": "mon-fri", "from": "09:00", "to": "14:00"}, …"""
 
 
 class Credential(Base):
@@ -143,6 +152,14 @@ class Radio(Base):
     name: Mapped[str]
     band: Mapped[str] = mapped_column(default="")
     """`2.4`, `5` or `6` (GHz)."""
+    channel: Mapped[int | None]
+    power_dbm: Mapped[float | None]
+    """Conducted, without the antenna's gain."""
+    antenna_dbi: Mapped[float | None]
+    azimuth_deg: Mapped[float | None]
+    """Where a sector antenna looks, clockwise from north; None is all around."""
+    beamwidth_deg: Mapped[float | None]
+    tilt_deg: Mapped[float | None]
     bssids: Mapped[list[Bssid]] = relationship(cascade="all, delete-orphan")
 
 
@@ -272,6 +289,10 @@ class Deployment(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     site_id: Mapped[str] = mapped_column(ForeignKey("site.id"))
     status: Mapped[str] = mapped_column(default="accepted")
+    """accepted → provisioned → live → measured, or withdrawn."""
+    plan_id: Mapped[int | None] = mapped_column(ForeignKey("plan.id"))
+    scenario: Mapped[str] = mapped_column(default="")
+    accepted_by: Mapped[str] = mapped_column(default="")
     forecast: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     live_at: Mapped[datetime | None]

@@ -26,10 +26,13 @@ from inventory.models import (
     Usage,
     utcnow,
 )
+from inventory.planning_models import Building
 from inventory.records import (
+    BuildingRecord,
     DeviceRecord,
     EventRecord,
     NeighbourhoodRecord,
+    RadioRecord,
     Secrets,
     SiteRecord,
     UsageRecord,
@@ -45,7 +48,7 @@ def neighbourhoods(session: Session) -> list[NeighbourhoodRecord]:
     return [
         NeighbourhoodRecord(
             row.id, row.name, row.borough, geometry, row.population, row.deprivation,
-            row.high_is_worse, row.grade,
+            row.high_is_worse, row.grade, row.no_internet,
         )
         for row, geometry in zip(rows, geometries, strict=True)
     ]  # fmt: skip
@@ -56,7 +59,7 @@ def sites(session: Session, statuses: Sequence[str] = ()) -> list[SiteRecord]:
     # Columns, not entities: a third of the time for a city of 27,000 sites.
     query = select(
         Site.id, Site.name, Site.lat, Site.lon, Site.kind, Site.status, Site.programme,
-        Site.borough, Site.cost, Site.source,
+        Site.borough, Site.cost, Site.source, Site.height_m, Site.indoor,
     ).order_by(Site.id)  # fmt: skip
     if statuses:
         query = query.where(Site.status.in_(statuses))
@@ -87,6 +90,49 @@ def devices(
     if ids:
         query = query.where(Device.id.in_(ids))
     return [DeviceRecord(*tuple(row)) for row in session.execute(query)]
+
+
+def radios(session: Session) -> list[RadioRecord]:
+    """Radios of devices that are not retired, by device and name, with the site they are at now."""
+    now = utcnow()
+    here = and_(
+        Placement.device_id == Device.id,
+        Placement.valid_from <= now,
+        or_(Placement.valid_to.is_(None), Placement.valid_to > now),
+    )
+    query = (
+        select(
+            Radio.device_id, Placement.site_id, Radio.name, Radio.band, Radio.channel,
+            Radio.power_dbm, Radio.antenna_dbi, Radio.azimuth_deg, Radio.beamwidth_deg,
+            Radio.tilt_deg,
+        )
+        .join(Device, Device.id == Radio.device_id)
+        .outerjoin(Placement, here)
+        .where(Device.status != "retired")
+        .order_by(Radio.device_id, Radio.name)
+    )  # fmt: skip
+    return [RadioRecord(*tuple(row)) for row in session.execute(query)]
+
+
+def buildings(
+    session: Session, bounds: tuple[float, float, float, float] | None = None
+) -> list[BuildingRecord]:
+    """Buildings by id; with `bounds` (west, south, east, north in degrees) those that meet them."""
+    import shapely
+
+    query = select(Building).order_by(Building.id)
+    if bounds is not None:
+        west, south, east, north = bounds
+        query = query.where(
+            Building.west <= east, Building.east >= west,
+            Building.south <= north, Building.north >= south,
+        )  # fmt: skip
+    rows = session.scalars(query).all()
+    geometries = shapely.from_wkb([row.geometry for row in rows])
+    return [
+        BuildingRecord(row.id, geometry, row.height_m, row.wall)
+        for row, geometry in zip(rows, geometries, strict=True)
+    ]
 
 
 def secrets(session: Session, name: str, keyring: Keyring) -> Secrets:

@@ -22,6 +22,8 @@ class NeighbourhoodRecord:
     deprivation: float | None
     high_is_worse: bool
     grade: str | None
+    no_internet: float | None = None
+    """Share of residents without Internet at home, 0..100 %."""
 
     @property
     def badness(self) -> float | None:
@@ -45,6 +47,34 @@ class SiteRecord:
     borough: str | None
     cost: float | None
     source: str
+    height_m: float | None = None
+    indoor: bool = False
+
+
+@dataclass(frozen=True)
+class RadioRecord:
+    """A radio and the site that its device is at now; None is unknown."""
+
+    device_id: str
+    site_id: str | None
+    name: str
+    band: str
+    channel: int | None
+    power_dbm: float | None
+    antenna_dbi: float | None
+    azimuth_deg: float | None
+    beamwidth_deg: float | None
+    tilt_deg: float | None
+
+
+@dataclass(frozen=True)
+class BuildingRecord:
+    """An outline (WGS84), its height in metres and what its walls are of."""
+
+    id: str
+    geometry: BaseGeometry
+    height_m: float | None
+    wall: str
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from inventory import change_models  # noqa: F401 - its tables are in Base.metadata
+from inventory import change_models, planning_models  # noqa: F401 - their tables are in Base.metadata
 from inventory.models import Base
 
 connection = context.config.attributes["connection"]
