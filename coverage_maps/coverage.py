@@ -6,17 +6,21 @@ covered is the share of its residents.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from coverage_maps.footprint import INNER, OUTER, check_radius, discs, distinct
+from coverage_maps.emitters import INNER, OUTER, Emitter, checked, discs, outermost, shapes
+from coverage_maps.footprint import check_radius, distinct
 from coverage_maps.ground import Ground
 from coverage_maps.projection import Floats, Geometries
+
+NEAREST = 4
+"""So many discs about a neighbourhood's middle are asked whether one alone covers it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +28,17 @@ class Coverage:
     """What the sites at `positions` leave uncovered of each of n neighbourhoods."""
 
     radius: float
+    """Reach of each site in metres; where they differ that of a further one."""
     positions: Floats
     """Distinct positions, shape (s, 2), metres on the ground's plane."""
     uncovered: Geometries
     """Shape (n,): the rest of each neighbourhood's polygon."""
     shares: Floats
     """Shape (n,): share of each neighbourhood's ground that is covered, 0..1."""
+    emitters: tuple[Emitter, ...] = ()
+    """What sends, where each has a reach of its own."""
+    extents: Floats = field(default_factory=lambda: np.empty((0, 4)))
+    """Shape (len(emitters), 4): left, bottom, right and top of what each reaches."""
 
 
 def cover(
@@ -42,36 +51,74 @@ def cover(
     """
     check_radius(radius)
     xy = distinct(xy)
-    uncovered = ground.polygons.copy()
-    whole = _within_one_disc(ground, xy, radius)
-    uncovered[whole] = shapely.Polygon()
-    advance(int(whole.sum()))
-    rest = np.flatnonzero(~whole)
-    shapes = discs(xy, radius)
-    which, disc = shapely.STRtree(shapes).query(ground.polygons[rest], predicate="intersects")
-    order = np.argsort(which, kind="stable")
-    starts = np.searchsorted(which[order], np.arange(len(rest) + 1))
-    for k, i in enumerate(rest):
-        near = disc[order[starts[k] : starts[k + 1]]]
-        if len(near):
-            uncovered[i] = shapely.difference(uncovered[i], shapely.union_all(shapes[near]))
-        advance(1)
+    whole = _within_one_disc(ground, xy, np.full(len(xy), radius))
+    uncovered = _unite(ground, discs(xy, radius), whole, advance)
     return Coverage(radius, xy, uncovered, shares_of(ground, uncovered))
 
 
-def _within_one_disc(ground: Ground, xy: Floats, radius: float) -> NDArray[np.bool_]:
-    """Which neighbourhoods the site nearest to their middle covers whole, shape (n,).
+def cover_emitters(
+    ground: Ground,
+    emitters: Sequence[Emitter],
+    *,
+    radius: float = 0.0,
+    advance: Callable[[int], None] = lambda _n: None,
+) -> Coverage:
+    """Cover `ground` by what each emitter reaches: discs of any range, sectors, footprints.
+
+    `radius` (metres) is kept as the reach of a further site; the largest range if not given.
+    PlanningError where a range cannot be.
+    """
+    sending = checked(emitters)
+    seen = outermost(sending)
+    round_ones = [e for e in seen if e.footprint is None and not e.ranges_m]
+    xy = np.array([(e.x, e.y) for e in round_ones]).reshape(-1, 2)
+    whole = _within_one_disc(ground, xy, np.array([e.range_m for e in round_ones]))
+    uncovered = _unite(ground, shapes(seen), whole, advance)
+    return Coverage(
+        radius or max((e.range_m for e in sending), default=0.0),
+        distinct(np.array([(e.x, e.y) for e in sending]).reshape(-1, 2)),
+        uncovered,
+        shares_of(ground, uncovered),
+        tuple(sending),
+        shapely.bounds(shapes(sending)).reshape(-1, 4),
+    )
+
+
+def _unite(
+    ground: Ground, reached: Geometries, whole: NDArray[np.bool_], advance: Callable[[int], None]
+) -> Geometries:
+    """What the shapes `reached` leave of each neighbourhood; nothing of those that are `whole`."""
+    uncovered = ground.polygons.copy()
+    uncovered[whole] = shapely.Polygon()
+    advance(int(whole.sum()))
+    rest = np.flatnonzero(~whole)
+    which, shape = shapely.STRtree(reached).query(ground.polygons[rest], predicate="intersects")
+    order = np.argsort(which, kind="stable")
+    starts = np.searchsorted(which[order], np.arange(len(rest) + 1))
+    for k, i in enumerate(rest):
+        near = shape[order[starts[k] : starts[k + 1]]]
+        if len(near):
+            uncovered[i] = shapely.difference(uncovered[i], shapely.union_all(reached[near]))
+        advance(1)
+    return uncovered
+
+
+def _within_one_disc(ground: Ground, xy: Floats, ranges: Floats) -> NDArray[np.bool_]:
+    """Which neighbourhoods one of the discs nearest to their middle covers whole, shape (n,).
 
     With a radius of kilometres that is almost every one, and saves a union of thousands.
     """
+    whole = np.zeros(len(ground.polygons), dtype=bool)
     if not len(xy):
-        return np.zeros(len(ground.polygons), dtype=bool)
+        return whole
     middles = shapely.get_coordinates(shapely.centroid(ground.polygons))
-    nearest = xy[KDTree(xy).query(middles)[1]]
     corners, owner = shapely.get_coordinates(ground.polygons, return_index=True)
-    farthest = np.zeros(len(ground.polygons))
-    np.maximum.at(farthest, owner, np.hypot(*(corners - nearest[owner]).T))
-    return np.asarray(farthest < INNER * radius)
+    several = min(NEAREST if np.ptp(ranges) > 0 else 1, len(xy))
+    for nearest in KDTree(xy).query(middles, np.arange(1, several + 1))[1].T:
+        farthest = np.zeros(len(ground.polygons))
+        np.maximum.at(farthest, owner, np.hypot(*(corners - xy[nearest][owner]).T))
+        whole |= farthest < INNER * ranges[nearest]
+    return whole
 
 
 def move(ground: Ground, before: Coverage, gone: Floats, new: Floats) -> Coverage:
@@ -79,25 +126,73 @@ def move(ground: Ground, before: Coverage, gone: Floats, new: Floats) -> Coverag
 
     Clips again only what is near them: some milliseconds for one site of a city. It serves the
     target "after one access point moves < 50 ms" of the design, measured by
-    `benchmarks/city_coverage.py`; no command asks for it yet. A position
-    that a second site shares is not gone: leave it out.
+    `benchmarks/city_coverage.py`. A position that a second site shares is not gone: leave it out.
     """
     stays = np.ones(len(before.positions), dtype=bool)
     for x, y in gone:
         stays &= np.hypot(before.positions[:, 0] - x, before.positions[:, 1] - y) > 0.01
     xy = distinct(np.vstack((before.positions[stays], new)))
+    reach = OUTER * before.radius
+
+    def reaching(bounds: Floats) -> Geometries:
+        return discs(xy[_meeting(np.hstack((xy - reach, xy + reach)), bounds)], before.radius)
+
     changed = discs(np.vstack((gone, new)), before.radius)
-    uncovered = before.uncovered.copy()
-    for i in np.unique(ground.tree.query(changed, predicate="intersects")[1]):
-        left, bottom, right, top = ground.polygons[i].bounds
-        reach = OUTER * before.radius
-        near = (
-            (xy[:, 0] > left - reach) & (xy[:, 0] < right + reach)
-            & (xy[:, 1] > bottom - reach) & (xy[:, 1] < top + reach)
-        )  # fmt: skip
-        union = shapely.union_all(discs(xy[near], before.radius))
+    uncovered, shares = _clip_again(ground, before, changed, reaching)
+    return replace(before, positions=xy, uncovered=uncovered, shares=shares)
+
+
+def move_emitters(
+    ground: Ground, before: Coverage, gone: Collection[str], new: Sequence[Emitter]
+) -> Coverage:
+    """`before` (of `cover_emitters`) without the emitters whose ids are `gone` and with `new`.
+
+    An emitter that moves, or whose range changes, is gone and new.
+    """
+    new = checked(new)
+    leaves = set(gone)
+    left = np.array([e.id in leaves for e in before.emitters], dtype=bool)
+    parting = [before.emitters[k] for k in np.flatnonzero(left)]
+    arriving = shapes(new)
+    stay = np.flatnonzero(~left)
+    emitters = (*(before.emitters[k] for k in stay.tolist()), *new)
+    extents = np.vstack((before.extents[stay], shapely.bounds(arriving).reshape(-1, 4)))
+
+    def reaching(bounds: Floats) -> Geometries:
+        near = np.flatnonzero(_meeting(extents, bounds))
+        return shapes(outermost([emitters[k] for k in near.tolist()]))
+
+    changed = np.concatenate((shapes(parting), arriving))
+    uncovered, shares = _clip_again(ground, before, changed, reaching)
+    stayed = np.array([(e.x, e.y) for e in emitters]).reshape(-1, 2)
+    return replace(
+        before, positions=distinct(stayed), uncovered=uncovered, shares=shares,
+        emitters=emitters, extents=extents,
+    )  # fmt: skip
+
+
+def _meeting(extents: Floats, bounds: Floats) -> NDArray[np.bool_]:
+    left, bottom, right, top = bounds
+    return np.asarray(
+        (extents[:, 2] > left) & (extents[:, 0] < right)
+        & (extents[:, 3] > bottom) & (extents[:, 1] < top)
+    )  # fmt: skip
+
+
+def _clip_again(
+    ground: Ground, before: Coverage, changed: Geometries, reaching: Callable[[Floats], Geometries]
+) -> tuple[Geometries, Floats]:
+    """What is uncovered, and the shares, once the neighbourhoods that the shapes `changed` meet
+    are clipped again by what is `reaching` into their bounds.
+    """
+    uncovered, shares = before.uncovered.copy(), before.shares.copy()
+    touched = np.unique(ground.tree.query(changed, predicate="intersects")[1])
+    for i in touched:
+        union = shapely.union_all(reaching(np.array(ground.polygons[i].bounds)))
         uncovered[i] = shapely.difference(ground.polygons[i], union)
-    return replace(before, positions=xy, uncovered=uncovered, shares=shares_of(ground, uncovered))
+    left = shapely.area(uncovered[touched]) / ground.areas[touched]
+    shares[touched] = np.clip(1 - left, 0.0, 1.0)
+    return uncovered, shares
 
 
 def shares_of(ground: Ground, uncovered: Geometries) -> Floats:

@@ -123,6 +123,23 @@ def checked(emitters: Iterable[Emitter]) -> list[Emitter]:
     return kept
 
 
+def outermost(emitters: Sequence[Emitter]) -> list[Emitter]:
+    """`emitters` without the discs that a disc no smaller at the same place (to the centimetre)
+    hides: the bands of one access point are such.
+    """
+    best: dict[tuple[int, int], Emitter] = {}
+    others = []
+    for emitter in emitters:
+        if emitter.footprint is not None or emitter.ranges_m:
+            others.append(emitter)
+            continue
+        place = round(emitter.x * 100), round(emitter.y * 100)
+        known = best.get(place)
+        if known is None or emitter.range_m > known.range_m:
+            best[place] = emitter
+    return [*best.values(), *others]
+
+
 def shapes(emitters: Sequence[Emitter]) -> Geometries:
     """What each emitter reaches, as a polygon on the plane, shape (n,)."""
     out = np.empty(len(emitters), dtype=object)

@@ -1,4 +1,5 @@
-"""Sums coverage up for groups of residents: by grade, by fifth of deprivation, by neighbourhood.
+"""Sums coverage up for groups of residents: by grade, by fifth of deprivation, by borough, by
+neighbourhood.
 
 Groups are told worst first, because that is the order in which they should be served.
 """
@@ -39,12 +40,13 @@ class Grouping:
 
 
 def grouping(ground: Ground, by: str | None = None) -> Grouping:
-    """Group the neighbourhoods `by` grade, fifth or neighbourhood; None takes the first it can.
+    """Group the neighbourhoods `by` grade, fifth, borough or neighbourhood; None takes the first
+    of grade, fifth and neighbourhood that it can.
 
     Raises
     ------
     PlanningError
-        `by` asks for grades or deprivation that were never imported.
+        `by` asks for grades, deprivation or boroughs that were never imported.
     """
     graded = any(record.grade for record in ground.records)
     rated = bool(np.isfinite(ground.badness).any())
@@ -62,6 +64,10 @@ def grouping(ground: Ground, by: str | None = None) -> Grouping:
                 "--deprivation-order high-is-worse|low-is-worse"
             )
         return _by_fifth(ground)
+    if by == "borough":
+        if not any(record.borough for record in ground.records):
+            raise PlanningError("no neighbourhood has a borough: import them with --borough COLUMN")
+        return _by_borough(ground)
     known = np.isfinite(ground.population)
     index = np.where(known, np.arange(len(known)), -1)
     names = tuple(record.id for record in ground.records)
@@ -97,13 +103,14 @@ def summarise(ground: Ground, shares: Floats, groups: Grouping) -> tuple[Group, 
     told = groups.index >= 0
     total = _group("all", ground, shares, told)
     if groups.by == "neighbourhood":
-        members = _each(ground, shares, told)
-    else:
-        members = [
-            _group(name, ground, shares, groups.index == k)
-            for k, name in enumerate(groups.names)
-            if (groups.index == k).any()
-        ]
+        return total, _each(ground, shares, told)
+    members = [
+        _group(name, ground, shares, groups.index == k)
+        for k, name in enumerate(groups.names)
+        if (groups.index == k).any()
+    ]
+    if groups.by == "borough":  # they have no order of their own: as neighbourhoods
+        members.sort(key=lambda group: group.covered_population - group.population)
     return total, members
 
 
@@ -157,6 +164,16 @@ def _by_fifth(ground: Ground) -> Grouping:
     if members < len(FIFTHS) * 2:
         notes = (f"fifths of {members} neighbourhoods are coarse: none is split between two",)
     return Grouping("fifth", FIFTHS, index, left_out, notes)
+
+
+def _by_borough(ground: Ground) -> Grouping:
+    boroughs = [record.borough or "" for record in ground.records]
+    names = tuple(sorted({*boroughs} - {""}))
+    position = {name: k for k, name in enumerate(names)}
+    index = np.array([position.get(name, -1) for name in boroughs], dtype=np.intp)
+    left_out = _left_out(ground, index >= 0, "borough unknown")
+    known = np.isfinite(ground.population)
+    return Grouping("borough", names, np.where(known, index, -1), left_out)
 
 
 def _left_out(ground: Ground, grouped: NDArray[np.bool_], why: str) -> tuple[LeftOut, ...]:

@@ -102,3 +102,26 @@ def test_a_part_never_passes_its_share_by_more_than_one_neighbourhood(rows, part
     for k in range(parts - 1):
         if (index == k).any() and (index == k + 1).any():
             assert rank[index == k].min() >= rank[index == k + 1].max()
+
+
+def test_boroughs_are_told_by_the_residents_they_leave_out(city):
+    ground = lay_out(
+        [
+            city.square(0, 0, 100, "a", borough="North", population=100.0),
+            city.square(200, 0, 100, "b", borough="South", population=900.0),
+            city.square(400, 0, 100, "c", borough="North", population=300.0),
+            city.square(600, 0, 100, "d", population=7.0),
+        ]
+    )
+    groups = grouping(ground, "borough")
+    total, told = summarise(ground, np.array([0.5, 0.5, 0.0, 1.0]), groups)
+    assert [(g.group, g.population, g.covered_population) for g in told] == [
+        ("South", 900, 450), ("North", 400, 50),
+    ]  # fmt: skip
+    assert total.population == 1300
+    assert [(out.why, out.population) for out in groups.left_out] == [("borough unknown", 7)]
+
+
+def test_boroughs_that_were_never_imported_are_told(city):
+    with pytest.raises(PlanningError, match="--borough COLUMN"):
+        grouping(lay_out([city.square(0, 0, 100)]), "borough")

@@ -1,0 +1,81 @@
+"""`farola coverage`: who is covered by the live sites."""
+
+from __future__ import annotations
+
+import click
+
+from farola.errors import PlanningError
+from farola.output import json_option, note, print_json, print_table, progress
+from farola.settings import load_settings
+
+BAR = 24
+
+
+@click.command()
+@click.option(
+    "--model", type=click.Choice(["disc"]), default="disc", help="How far a site reaches."
+)
+@click.option("--radius", type=float, default=80.0, show_default=True, help="Metres, for disc.")
+@click.option(
+    "--by",
+    type=click.Choice(["grade", "fifth", "borough", "neighbourhood"]),
+    help="Groups of residents; by default grades where imported, else fifths by deprivation.",
+)
+@json_option
+def coverage(model: str, radius: float, by: str | None, as_json: bool) -> None:
+    """Show who is covered by the live sites, by group of residents, the worst off first."""
+    from coverage_maps.cache import cached_cover
+    from coverage_maps.exports import coverage_json
+    from coverage_maps.footprint import check_radius
+    from coverage_maps.ground import lay_out, positions
+    from coverage_maps.groups import grouping, summarise
+    from coverage_maps.words import several
+    from inventory import queries
+    from inventory.db import open_inventory
+
+    check_radius(radius)
+    settings = load_settings()
+    with open_inventory(settings).session() as session:
+        ground = lay_out(queries.neighbourhoods(session))
+        live = queries.sites(session, ("live",))
+    if not live:
+        raise PlanningError(
+            "no live sites in the inventory: run `farola import access-points FILE` first"
+        )
+    groups = grouping(ground, by)
+    with progress("Clipping neighbourhoods", len(ground.records)) as advance:
+        covered = cached_cover(
+            ground, positions(ground, live), radius, settings.home / "cache", advance
+        )
+    total, each = summarise(ground, covered.shares, groups)
+    if as_json:
+        print_json(
+            coverage_json(
+                groups,
+                total,
+                each,
+                radius=radius,
+                sites=len(live),
+                positions=len(covered.positions),
+            )
+            | {"model": model}
+        )
+        return
+    print_table(
+        f"Residents within {radius:g} m of {several(len(live), 'live site')}, outdoors",
+        [groups.by, "residents", "covered", "not covered", "share", ""],
+        [
+            (
+                group.group, f"{group.population:,.0f}", f"{group.covered_population:,.0f}",
+                f"{group.population - group.covered_population:,.0f}", f"{group.share:.1%}",
+                "█" * round(group.share * BAR) + "░" * (BAR - round(group.share * BAR)),
+            )
+            for group in [*each, total]
+        ],
+        right=(1, 2, 3, 4),
+    )  # fmt: skip
+    for out in groups.left_out:
+        people = "" if out.population is None else f" ({out.population:,.0f} residents)"
+        note(f"left out: {several(out.neighbourhoods, 'neighbourhood')}{people}, {out.why}")
+    for line in groups.notes:
+        note(line)
