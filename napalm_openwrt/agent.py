@@ -211,19 +211,32 @@ guard() {
   done
 }
 
-# Nothing else runs yet: what was not confirmed before the power went is taken back.
+# Before any service runs, what was not confirmed before the power went is taken back.
 at_boot() {
+  # Under another name, or a second time, a person calls: services run, and have to be told of old
+  # files.
+  [ "${0##*/}" = S@START@napalm-openwrt ] && [ ! -d "$run/boot" ] || { ensure; return; }
+  folder "$run/boot"
+  # Where no lock can be made, nobody else has one.
+  take "the check at boot" || { sleep 1; take "the check at boot"; } || ! alive "$holder" ||
+    { ensure; return; }
   for d in "$state"/*-*; do
     unfinished "${d##*/}" || continue
+    # Begun since the boot, so the power did not go: its watcher knows when it is time.
+    b=; boot=; left "${d##*/}"
+    [ -z "$b" ] || [ "$b" != "$boot" ] || continue
     logger -t napalm-openwrt "commit ${d##*/} was not confirmed: the old config is put back"
-    revert "${d##*/}" boot || start_watcher "${d##*/}"
+    revert "${d##*/}" boot
   done
-  for d in "$state"/*-*; do ! unfinished "${d##*/}" || return; done
-  rm -rf "$state"/.*-???????? "$config"/.*.??????????????-????????.???
+  for d in "$state"/*-*; do ! unfinished "${d##*/}" || { release; ensure; return; }; done
+  [ -z "$held" ] || rm -rf "$state"/.*-???????? "$config"/.*.??????????????-????????.???
+  release
 }
 
 case "$1" in
-  boot|start) at_boot;;
+  boot) at_boot;;
+  # A person's: nothing is taken back before its time, nor without the lock.
+  start) ensure;;
   guard) guard "$2";;
   watch) watch "$2";;
   enable) umask 022; mkdir -p /etc/rc.d && ln -sf ../init.d/napalm-openwrt @LINK@;;
@@ -241,5 +254,5 @@ def fill(script: str, **values: str) -> str:
 
 AGENT_TEXT = (
     f"#!/bin/sh\n# Takes back a commit of the NAPALM driver napalm_openwrt that nobody confirmed.\n"
-    f"START={START}\n{FUNCTIONS}{fill(_MAIN, link=LINK)}"
+    f"START={START}\n{FUNCTIONS}{fill(_MAIN, link=LINK, start=START)}"
 )

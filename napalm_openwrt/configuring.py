@@ -51,8 +51,8 @@ class Configuring:
     last_commit_id: str | None = None
     """Id of our newest commit; None where it changed nothing, or is confirmed."""
     unfinished: str = ""
-    """Id of a commit that had not ended when the config was read last: what was read may yet go
-    back.
+    """Id of a commit that had not ended when the config was read last, so that what was read may
+    yet go back; or that changed it meanwhile.
     """
 
     @property

@@ -23,20 +23,25 @@ done
 
 READ = r"""
 umask 077
-unfinished() {
-  for f in @STATE@/*-*/applying @STATE@/*-*/pending @STATE@/*-*/reverting; do
-    [ ! -f "$f" ] || { f=${f%/*}; echo "@MARK@: unfinished ${f##*/}"; }
+# How each commit stands: its id and the name of its file.
+stand() {
+  for f in @STATE@/*-*/*; do
+    [ ! -f "$f" ] || { at=${f##*/}; f=${f%/*}; echo "${f##*/}/$at"; }
   done
 }
-# Before and after: what ends, or begins, in between was read from.
-unfinished
+# What ends, begins, or does both, while the files are read was read from.
+before=" $(echo $(stand)) "
 for p in @PACKAGES@; do
   f=/etc/config/$p
   [ -f "$f" ] || continue
   case "${f##*/}" in *.*) continue;; esac
   echo "@MARK@ ${f##*/}"; cat "$f" || exit 1; echo "@MARK@"
 done
-unfinished
+after=$(stand)
+for s in $before $after; do
+  case "$before" in *" $s "*) ;; *) echo "@MARK@: unfinished ${s%/*}"; continue;; esac
+  case "$s" in */applying|*/pending|*/reverting) echo "@MARK@: unfinished ${s%/*}";; esac
+done
 echo "@MARK@: done"
 """
 

@@ -31,7 +31,9 @@ class Packages(dict[str, str]):
     """Text of files of /etc/config, by their names."""
 
     unfinished: str = ""
-    """Id of a commit that had not ended when they were read, so that they may yet go back."""
+    """Id of a commit that had not ended when they were read, so that they may yet go back; or that
+    changed them meanwhile.
+    """
 
 
 def read_packages(session: Session, names: Iterable[str] | None = None) -> Packages:

@@ -16,11 +16,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
-from napalm.base.exceptions import ConnectionClosedException
+from napalm.base.exceptions import ConnectionClosedException, ConnectionException
 
 from napalm_openwrt import confirming, transaction
+from napalm_openwrt.configuring import Configuring
 from napalm_openwrt.session import Output
-from napalm_openwrt.uci_text import Config, parse
+from napalm_openwrt.uci_text import Config, format_config, parse
 from simulator.device import Device, Settings
 from simulator.flash import in_memory
 from simulator.shell.interpreter import Shell
@@ -215,6 +216,32 @@ def commit(bench: Bench, identity: str, name: str, revert_in: int | None) -> Non
     result, base = candidate(bench, name)
     session: Any = bench
     transaction.commit(session, result, base, transaction.Commit(identity, "model", "", revert_in))
+
+
+class Driven(Configuring):
+    """The driver's own look, commit and confirmation, on a bench for a session."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.access = bench, bench.access  # type: ignore[assignment]
+        self.username, self.timeout, self.mask_secrets = "model", 1, False
+
+    @property
+    def session(self) -> Any:
+        return self.bench
+
+    def open(self) -> None:
+        if self.bench.dark:
+            raise ConnectionException("no power")
+
+    def look_and_commit(self, identity: str, name: str, revert_in: int | None) -> None:
+        """Load a candidate, see that the difference is told, and commit."""
+        result, _ = candidate(self.bench, name)
+        self.next_commit_id = identity
+        running, difference = self.look(format_config(result), replace=True)
+        assert f"+\toption hostname '{name}'" in difference
+        assert f"hostname '{name}'" not in running
+        assert not self.unfinished
+        self.commit_config(revert_in=revert_in)
 
 
 def confirm(bench: Bench, identity: str) -> None:

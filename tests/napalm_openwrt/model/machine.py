@@ -52,9 +52,13 @@ PROGRAMS = {
         f"remove {C}/.system.ID.old", "tell confirmed",
     ),
     "watch": ("late", "lock", *BACK, "release"),
-    "boot": tuple(step for step in BACK if step != "reload"),
+    "boot": ("lock", *(step for step in BACK if step != "reload"), "release"),
+    "look": ("see", "read network", "read system", "see"),
 }  # fmt: skip
-"""The driver's scripts on a device that has had a commit before, the watcher and the boot check."""
+"""The driver's scripts on a device that has had a commit before, the watcher, the boot check, and
+a reader of the config: `driver.look`, or whatever else reads it.
+"""
+UNFINISHED = frozenset({"applying", "pending", "reverting"})
 
 PREDECESSORS = {
     "pending": {"applying"}, "confirmed": {"applying", "pending"},
@@ -78,14 +82,20 @@ class State:
     lock: str = ""
     late: bool = False
     told: str = ""
+    read: tuple[str, ...] = ()
+    """What the reader saw: how the commit stands, network, system; or that it noticed a commit."""
     processes: tuple[tuple[str, int], ...] = ()
     """Who is alive, and at which step of its program."""
     dark: bool = False
     faults: int = 2
 
 
-def start(commit: str) -> State:
-    """A device on its old config, and the driver's script about to begin."""
+def start(commit: str, *, reader: bool = False) -> State:
+    """A device on its old config, the driver's script about to begin; or with a reader, whom no
+    fault makes see more.
+    """
+    if reader:
+        return State(processes=((commit, 0), ("look", 0)), faults=0)
     return State(processes=((commit, 0),))
 
 
@@ -113,8 +123,7 @@ def _next(state: State) -> Iterator[State]:
         for at, network, system, kept in product(state.at, state.network, state.system, state.kept):
             up = State((kept,), (at,), (network,), (system,), (network, system), told=state.told,
                        faults=state.faults, late=True)  # fmt: skip
-            unfinished = at in {"applying", "pending", "reverting"}
-            yield replace(up, processes=(("boot", 0),)) if unfinished else up
+            yield replace(up, processes=(("boot", 0),)) if at in UNFINISHED else up
         return
     for name, pc in state.processes:
         yield from _step(state, name, pc)
@@ -125,11 +134,11 @@ def _next(state: State) -> Iterator[State]:
     alive = {name for name, _ in state.processes}
     if "boot" in alive:
         return
-    if state.at[-1] in {"applying", "pending", "reverting"}:
+    if state.at[-1] in UNFINISHED:
         if not state.late:
             yield replace(state, late=True)
-        if "watch" not in alive and not alive & {"commit", "commit at once"}:
-            yield _with(state, "watch")  # somebody comes by
+        if "watch" not in alive:
+            yield _with(state, "watch")  # somebody comes by, or starts the agent by hand
         if "confirm" not in alive and state.at[-1] == "pending" and state.told != "confirmed":
             yield _with(state, "confirm")
 
@@ -162,6 +171,10 @@ def _step(state: State, name: str, pc: int) -> Iterator[State]:
         yield replace(after, runs=(state.network[-1], state.system[-1]))
     elif verb == "tell":
         yield replace(after, told=what)
+    elif step == "see":
+        yield replace(after, read=_seen(state) if state.read else state.at[-1:])
+    elif verb == "read":
+        yield replace(after, read=(*state.read, getattr(state, what)[-1]))
     else:
         yield from _file(state, after, name, step)
 
@@ -196,6 +209,14 @@ def _file(state: State, after: State, name: str, step: str) -> Iterator[State]:
         yield replace(after, at=after.at[-1:])
     else:
         yield after  # a file by itself; a removal of what nobody needs
+
+
+def _seen(state: State) -> tuple[str, ...]:
+    """What a reader makes of it at its end."""
+    stood = state.read[0]
+    if {stood, state.at[-1]} & UNFINISHED or stood != state.at[-1]:
+        return ("noticed",)
+    return ("whole", *state.read)
 
 
 def _then(before: History, goal: str) -> History:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from napalm.base.exceptions import CommitError, ConnectionClosedException, LockError
+from napalm.base.exceptions import CommitError, ConnectionException, LockError
 
 from napalm_openwrt import new_commit_id, transaction
 from tests.napalm_openwrt.model.bench import (
@@ -21,6 +21,7 @@ from tests.napalm_openwrt.model.bench import (
     PATIENCE_S,
     REVERT_S,
     Bench,
+    Driven,
     Strike,
     commit,
     confirm,
@@ -41,7 +42,7 @@ class Told:
         """Do a step of the driver's; False where it ended in an exception."""
         try:
             step()
-        except (ConnectionClosedException, LockError, CommitError) as error:
+        except (ConnectionException, LockError, CommitError) as error:
             if isinstance(error, CommitError) and "old config is untouched" in str(error):
                 self.by.append("untouched")
             return False
@@ -82,7 +83,19 @@ def undone(bench: Bench, told: Told) -> None:
             told.by.remove("confirmed")  # the rollback may have gone through
 
 
-RUNS = {run.__name__: run for run in (confirmed, left_alone, at_once, rolled_back, undone)}
+def driven(bench: Bench, told: Told) -> None:
+    """A push that goes well, through the driver's own look, commit and confirmation; where the
+    connection breaks it comes back by itself.
+    """
+    driver = Driven(bench)
+    if told.take("pending", lambda: driver.look_and_commit(MINE, "new", REVERT_S)):
+        bench.pass_time(3)
+        told.take("confirmed", driver.confirm_commit)
+
+
+RUNS = {
+    run.__name__: run for run in (confirmed, left_alone, at_once, rolled_back, undone, driven)
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +185,7 @@ def test_without_a_fault_each_run_ends_as_it_should(
     name: str, benches: Callable[[], Bench]
 ) -> None:
     ended, _, _ = run_through(benches, RUNS[name])
-    assert ended == ("new" if name in {"confirmed", "at_once"} else "old")
+    assert ended == ("new" if name in {"confirmed", "at_once", "driven"} else "old")
 
 
 def crash_points(make: Callable[[], Bench], name: str, what: str) -> list[Strike]:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from napalm_openwrt import transaction
+from napalm_openwrt.session import Output
+from napalm_openwrt.uci_text import format_config
 from simulator.flash import in_memory
-from tests.napalm_openwrt.model.bench import PATIENCE_S, REVERT_S, Bench, commit, confirm
+from tests.napalm_openwrt.model import machine
+from tests.napalm_openwrt.model.bench import (
+    PATIENCE_S,
+    REVERT_S,
+    Bench,
+    Driven,
+    candidate,
+    commit,
+    confirm,
+)
 from tests.napalm_openwrt.model.machine import PROGRAMS, C, S, State, ended, explore, start
 
 FIRST, MINE = "00000000000001-00000001", "00000000000002-00000002"
@@ -29,8 +42,33 @@ def test_every_end_is_the_old_config_or_the_new_and_what_was_told_holds(name: st
 @pytest.mark.parametrize("name", COMMITS)
 def test_what_is_taken_back_was_kept_whole(name: str) -> None:
     for state in explore(start(name)):
-        if state.at[-1] in {"applying", "pending", "reverting"}:
+        if state.at[-1] in machine.UNFINISHED:
             assert set(state.kept) == {"whole"}, state
+
+
+def looks(name: str) -> set[tuple[str, ...]]:
+    """What a reader can come to while a commit of the kind goes on."""
+    found = {state.read for state in explore(start(name, reader=True))}
+    return {read for read in found if read[:1] in {("whole",), ("noticed",)}}
+
+
+@pytest.mark.parametrize("name", COMMITS)
+def test_a_reader_sees_one_config_whole_or_notices_the_commit(name: str) -> None:
+    assert looks(name) == {
+        ("whole", "unknown", "old", "old"), ("whole", "confirmed", "new", "new"),
+        ("whole", "reverted", "old", "old"), ("noticed",),
+    }  # fmt: skip
+
+
+def test_a_reader_that_looked_for_unfinished_commits_alone_would_be_misled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def careless(state: State) -> tuple[str, ...]:
+        both = {state.read[0], state.at[-1]}
+        return ("noticed",) if both & machine.UNFINISHED else ("whole", *state.read)
+
+    monkeypatch.setattr(machine, "_seen", careless)
+    assert ("whole", "unknown", "old", "new") in looks("commit at once")
 
 
 @pytest.mark.parametrize(
@@ -119,9 +157,14 @@ def then_off_and_on(bench: Bench) -> None:
     bench.power_on()
 
 
+def looked(bench: Bench) -> None:
+    config, _ = candidate(bench, "new")
+    Driven(bench).look(format_config(config), replace=True)
+
+
 @pytest.mark.parametrize(
     ("program", "real"),
-    [("commit", pushed), ("commit at once", at_once), ("confirm", then_confirmed),
+    [("look", looked), ("commit", pushed), ("commit at once", at_once), ("confirm", then_confirmed),
      ("watch", then_left_alone), ("boot", then_off_and_on)],
 )  # fmt: skip
 def test_the_programs_are_the_real_scripts(
@@ -130,3 +173,21 @@ def test_the_programs_are_the_real_scripts(
     real(device)
     model = [step for step in PROGRAMS[program] if "/" in step]
     assert lasting(device) == model
+
+
+def test_a_commit_that_came_and_went_while_the_config_was_read_is_told(device: Bench) -> None:
+    class Slow:
+        """A session whose reading takes as long as another's commit."""
+
+        access = device.access
+
+        def run(self, command: str) -> Output:
+            begins = command.index("after=")
+            between = f"mkdir {S}/{MINE}; : > {S}/{MINE}/confirmed\n"
+            return device.run(command[:begins] + between + command[begins:])
+
+    session: Any = device
+    assert transaction.read_packages(session).unfinished == ""
+    slow: Any = Slow()
+    assert transaction.read_packages(slow).unfinished == MINE
+    assert transaction.read_packages(session).unfinished == ""
