@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 from zlib import crc32
 
+from farola import regulatory
 from farola.errors import ProvisioningError
 from farola.settings import Settings
 from inventory.records import DeviceRecord, Secrets, SiteRecord
 from napalm_openwrt.uci_merge import SECRET_OPTION
-from provisioning import regulatory
 from provisioning.levels import (
     DEFAULT_FIELD,
     REFERENCE,

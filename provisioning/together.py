@@ -9,8 +9,8 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from zlib import crc32
 
+from farola import regulatory
 from farola.errors import ProvisioningError
-from provisioning import regulatory
 from provisioning.variables import BANDS, Plain
 
 ENCRYPTIONS = {

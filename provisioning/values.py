@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from farola.errors import ProvisioningError
+from farola.regulatory import widths
 from farola.snmp import MAX_USER, MIN_PASSWORD
-from provisioning.regulatory import widths
 from provisioning.variables import LISTS, VARIABLES, Plain, Variable
 
 SSID_BYTES = 32

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farola import regulatory
 from farola.errors import ProvisioningError
 from farola.settings import City, Settings
 from inventory.records import DeviceRecord, Secrets, SiteRecord
-from provisioning import regulatory
 from provisioning.intent import Intent, gather, notices
 from provisioning.levels import read_levels, refuse_unknown_variables
 
