@@ -72,13 +72,19 @@ def _request(values: dict[str, Any]) -> Request:
     help="Which end of --deprivation is the poor one.",
 )
 @_column("--grade", help="The publisher's own grade of deprivation.")
+@_column("--no-internet", help="Residents without Internet at home, per cent.")
+@click.option(
+    "--no-internet-unit",
+    type=click.Choice(["percent", "share"]),
+    help="Of --no-internet: 0..100 or 0..1; needed only where no number is above 1.",
+)
 @_column("--borough", help="Borough that the polygon belongs to.")
 @click.option("--join", "table", type=click.Path(path_type=Path), help="Table with more columns.")
 @_column("--join-key", help="Column of the table that equals --id.")
 @click.option("--replace", is_flag=True, help="Remove neighbourhoods that the file has not.")
 def neighbourhoods(
-    *, deprivation_order: str | None, table: Path | None, join_key: str, replace: bool,
-    **values: Any,
+    *, deprivation_order: str | None, no_internet_unit: str | None, table: Path | None,
+    join_key: str, replace: bool, **values: Any,
 ) -> None:  # fmt: skip
     """Read polygons with population and deprivation from GeoJSON, a shapefile or a GeoPackage.
 
@@ -87,7 +93,11 @@ def neighbourhoods(
     from inventory.importers.run import Join, import_neighbourhoods
 
     import_neighbourhoods(
-        _request(values), Join(table, join_key), deprivation_order, replace=replace
+        _request(values),
+        Join(table, join_key),
+        deprivation_order,
+        replace=replace,
+        no_internet_unit=no_internet_unit,
     )
 
 

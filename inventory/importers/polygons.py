@@ -13,6 +13,7 @@ from farola.errors import InputError
 from inventory.importers import crs as crs_module
 from inventory.importers.contents import Row, Source
 from inventory.importers.join import Joined, join
+from inventory.importers.percent import read_percent, unit_of
 from inventory.importers.report import BadCellError, Report
 from inventory.importers.rows import Reader
 from inventory.importers.values import read_text
@@ -32,6 +33,8 @@ class Area:
     population: float | None
     deprivation: float | None
     grade: str | None
+    no_internet: float | None = None
+    """Per cent, 0..100."""
 
 
 def read_areas(
@@ -42,17 +45,18 @@ def read_areas(
     crs: str = "",
     table: Source | None = None,
     join_key: str = "",
+    no_internet_unit: str | None = None,
 ) -> list[Area]:
     """Judge every polygon of `source`; rejected ones go into `report`.
 
-    `chosen` maps id, name, population, deprivation, grade and borough to columns of the layer or
-    of `table`, which is joined by `join_key` to the id.
+    `chosen` maps id, name, population, deprivation, grade, no_internet and borough to columns of
+    the layer or of `table`, which is joined by `join_key` to the id.
 
     Raises
     ------
     InputError
         The file has no geometry, a column is not there, or the coordinate system is unknown or
-        contradicts the coordinates.
+        contradicts the coordinates; `no_internet` may be shares or per cent, and nobody said.
     """
     if source.geometries is None:
         raise InputError(
@@ -70,6 +74,7 @@ def read_areas(
             if column in joined.shadowed and field != "id"
         ]
     reader = Reader(joined.source, chosen, report)
+    unit = unit_of(reader, "no_internet", no_internet_unit, "--no-internet")
     geometries = _wgs84(source, crs, report)
     areas: list[Area] = []
     first: dict[str, int] = {}
@@ -78,7 +83,7 @@ def read_areas(
         try:
             polygon = _polygon(row, geometry, report)
             identity = reader.identity(row, shapely.to_wkb(own))
-            area = _area(row, identity, polygon, reader, joined)
+            area = _area(row, identity, polygon, reader, joined, unit=unit)
             if area.id in first:
                 why = f"the id stands in feature {first[area.id]} already"
                 raise BadCellError(reader.column("id"), area.id, why, "the id is a duplicate")  # noqa: TRY301
@@ -148,26 +153,34 @@ def tell_overlaps(geometries: Sequence[Any], report: Report) -> None:
     )  # fmt: skip
 
 
-def _area(row: Row, identity: str, polygon: Any, reader: Reader, joined: Joined) -> Area:
+def _area(
+    row: Row, identity: str, polygon: Any, reader: Reader, joined: Joined, *, unit: str
+) -> Area:
     report = reader.report
     population = reader.amount(row, "population", "count")
     deprivation = reader.number(row, "deprivation")
+    no_internet = read_percent(reader, row, "no_internet", unit)
     if row.number in joined.unmatched:
         report.warn(
             row.number, reader.column("id"), identity,
             "has no row in the joined table: its population is unknown",
         )  # fmt: skip
     else:
-        for field, value in (("population", population), ("deprivation", deprivation)):
+        for field, what, value in (
+            ("population", "population", population),
+            ("deprivation", "deprivation", deprivation),
+            ("no_internet", "share without Internet", no_internet),
+        ):
             if value is None and reader.has(field):
                 report.warn(
                     row.number, reader.column(field), "",
-                    f"the {field} of {identity} is empty: it is unknown",
-                    f"the {field} is empty: it is unknown",
+                    f"the {what} of {identity} is empty: it is unknown",
+                    f"the {what} is empty: it is unknown",
                 )  # fmt: skip
     return Area(
         row.number, identity, reader.text(row, "name") or identity, polygon,
         reader.text(row, "borough"), population, deprivation, reader.text(row, "grade"),
+        no_internet,
     )  # fmt: skip
 
 

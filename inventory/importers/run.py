@@ -50,12 +50,15 @@ class Join:
 
 
 def import_neighbourhoods(
-    request: Request, joined: Join, deprivation_order: str | None, *, replace: bool
-) -> None:
+    request: Request, joined: Join, deprivation_order: str | None, *, replace: bool,
+    no_internet_unit: str | None = None,
+) -> None:  # fmt: skip
     """Import polygons, joined with a table if one is given."""
     chosen = request.chosen
     if deprivation_order and not chosen.get("deprivation"):
         raise InputError("--deprivation-order needs --deprivation")
+    if no_internet_unit and not chosen.get("no_internet"):
+        raise InputError("--no-internet-unit needs --no-internet")
     if joined.key and joined.table is None:
         raise InputError("--join-key needs --join TABLE")
     settings = load_settings()
@@ -63,7 +66,10 @@ def import_neighbourhoods(
     source = open_source(request.file, own)
     table = open_source(joined.table, request.options) if joined.table else None
     report = source.begin("neighbourhoods")
-    areas = read_areas(source, chosen, report, crs=request.crs, table=table, join_key=joined.key)
+    areas = read_areas(
+        source, chosen, report, crs=request.crs, table=table, join_key=joined.key,
+        no_internet_unit=no_internet_unit,
+    )  # fmt: skip
     with closing(open_inventory(settings)) as inventory, inventory.session() as session:
         known = queries.neighbourhoods(session)
         order = deprivation_order or _order(chosen.get("deprivation", ""), known, report)

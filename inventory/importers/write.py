@@ -61,7 +61,7 @@ def store_areas(
     """
     fields = ["geometry"] + [
         name
-        for name in ("name", "borough", "population", "deprivation", "grade")
+        for name in ("name", "borough", "population", "deprivation", "grade", "no_internet")
         if chosen.get(name)
     ]
     if "deprivation" in fields:
@@ -71,6 +71,7 @@ def store_areas(
             "id": area.id, "name": area.name, "borough": area.borough,
             "geometry": shapely.to_wkb(area.geometry), "population": area.population,
             "deprivation": area.deprivation, "high_is_worse": high_is_worse, "grade": area.grade,
+            "no_internet": area.no_internet,
         }
         for area in areas
     ]  # fmt: skip

@@ -338,3 +338,47 @@ def test_an_import_is_recorded_as_an_event_with_the_files_digest(areas, files, d
         (event,) = queries.events(session, kind="import.neighbourhoods")
     assert event.detail["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (event.detail["read"], event.detail["imported"], event.detail["rejected"]) == (2, 1, 1)
+
+
+def offline(files, *cells):
+    return files.geojson(
+        "o.geojson",
+        *(polygon(0.02 * k, 0.1, key=f"n{k}", off=cell) for k, cell in enumerate(cells)),
+    )
+
+
+def no_internet(areas):
+    return {key: area.no_internet for key, area in areas.stored().items()}
+
+
+def test_who_has_no_internet_is_kept_in_per_cent(areas, files) -> None:
+    result = areas(
+        offline(files, 0.4, "78,5", None, 101, -1), "--id", "key", "--no-internet", "off"
+    )
+    assert no_internet(areas) == {"n0": 0.4, "n1": 78.5, "n2": None}
+    whys = [fault["why"] for fault in result["rejected"]]
+    assert whys == ["is above 100 per cent (key n3)", "is negative (key n4)"]
+    assert [w["row"] for w in result["warnings"]] == [3]
+
+
+def test_numbers_that_may_be_shares_or_per_cent_are_refused_until_it_is_said(areas, files) -> None:
+    path = offline(files, 0.4, 0.785, 0, 1)
+    chosen = ("--id", "key", "--no-internet", "off")
+    said = areas(path, *chosen, code=1)
+    assert "all 4 numbers are from 0 to 1" in said
+    assert "--no-internet-unit share or --no-internet-unit percent" in said
+    assert areas.stored() == {}
+    areas(path, *chosen, "--no-internet-unit", "share")
+    assert no_internet(areas) == {"n0": 40, "n1": 78.5, "n2": 0, "n3": 100}
+    areas(path, *chosen, "--no-internet-unit", "percent")
+    assert no_internet(areas)["n0"] == 0.4
+
+
+def test_a_share_above_one_is_rejected_and_a_unit_alone_is_told(areas, files) -> None:
+    path = offline(files, 0.4, 40)
+    result = areas(path, "--id", "key", "--no-internet", "off", "--no-internet-unit", "share")
+    assert [fault["why"] for fault in result["rejected"]] == ["is above 1, a whole (key n1)"]
+    said = areas(path, "--id", "key", "--no-internet-unit", "share", code=1)
+    assert "--no-internet-unit needs --no-internet" in said
+    areas(path, "--id", "key")
+    assert no_internet(areas) == {"n0": 40, "n1": None}  # what was not named stays as it was
