@@ -1,8 +1,5 @@
-"""The other end of `provisioning.handout`, in the process that rolls a change out: takes the turns
-that Ansible's workers hand in, each on a thread, with one open inventory, key and history for all.
-
-A worker that did the work itself would open, compile and import all of that anew after its fork:
-two thirds of what a push costs. What is journaled, and when, is the same.
+"""The other end of `provisioning.handout`, in the process that rolls a change out: Ansible comes
+here with each batch of hosts, and goes on to the next one when it is told so.
 """
 
 from __future__ import annotations
@@ -10,92 +7,81 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import sys
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from farola.errors import FarolaError
-from provisioning.apply import Means, take_turn
+from farola.errors import ProvisioningError
 from provisioning.handout import read_line
 
-BACKLOG = 512
-SWITCH_S = 0.05
+LOOK_S = 0.1
+"""How often it is looked whether Ansible has ended instead."""
 PATIENCE_S = 10.0
-"""For a worker to say which device it means; it does so in one breath."""
+"""For a worker to say which devices it means; it does so in one breath."""
 
 
-@contextlib.contextmanager
-def open_desk(path: Path, means: Means, change_id: int, at_once: int) -> Iterator[str]:
-    """Serve turns of `change_id` at the socket `path`, `at_once` at a time; yields the path.
+class Desk:
+    """A socket at `path`, in a folder that must be the user's own; one batch is there at a time.
 
-    It must lie in a folder that is the user's own. At the end no new turn begins, and those under
-    way are waited for: whoever comes after may ask the devices what became of them.
-
-    Yields "" where no socket can be made there: workers do the work themselves then.
+    Raises
+    ------
+    ProvisioningError
+        No socket can be made there.
     """
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        yield ""
-        return
-    pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="farola-turn")
-    over = threading.Event()
 
-    def accept() -> None:
-        while not over.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            if over.is_set():
+    def __init__(self, path: Path, change_id: int) -> None:
+        """Listen."""
+        self.path, self._change = path, change_id
+        self._worker: socket.socket | None = None
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._listener.bind(str(path))
+            path.chmod(0o600)
+            self._listener.listen(4)
+        except OSError as error:
+            self._listener.close()
+            raise ProvisioningError(
+                f"{path}: no socket can be made there: {error}; set TMPDIR to a folder of yours "
+                "with a shorter name"
+            ) from None
+        self._listener.settimeout(LOOK_S)
+
+    def wait(self, alive: Callable[[], bool]) -> tuple[str, ...]:
+        """The devices of the batch that Ansible comes with; none where it ended first."""
+        while True:
+            last_look = not alive()
+            with contextlib.suppress(TimeoutError):
+                connection, _ = self._listener.accept()
+                if devices := self._asked(connection):
+                    self._worker = connection
+                    return devices
                 connection.close()
-                return
-            pool.submit(_serve, connection, means, change_id, over)
+                continue
+            if last_look:
+                return ()
 
-    accepting = threading.Thread(target=accept, name="farola-desk", daemon=True)
-    accepting.start()
-    # Many threads of short steps: handing the interpreter round less often is a tenth of the cost.
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_S)
-    try:
-        yield str(path)
-    finally:
-        sys.setswitchinterval(usual)
-        over.set()
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        accepting.join()
-        pool.shutdown(wait=True)
-
-
-def _serve(connection: socket.socket, means: Means, change_id: int, over: threading.Event) -> None:
-    """Take one turn and answer; a worker that went away meanwhile hears nothing."""
-    with connection:
+    def _asked(self, connection: socket.socket) -> tuple[str, ...]:
+        """What a worker wants; nothing where it is rubbish or of another change."""
         try:
             connection.settimeout(PATIENCE_S)
             asked = json.loads(read_line(connection))
-            connection.settimeout(None)
-            if over.is_set() or asked["change"] != change_id:
-                return
-            answer = _turn(means, change_id, str(asked["device"]), check=bool(asked["check"]))
-            connection.sendall(f"{json.dumps(answer)}\n".encode())
+            if asked["change"] == self._change:
+                return tuple(str(name) for name in asked["devices"])
         except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return ()
+
+    def answer(self, statuses: Mapping[str, str]) -> None:
+        """Let Ansible go on, and tell it what became of the batch. One that died hears nothing."""
+        if self._worker is None:
             return
+        with self._worker as worker, contextlib.suppress(OSError):
+            worker.sendall(f"{json.dumps({'statuses': dict(statuses)})}\n".encode())
+        self._worker = None
 
-
-def _turn(means: Means, change_id: int, device_id: str, *, check: bool) -> dict[str, str]:
-    try:
-        applied = take_turn(means, change_id, device_id, check=check)
-    except FarolaError as error:
-        return {"error": str(error)}
-    except Exception as error:
-        # A fault of ours: told as a worker of Ansible would tell it.
-        return {"error": f"{type(error).__name__}: {error}"}
-    return {"status": applied.status, "message": applied.message, "diff": applied.diff}
+    def close(self) -> None:
+        """Listen no more: Ansible ends where it waits, or with the batch that it begins."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+        self._listener.close()
+        self.path.unlink(missing_ok=True)

@@ -1,5 +1,5 @@
-"""Hands one device's turn from Ansible's worker to the process that rolls the change out, which has
-all that a turn needs open already. Imports nothing heavy: every worker of Ansible has this inside.
+"""Hands the devices of a batch from Ansible's worker to the process that rolls the change out,
+which has all that their turns need open already. Imports nothing heavy: Ansible has this inside.
 """
 
 from __future__ import annotations
@@ -7,16 +7,16 @@ from __future__ import annotations
 import json
 import os
 import socket
-from typing import Any
+from collections.abc import Sequence
 
 DESK = "FAROLA_DESK"
 """Names the socket of `provisioning.desk`; where it is not set, a worker does the work itself."""
 LONGEST = 32 * 1024 * 1024
-"""Bytes of an answer after which the other end is taken for broken."""
+"""Bytes of a line after which the other end is taken for broken."""
 
 
 class NobodyThere(Exception):  # noqa: N818 - it says who is missing
-    """The process that rolls the change out is gone: nothing more will be done for this device."""
+    """The process that rolls the change out is gone: nothing more is done for these devices."""
 
 
 def desk() -> str:
@@ -24,26 +24,27 @@ def desk() -> str:
     return os.environ.get(DESK, "")
 
 
-def hand_out(change_id: int, device_id: str, *, check: bool = False) -> dict[str, Any]:
-    """Have a device's turn taken, and wait for its end: `status`, `message` and `diff`, or `error`.
+def hand_out(change_id: int, devices: Sequence[str]) -> dict[str, str]:
+    """Have the turns of a wave's devices taken, and wait until the rollout goes on: what became of
+    each, by its id.
 
     Raises
     ------
     NobodyThere
-        There is no answer. What was begun is asked of the device when the push goes on.
+        The rollout ends with this wave, or is gone. What was begun is accounted for over there.
     """
-    line = json.dumps({"change": change_id, "device": device_id, "check": check})
+    line = json.dumps({"change": change_id, "devices": list(devices)})
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.connect(desk())
             connection.sendall(f"{line}\n".encode())
             answer = json.loads(read_line(connection))
-    except (OSError, ValueError) as error:
+            return {str(name): str(status) for name, status in answer["statuses"].items()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise NobodyThere(
-            "the process that rolls the change out is gone, which `farola provision push "
-            f"{change_id}` goes on with ({error or type(error).__name__})"
+            "the process that rolls the change out has ended; `farola provision status "
+            f"{change_id}` tells what became of each device ({error or type(error).__name__})"
         ) from None
-    return answer if isinstance(answer, dict) else {}
 
 
 def read_line(connection: socket.socket) -> bytes:

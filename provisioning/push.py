@@ -1,4 +1,7 @@
-"""Runs one of the playbooks on one wave of a change through ansible-runner."""
+"""Runs one of the playbooks over the waves of a change through ansible-runner: one run for as many
+waves as are foreseen. Each wave is a batch of the play (`serial`), which Ansible brings to the desk
+and goes on from when it is told so.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,20 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any
 
 from farola.errors import ProvisioningError
+from provisioning.desk import Desk
 from provisioning.handout import DESK
 
 if TYPE_CHECKING:
     from inventory.records import DeviceRecord
-    from provisioning.apply import Means
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAYBOOKS = ROOT / "playbooks"
@@ -29,85 +32,122 @@ FORKS = 20
 PREFIX = "farola-push-"
 STALE_S = 3600
 """Age in seconds at which the folder of a push that is gone is removed."""
-MOST_WORKERS = 30
-"""Of Ansible that wait for their turn: it looks for a free one 10,000 times a second, at a cost of
-its own, so a wave goes in batches in which each host has one (some 9 MB each).
-"""
-ENDS = frozenset({"runner_on_ok", "runner_on_failed", "runner_on_unreachable"})
+WAVES = "FAROLA_WAVES"
+"""Sizes of the batches, as the playbooks read them."""
+BAD = frozenset({"runner_on_failed", "runner_on_unreachable"})
+MOST_SAID = 50
 
 
-@dataclass(frozen=True)
-class Host:
-    """What Ansible told of one host; `why` is empty unless it failed."""
+class AnsibleRun:
+    """One run under way, on a thread, in a private folder that is gone afterwards.
 
-    device_id: str
-    status: str
-    """What the action plugin said became of it; empty where it broke off."""
-    why: str = ""
+    Parameters
+    ----------
+    waves
+        Foreseen, in order; a later one may turn out otherwise, and then another run takes over.
+    devices
+        All of `waves`, by id.
+    stopped
+        Whether a person has asked for an end: Ansible, which holds nothing, is ended at once.
 
-
-def run_playbook(
-    home: Path, change_id: int, wave: int, *, playbook: str = "push.yml", forks: int = FORKS,
-    actor: str = "", on_host: Callable[[Host], None] = lambda _h: None,
-    means: Means | None = None, devices: Sequence[DeviceRecord] = (),
-) -> str:  # fmt: skip
-    """Run a playbook on the devices of a wave, in a private folder that is gone afterwards.
-
-    Returns what Ansible said if it failed as a whole, else "". `on_host` is called as each host's
-    end comes in.
-
-    With `means`, and the `devices` of the wave, Ansible's workers hand each device's turn to this
-    process (`provisioning.desk`) instead of taking it themselves.
+    Raises
+    ------
+    ProvisioningError
+        The temporary folder cannot be used, or Ansible is missing.
     """
-    import ansible_runner
 
-    from provisioning.desk import open_desk
+    def __init__(
+        self, home: Path, change_id: int, waves: Sequence[Sequence[str]],
+        devices: Mapping[str, DeviceRecord], *, playbook: str = "push.yml", forks: int = FORKS,
+        actor: str = "", stopped: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        """Begin."""
+        self.faults: dict[str, str] = {}
+        """Hosts that Ansible gave up, for instance in a task that an engineer added, and why."""
+        self._coming = [tuple(wave) for wave in waves]
+        self._said: list[str] = []
+        self._over = threading.Event()
+        self._stopped = stopped
+        environment = _environment(home, change_id, actor)
+        try:
+            sweep(Path(tempfile.gettempdir()))
+            self._private = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        except OSError as error:
+            raise ProvisioningError(
+                f"{tempfile.gettempdir()}: cannot be written: {error.strerror}"
+            ) from None
+        try:
+            self._desk = Desk(self._private / "desk", change_id)
+            chosen = [devices[name] for wave in waves for name in wave]
+            inventory = _write_hosts(self._private, change_id, chosen)
+        except ProvisioningError:
+            shutil.rmtree(self._private, ignore_errors=True)
+            raise
+        environment |= {
+            DESK: str(self._desk.path), "ANSIBLE_INVENTORY_ENABLED": "farola_wave",
+            WAVES: ",".join(str(len(wave)) for wave in waves),
+        }  # fmt: skip
+        arguments = {
+            "private_data_dir": str(self._private), "playbook": str(PLAYBOOKS / playbook),
+            "inventory": str(inventory), "extravars": {"change": change_id},
+            "envvars": environment, "forks": forks, "event_handler": self._event, "quiet": True,
+            "suppress_env_files": True, "settings": {"suppress_output_file": True},
+            "cancel_callback": lambda: self._over.is_set() or self._stopped(),
+        }  # fmt: skip
+        self._thread = threading.Thread(target=self._run, args=(arguments,), name="farola-ansible")
+        self._thread.start()
 
-    said: list[str] = []
-    hosts = 0
+    def _run(self, arguments: dict[str, Any]) -> None:
+        import ansible_runner
 
-    def on_event(event: dict[str, Any]) -> bool:
-        nonlocal hosts
-        if event.get("event") in ENDS:
-            hosts += 1
-            on_host(_host(event))
-        elif event.get("event") in {"verbose", "error", "warning"} and len(said) < 50:
-            said.append(str(event.get("stdout", "")))
+        try:
+            run = ansible_runner.run(**arguments)
+            self._said.append(f"it ended with status {run.rc} ({run.status})")
+        except Exception as error:
+            self._said.append(f"{type(error).__name__}: {error}")
+
+    def _event(self, event: dict[str, Any]) -> bool:
+        kind, data = event.get("event"), event.get("event_data") or {}
+        if kind in BAD and not data.get("ignore_errors"):
+            result = data.get("res") or {}
+            why = " ".join(str(result.get("msg") or "it gave no reason").split())
+            task = data.get("task") or "a task"
+            self.faults[str(data.get("host") or "")] = f"Ansible's task {task!r}: {why}"[:400]
+        elif kind in {"verbose", "error", "warning"} and len(self._said) < MOST_SAID:
+            self._said.append(str(event.get("stdout", "")))
         # Nothing of it is kept on disk.
         return False
 
-    try:
-        sweep(Path(tempfile.gettempdir()))
-        private = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-    except OSError as error:
-        raise ProvisioningError(
-            f"{tempfile.gettempdir()}: cannot be written: {error.strerror}"
-        ) from None
-    environment = _environment(home, change_id, wave, actor)
-    inventory, workers = PLAYBOOKS / "farola.yml", forks
-    try:
-        with ExitStack() as stack:
-            if means is not None:
-                desk = stack.enter_context(open_desk(private / "desk", means, change_id, forks))
-                if desk:
-                    inventory = _write_wave(private, change_id, devices)
-                    workers = max(forks, min(len(devices), MOST_WORKERS))
-                    environment |= {
-                        DESK: desk, "ANSIBLE_INVENTORY_ENABLED": "farola_wave",
-                        "FAROLA_BATCH": str(workers),
-                    }  # fmt: skip
-            run = ansible_runner.run(
-                private_data_dir=str(private), playbook=str(PLAYBOOKS / playbook),
-                inventory=str(inventory), extravars={"change": change_id},
-                envvars=environment, forks=workers, event_handler=on_event, quiet=True,
-                suppress_env_files=True, settings={"suppress_output_file": True},
-            )  # fmt: skip
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
-    if hosts:  # whatever the status: a host that failed has its reason
-        return ""
-    text = " ".join(" ".join(said).split())
-    return text[-400:] or f"it ended with status {run.rc} ({run.status})"
+    def foresees(self, wave: Sequence[str]) -> bool:
+        """Whether the next batch of this run is `wave`, and it still runs."""
+        return bool(self._coming) and self._coming[0] == tuple(wave) and self._thread.is_alive()
+
+    def bring(self) -> tuple[str, ...]:
+        """Wait until Ansible comes with the next batch: its devices but for those in `faults`; none
+        where it ended instead.
+        """
+        brought = self._desk.wait(self._thread.is_alive)
+        if self._coming:
+            del self._coming[0]
+        return brought
+
+    def go_on(self, statuses: Mapping[str, str]) -> None:
+        """Let Ansible go on to the next batch."""
+        self._desk.answer(statuses)
+
+    def complaint(self) -> str:
+        """What Ansible said, of a run that ended too early."""
+        *said, last = [*self._said, "it does not answer"] if self._thread.is_alive() else self._said
+        text = " ".join(" ".join(said).split())
+        return text[-400:] or last
+
+    def close(self) -> None:
+        """End it: where it has batches left at once, else when its last tasks are done."""
+        if self._coming:
+            self._over.set()
+        self._desk.close()
+        self._thread.join()
+        shutil.rmtree(self._private, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:
@@ -131,7 +171,7 @@ def _lives(pid: str) -> bool:
     return True
 
 
-def _write_wave(folder: Path, change_id: int, devices: Sequence[DeviceRecord]) -> Path:
+def _write_hosts(folder: Path, change_id: int, devices: Sequence[DeviceRecord]) -> Path:
     """The inventory of this one run, for `playbooks/inventory_plugins/farola_wave.py`."""
     path = folder / "hosts.wave.json"
     hosts = {
@@ -145,18 +185,7 @@ def _write_wave(folder: Path, change_id: int, devices: Sequence[DeviceRecord]) -
     return path
 
 
-def _host(event: dict[str, Any]) -> Host:
-    """The host of an event, and why it failed in one line; a fault of ours shows its last line."""
-    data = event.get("event_data") or {}
-    result = data.get("res") or {}
-    why, status = "", str(result.get("status") or "")
-    if event["event"] != "runner_on_ok" or status not in {"pushed", "unchanged"}:
-        fault = str(result.get("exception") or "").strip().splitlines()[-1:]
-        why = " ".join(" ".join([str(result.get("msg") or "it gave no reason"), *fault]).split())
-    return Host(str(data.get("host") or ""), status, why[:400])
-
-
-def _environment(home: Path, change_id: int, wave: int = 0, actor: str = "") -> dict[str, str]:
+def _environment(home: Path, change_id: int, actor: str = "") -> dict[str, str]:
     """What the playbook's process needs to find this Farola; no secret is in it."""
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
     return {
@@ -165,7 +194,6 @@ def _environment(home: Path, change_id: int, wave: int = 0, actor: str = "") -> 
         "ANSIBLE_NOCOLOR": "1",
         "FAROLA_HOME": str(home),
         "FAROLA_CHANGE": str(change_id),
-        **({"FAROLA_WAVE": str(wave)} if wave else {}),
         **({"FAROLA_USER": actor} if actor else {}),
         "PATH": os.pathsep.join((str(_ansible_playbook().parent), os.environ.get("PATH", ""))),
         "PYTHONPATH": path,

@@ -1,11 +1,22 @@
 """Take a change back from devices that run it: exactly its own commit, and only while that is the
 newest on the device.
+
+The order is the rollout's own, backwards: whoever got the change last goes back first. So a mesh
+parent goes back before what hangs on it, as it got the change after that. Between the two ends of a
+radio link only such pairs of configs then ever meet as met in the rollout: each child was confirmed,
+over a connection of its own, while its parent ran the old config, and so it is reached under an old
+parent again. An old child under a new parent is what nobody ever saw; with the child first, one
+that finds no such parent would be cut off in the middle, and a parent that then could not be taken
+back either would leave it so. For the same reason one end of a link stays while the other, which
+got the change after it, still runs it. Where a parent had the change first (`--parents-anyway`),
+the same rule has the child go back first.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from napalm.base.exceptions import NapalmException
@@ -17,12 +28,18 @@ from inventory import queries
 from inventory.db import Inventory
 from inventory.records import DeviceRecord, Secrets
 from provisioning import changes, journal
+from provisioning.apply import is_offline
 from provisioning.changes import DeviceChange
 from provisioning.devices import credentials, for_each, why
-from provisioning.fleet import read_fleet
+from provisioning.fleet import Fleet, read_fleet
 from provisioning.history import History, Kept
 from provisioning.platforms import open_driver, platform_of
-from provisioning.waves import leaves
+
+LINK_S = 60.0
+"""How long a device is waited for that hangs on one that has just gone back: their link has to come
+up anew; what a radio listens for radar comes on top.
+"""
+ASK_AGAIN_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +51,8 @@ class Undone:
     message: str = ""
     running: str = field(default="", repr=False)
     """What it runs now, in the clear, where it was asked; for the history."""
+    away: bool = False
+    """Whether it was not reached."""
 
 
 def undo_device(device: DeviceRecord, secrets: Secrets | None, mine: DeviceChange) -> Undone:
@@ -53,16 +72,19 @@ def undo_device(device: DeviceRecord, secrets: Secrets | None, mine: DeviceChang
         finally:
             driver.close()
     except (FarolaError, NapalmException, NotImplementedError, OSError, ValueError) as error:
-        return Undone(device.id, False, why(error))
+        return Undone(device.id, False, why(error), away=is_offline(error))
     return Undone(device.id, True, running=running)
 
 
 def undo_devices(
     inventory: Inventory, change_id: int, names: Sequence[str], *, because: str, actor: str,
-    done: Callable[[int], None] = lambda _n: None,
+    done: Callable[[int], None] = lambda _n: None, patience: Mapping[str, float] | None = None,
 ) -> list[Undone]:  # fmt: skip
     """Take a change back from `names`, several at a time, and store what became of each. A device
-    that could not be rolled back stays as it is, with the reason.
+    that could not be rolled back stays as it is, with the reason. They may go at one time: in one
+    wave nobody hangs on another, and of the newest wave, which is the one that a push takes back
+    by itself, nobody else got the change later. `patience` is how long a device is waited for, in
+    seconds, where it is not reached at once.
     """
     from provisioning.actions import action_of
 
@@ -79,8 +101,12 @@ def undo_devices(
             return Undone(name, False, f"a {record.kind} cannot be taken back")
         if name not in devices:
             return Undone(name, False, "it is retired or gone from the inventory")
-        device = devices[name]
-        return undo(device, secrets.get(device.credential_name or ""), mine[name])
+        device, deadline = devices[name], time.monotonic() + (patience or {}).get(name, 0.0)
+        while True:
+            undone = undo(device, secrets.get(device.credential_name or ""), mine[name])
+            if not undone.away or time.monotonic() >= deadline:
+                return undone
+            time.sleep(ASK_AGAIN_S)
 
     results: list[Undone] = []
     for undone in for_each(list(names), one, done):
@@ -115,8 +141,9 @@ def rollback_change(
     inventory: Inventory, change_id: int, names: Sequence[str], actor: str,
     done: Callable[[int], None] = lambda _n: None,
 ) -> list[Undone]:  # fmt: skip
-    """Take a change back from `names`, or from all that run it, newest wave first, but a mesh
-    parent after whatever hangs on it. Pauses, freezes and windows do not hold it.
+    """Take a change back from `names`, or from all that run it, newest wave first, so that a mesh
+    parent goes back before what hangs on it (why: see above). Pauses, freezes and windows do not
+    hold it.
 
     Raises
     ------
@@ -128,45 +155,69 @@ def rollback_change(
     unknown = sorted(set(names) - {device.device_id for device in record.devices})
     if unknown:
         raise ProvisioningError(f"change {change_id} has no device {', '.join(unknown[:5])}")
-    running = [
-        device for device in record.of("pushed", "unconfirmed")
-        if device.commit_id and (not names or device.device_id in names)
-    ]  # fmt: skip
-    if not running:
+    waves = {
+        device.device_id: device.wave
+        for device in record.of("pushed", "unconfirmed") if device.commit_id
+    }  # fmt: skip
+    listens = max((device.settle_s for device in record.devices), default=0)
+    chosen = {name: wave for name, wave in waves.items() if not names or name in names}
+    if not chosen:
         raise ProvisioningError(f"change {change_id}: no device runs what it pushed")
     with inventory.session() as session:
-        fleet = read_fleet(session, [device.device_id for device in running])
-    mesh = {name: up for name, up in fleet.parents.items() if up in fleet.mesh_parents}
-    waves = {device.device_id: device.wave for device in running}
+        fleet = read_fleet(session, waves)
+    first = go_first(waves, fleet)
+    keep = set(waves) - set(chosen)
     results: list[Undone] = []
-    while waves:
-        # A mesh parent that went back before its children would cut them off.
-        free = leaves(waves, mesh)
-        newest = max(waves[name] for name in free)
-        chosen = [name for name in free if waves[name] == newest]
-        for name in chosen:
-            del waves[name]
-        results += undo_devices(
-            inventory, change_id, chosen, because=f"rolled back by {actor}", actor=actor, done=done
-        )
-        results += _left_with(results, waves, mesh)
+    for wave in sorted(set(chosen.values()), reverse=True):
+        turn = []
+        for name in sorted(name for name, number in chosen.items() if number == wave):
+            if held := sorted(first[name] & keep):
+                keep.add(name)
+                results.append(Undone(name, False, _why_held(name, held[0], fleet)))
+            else:
+                turn.append(name)
+        back = {one.device_id for one in results if one.ok}
+        undone = undo_devices(
+            inventory, change_id, turn, because=f"rolled back by {actor}", actor=actor, done=done,
+            patience={name: LINK_S + listens for name in turn if _hangs(name, back, fleet)},
+        )  # fmt: skip
+        keep |= {one.device_id for one in undone if not one.ok}
+        results += undone
     with inventory.session() as session:
         journal.rolled_back(session, change_id, actor)
     return results
 
 
-def _left_with(
-    results: Sequence[Undone], waves: dict[str, int], mesh: Mapping[str, str]
-) -> list[Undone]:
-    """Take parents of devices that still run the change out of `waves`, and say why."""
-    left = []
-    stuck = [one.device_id for one in results if not one.ok]
-    while stuck:
-        child = stuck.pop()
-        parent = mesh.get(child)
-        if parent in waves:
-            del waves[parent]
-            why = f"{child}, which hangs on it, still runs the change: roll that one back first"
-            left.append(Undone(parent, False, why))
-            stuck.append(parent)
-    return left
+def go_first(waves: Mapping[str, int], fleet: Fleet) -> dict[str, set[str]]:
+    """Of each device that runs a change, got in the wave given, those that must go back before it:
+    at the other end of a radio link, with the change since a later wave. Whoever is retired holds
+    nobody up.
+    """
+    first: dict[str, set[str]] = {name: set() for name in waves}
+    for child, parent in fleet.parents.items():
+        if parent not in fleet.mesh_parents or not {child, parent} <= waves.keys():
+            continue
+        early, late = sorted((child, parent), key=waves.__getitem__)
+        if waves[early] < waves[late] and late in fleet.devices:
+            first[early].add(late)
+    return first
+
+
+def _hangs(name: str, back: Collection[str], fleet: Fleet) -> bool:
+    """Whether `name` hangs on one of `back`, however far up."""
+    seen: set[str] = set()
+    at = fleet.parents.get(name)
+    while at is not None and at not in seen:
+        if at in back:
+            return True
+        seen.add(at)
+        at = fleet.parents.get(at)
+    return False
+
+
+def _why_held(name: str, other: str, fleet: Fleet) -> str:
+    tie = "on which it hangs" if fleet.parents.get(name) == other else "which hangs on it"
+    return (
+        f"{other}, {tie}, got the change after it and still runs it: roll that one back first, or "
+        "both together"
+    )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import partial
 
 from farola.errors import FarolaError, ProvisioningError
 from farola.keys import Keyring
@@ -14,13 +15,13 @@ from inventory.db import Inventory
 from provisioning import changes, journal
 from provisioning.actions import Action
 from provisioning.apply import Means
+from provisioning.carrier import AnsibleCarrier, Carrier, Host
 from provisioning.changes import ChangeRecord, DeviceChange
 from provisioning.fleet import Fleet, held_back
 from provisioning.gates import may_push
 from provisioning.judge import FAILED, Counts, judge, tally
 from provisioning.platforms import capabilities, platform_of
 from provisioning.policy import Policy
-from provisioning.push import Host, run_playbook
 from provisioning.resolve import resolve_change
 from provisioning.undo import undo_devices
 from provisioning.watch import Watch, as_stored, faults
@@ -29,6 +30,8 @@ from provisioning.waves import next_wave
 TICK_S = 0.5
 """How often it is looked whether a person stopped it."""
 STOPPED = "a person stopped it"
+MOST_AHEAD, MOST_DEVICES_AHEAD = 12, 4000
+"""Waves, and about as many devices, that one run of Ansible foresees."""
 WITHOUT_CONFIRM = 5
 """Most devices of a wave of such as cannot take a commit back by themselves."""
 
@@ -66,10 +69,6 @@ class Rollout:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
 
-    @cached_property
-    def _means(self) -> Means:
-        return Means.of(self.inventory, self.actor)
-
     def run(self, record: ChangeRecord) -> None:
         """Roll out from where `record` says that it stands."""
         self._good = {d.device_id: d.status in changes.GOOD for d in record.devices}
@@ -89,10 +88,11 @@ class Rollout:
             if record.bake_until is not None:  # cut off before its newest wave was judged
                 self._watch_and_judge(record.wave, self._wave_rows(record.wave))
             step, number = 0, record.wave
-            while not self.halted and (wave := self._choose(step)):
-                number += 1
-                if self._one_wave(number, wave):
-                    step += 1
+            with self._carriage() as carrier:
+                while not self.halted and (wave := self._choose(step)):
+                    number += 1
+                    if self._one_wave(number, wave, partial(self._ahead, wave, step), carrier):
+                        step += 1
         finally:
             self._over.set()
             watcher.join()
@@ -111,7 +111,11 @@ class Rollout:
         if not gate.open and self._left:
             self.halt(gate.why, told=True)
             return ()
-        left, policy = self._allowed(), self.policy
+        return self._pick(self._allowed(), step)
+
+    def _pick(self, left: Mapping[str, str | None], step: int) -> tuple[str, ...]:
+        """The wave out of `left`, devices and their sites; the canary is `step` 0."""
+        policy = self.policy
         sure = {name: site for name, site in left.items() if self._confirms(name)}
         if left and not sure:
             policy = replace(policy, waves=tuple(min(s, WITHOUT_CONFIRM) for s in policy.waves))
@@ -131,12 +135,32 @@ class Rollout:
             )
         return {name: site for name, site in self._left.items() if name not in held}
 
+    def _ahead(self, wave: tuple[str, ...], step: int) -> list[tuple[str, ...]]:
+        """`wave`, and those that come after it if all goes well."""
+        left, waves = dict(self._left), [wave]
+        while len(waves) < MOST_AHEAD and sum(map(len, waves)) < MOST_DEVICES_AHEAD:
+            left = {name: site for name, site in left.items() if name not in set(waves[-1])}
+            step += 1
+            if not (wave := self._pick(left, step)):
+                break
+            waves.append(wave)
+        return waves
+
+    def _carriage(self) -> AbstractContextManager[Carrier]:
+        return AnsibleCarrier(
+            Means.of(self.inventory, self.actor), self.change_id, self.fleet.devices,
+            playbook=self.action.playbook, forks=self.forks, stopped=self.stop.is_set,
+        )  # fmt: skip
+
     def _confirms(self, name: str) -> bool:
         return capabilities(platform_of(self.fleet.devices[name])).confirm
 
     # A wave
 
-    def _one_wave(self, number: int, wave: Sequence[str]) -> bool:
+    def _one_wave(
+        self, number: int, wave: Sequence[str], ahead: Callable[[], Sequence[Sequence[str]]],
+        carrier: Carrier,
+    ) -> bool:  # fmt: skip
         """Push to a wave, watch and judge it; whether it told enough to let the next one grow."""
         with self.inventory.session() as session:
             journal.put_in_wave(session, self.change_id, wave, number)
@@ -145,11 +169,7 @@ class Rollout:
         self._heard_of = {}
         size = len(wave)
         base = self.counts
-        complaint = run_playbook(
-            self.inventory.settings.home, self.change_id, number, playbook=self.action.playbook,
-            forks=self.forks, actor=self.actor, on_host=lambda host: self._heard(host, base, size),
-            means=self._means, devices=[self.fleet.devices[name] for name in wave],
-        )  # fmt: skip
+        complaint = carrier.carry(wave, ahead, lambda host: self._heard(host, base, size))
         rows = self._account(number)
         if complaint and not self._heard_of:
             self.halt(f"Ansible did not run: {complaint}")

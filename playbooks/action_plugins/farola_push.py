@@ -1,20 +1,22 @@
 """Ansible action `farola_push`: applies a frozen change to the host through NAPALM.
 
 It runs in Ansible's own worker, so no Python is needed on the device and no module is copied.
-In a rollout each turn is handed to the process that rolls out (`provisioning.handout`). In a run by
-hand it is taken here; all that is heavy is then imported at the top, before Ansible forks.
+In a rollout a wave is handed whole to the process that rolls it out (`provisioning.handout`). In a
+run by hand each host's turn is taken here; what is heavy is then imported before Ansible forks.
 Secrets are decrypted here and never become arguments, variables or results of the task.
 """
 
 from __future__ import annotations
 
 import gc
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from farola.errors import FarolaError, ProvisioningError
+from farola.errors import FarolaError
 from farola.settings import default_home
 from provisioning import handout
 
@@ -31,42 +33,44 @@ gc.freeze()
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible publishes no types
-    """`farola_push: {change: 3}`; with `home` for another FAROLA_HOME. Supports --check --diff."""
+    """`farola_push: {change: 3}`; with `home` for another FAROLA_HOME. Supports --check --diff.
+
+    In a rollout it runs once for a wave, and `statuses` tells what became of each of its hosts.
+    """
 
     TRANSFERS_FILES = False
+    BYPASS_HOST_LOOP = bool(handout.desk())
     _requires_connection = False
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Apply the change to this host; `msg` says why a host failed."""
+        """Apply the change; `msg` says why a host failed."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        arguments = self._task.args
-        host = str((task_vars or {})["inventory_hostname"])
-        home = Path(arguments.get("home") or default_home())
+        known = task_vars or {}
         try:
-            change = int(arguments["change"])
-            status, message, diff = _turn(home, change, host, check=self._task.check_mode)
+            change = int(self._task.args["change"])
+            if handout.desk():
+                return result | _wave(change, known["ansible_play_batch"])
+            return result | self._host(change, str(known["inventory_hostname"]))
         except (KeyError, ValueError):
             return {**result, "failed": True, "msg": "farola_push: `change` must be a number"}
         except (FarolaError, handout.NobodyThere) as error:
             return {**result, "failed": True, "msg": str(error)}
-        result.update(
-            changed=status == "pushed" and bool(diff),
-            # Who rolls out judges; Ansible would end a wave with a batch that failed whole.
-            failed=status not in {"pushed", "unchanged"} and not handout.desk(),
-            status=status,
-            msg=message or status,
-        )
-        if self._task.diff:
-            result["diff"] = {"prepared": diff}
-        return result
+
+    def _host(self, change: int, host: str) -> dict[str, Any]:
+        home = Path(self._task.args.get("home") or default_home())
+        applied = apply_change(home, change, host, check=self._task.check_mode)
+        return {
+            "changed": applied.status == "pushed" and bool(applied.diff),
+            "failed": applied.status not in {"pushed", "unchanged"},
+            "status": applied.status,
+            "msg": applied.message or applied.status,
+            **({"diff": {"prepared": applied.diff}} if self._task.diff else {}),
+        }
 
 
-def _turn(home: Path, change: int, host: str, *, check: bool) -> tuple[str, str, str]:
-    """Status, message and diff of the host's turn, taken here or by who rolls the change out."""
-    if not handout.desk():
-        applied = apply_change(home, change, host, check=check)
-        return applied.status, applied.message, applied.diff
-    answer = handout.hand_out(change, host, check=check)
-    if "error" in answer:
-        raise ProvisioningError(str(answer["error"]))
-    return str(answer["status"]), str(answer["message"]), str(answer["diff"])
+def _wave(change: int, hosts: Sequence[str]) -> dict[str, Any]:
+    """What became of each; none of them has failed for Ansible: who rolls out judges."""
+    statuses = handout.hand_out(change, hosts)
+    counts = Counter(statuses.values())
+    told = ", ".join(f"{many} {status}" for status, many in sorted(counts.items()))
+    return {"changed": "pushed" in counts, "statuses": statuses, "msg": told}

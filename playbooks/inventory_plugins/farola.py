@@ -43,10 +43,6 @@ options:
     description: Read only the devices of this change.
     type: int
     env: [{name: FAROLA_CHANGE}]
-  wave:
-    description: Read only this wave of that change.
-    type: int
-    env: [{name: FAROLA_WAVE}]
 """
 
 
@@ -65,7 +61,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible pub
         self._read_config_data(path)
         home = Path(self.get_option("home") or default_home())
         try:
-            self._fill(home, self.get_option("change"), self.get_option("wave"))
+            self._fill(home, self.get_option("change"))
             self._expect(load_extra_vars(loader).get("change"))
         except FarolaError as error:
             raise AnsibleParserError(str(error)) from None
@@ -78,15 +74,13 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # ansible pub
                 "change; make one with `farola provision prepare`"
             )
 
-    def _fill(self, home: Path, change: int | None, wave: int | None) -> None:
+    def _fill(self, home: Path, change: int | None) -> None:
         farola = open_inventory(load_settings(home))
         try:
             with farola.session() as session:
                 query = select(ChangeDevice.change_id, ChangeDevice.device_id)
                 if change is not None:
                     query = query.where(ChangeDevice.change_id == change)
-                if wave is not None:
-                    query = query.where(ChangeDevice.wave == wave)
                 members = [(number, device) for number, device in session.execute(query)]
                 chosen = {device for _number, device in members} if change is not None else None
                 few = chosen is not None and len(chosen) <= FEW

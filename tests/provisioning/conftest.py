@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -12,16 +11,14 @@ from typing import Any
 
 import pytest
 
-from farola.errors import FarolaError
 from farola.keys import Keyring, create_key
 from farola.settings import City as CitySettings
-from farola.settings import ProvisioningSettings, Settings, load_settings, write_settings
+from farola.settings import ProvisioningSettings, Settings, write_settings
 from inventory import audit_log, queries
 from inventory.db import open_inventory, upgrade
 from inventory.models import Device, Placement, Site
-from provisioning import changes, wave_run
-from provisioning.apply import apply_change
-from provisioning.push import Host
+from provisioning import wave_run
+from provisioning.carrier import AnsibleCarrier, Host
 from simulator.fleet import Fleet
 from tests.fleets import PASSWORD, running_fleet
 
@@ -123,35 +120,16 @@ def adopted(city: City) -> City:
     return city
 
 
-def _taken(home: Path, change_id: int, device: str) -> Host:
-    """One device's turn, told as `playbooks/action_plugins/farola_push.py` tells Ansible."""
-    try:
-        applied = apply_change(home, change_id, device)
-    except FarolaError as error:
-        return Host(device, "", str(error))
-    good = applied.status in {"pushed", "unchanged"}
-    return Host(device, applied.status, "" if good else applied.message or applied.status)
-
-
 @pytest.fixture
 def without_ansible(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waves of this process take their turns on threads of its own: Ansible, which only carries the
     work, costs seconds to start. That it does so is tested by who pushes without this fixture.
     """
 
-    def run(
-        home: Path, change_id: int, wave: int, *, forks: int, actor: str,
-        on_host: Callable[[Host], None], **_: Any,
-    ) -> str:  # fmt: skip
-        inventory = open_inventory(load_settings(home))
-        with inventory.session() as session:
-            names = [row.device_id for row in changes.load_devices(session, change_id, wave=wave)]
-        inventory.close()
-        with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(forks) as pool:
-            patch.setenv("FAROLA_USER", actor)
-            turns = [pool.submit(_taken, home, change_id, name) for name in names]
-            for turn in as_completed(turns):
-                on_host(turn.result())
-        return ""
+    class OwnThreads(AnsibleCarrier):
+        def carry(self, wave: Any, ahead: Any, on_host: Callable[[Host], None]) -> str:
+            assert tuple(ahead()[0]) == tuple(wave)
+            self.take(wave, on_host)
+            return ""
 
-    monkeypatch.setattr(wave_run, "run_playbook", run)
+    monkeypatch.setattr(wave_run, "AnsibleCarrier", OwnThreads)

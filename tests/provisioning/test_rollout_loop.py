@@ -4,8 +4,7 @@ played here in the place of a playbook's run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -19,10 +18,10 @@ from inventory.db import Inventory, open_inventory, upgrade
 from inventory.models import Device, Placement, Site
 from provisioning import actions, changes, journal, wave_run
 from provisioning.actions import Action
+from provisioning.carrier import Host
 from provisioning.changes import Prepared
 from provisioning.health import Check
 from provisioning.policy import Policy
-from provisioning.push import Host
 from provisioning.rollout import push_change
 from provisioning.undo import Undone
 
@@ -54,31 +53,46 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inventory]:
         inventory.close()
 
 
-def playing(inventory: Inventory, outcomes: Mapping[str, str]) -> Callable[..., str]:
-    """A playbook's run: each device of the wave does what `outcomes` say, one after the other."""
+def playing(inventory: Inventory, outcomes: Mapping[str, str]) -> type:
+    """A carrier: each device of a wave does what `outcomes` say, one after the other."""
 
-    def run(_home: Path, change_id: int, wave: int, *, on_host: Any, actor: str, **_: Any) -> str:
-        with inventory.session() as session:
-            rows = changes.load_devices(session, change_id, wave=wave)
-        for row in rows:
-            if row.status not in changes.OPEN:
-                continue
-            name, outcome = row.device_id, outcomes.get(row.device_id, "pushed")
+    class Playing:
+        def __init__(self, means: Any, change_id: int, *_: Any, **__: Any) -> None:
+            self.actor, self.change_id = means.actor, change_id
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return
+
+        def carry(self, wave: Any, ahead: Any, on_host: Any) -> str:
+            foreseen = ahead()
+            assert tuple(foreseen[0]) == tuple(wave)
+            assert len({name for one in foreseen for name in one}) == sum(map(len, foreseen))
             with inventory.session() as session:
-                if changes.row_of(session, change_id).status == "halted":
+                rows = changes.load_devices(session, self.change_id)
+            for row in rows:
+                if row.device_id in wave and row.status in changes.OPEN:
+                    self.turn(row.device_id, on_host)
+            return ""
+
+        def turn(self, name: str, on_host: Any) -> None:
+            outcome = outcomes.get(name, "pushed")
+            with inventory.session() as session:
+                if changes.row_of(session, self.change_id).status == "halted":
                     outcome = "pending"
                 elif outcome in {"pushed", "failed", "cut off"}:
                     journal.applying(
-                        session, change_id, name, commit_id=f"id-{name}", reverts_at=None,
-                        actor=actor,
+                        session, self.change_id, name, commit_id=f"id-{name}", reverts_at=None,
+                        actor=self.actor,
                     )  # fmt: skip
                 if outcome not in {"pending", "cut off"}:
-                    journal.record_result(session, change_id, name, outcome, actor=actor)
+                    journal.record_result(session, self.change_id, name, outcome, actor=self.actor)
             told = {"cut off": ""}.get(outcome, outcome)
             on_host(Host(name, told, "" if outcome == "pushed" else "as played"))
-        return ""
 
-    return run
+    return Playing
 
 
 @given(
@@ -114,7 +128,7 @@ def test_every_device_is_accounted_for_whatever_they_do(
         frozen = [Prepared(name, "pending", candidate, "a diff", "base") for name in NAMES]
         change = changes.freeze(session, frozen, keyring, author="ana", reason="")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wave_run, "run_playbook", playing(fleet, outcomes))
+        patch.setattr(wave_run, "AnsibleCarrier", playing(fleet, outcomes))
         patch.setitem(actions.ACTIONS, "config", Action("push.yml", ask=ask, undo=undo))
         result = push_change(fleet, change, policy, watch=watch, actor="ana")
 
