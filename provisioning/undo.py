@@ -2,10 +2,10 @@
 newest on the device.
 
 The order is the rollout's own, backwards: whoever got the change last goes back first. So a mesh
-parent goes back before what hangs on it, as it got the change after that. Between the two ends of a
-radio link only such pairs of configs then ever meet as met in the rollout: each child was confirmed,
-over a connection of its own, while its parent ran the old config, and so it is reached under an old
-parent again. An old child under a new parent is what nobody ever saw; with the child first, one
+parent goes back before what hangs on it, as it got the change after that. Between the two ends of
+a radio link only such pairs of configs then meet as met in the rollout: each child was confirmed,
+over a connection of its own, while its parent ran the old config, and so it is reached under an
+old parent again. An old child under a new parent is what nobody ever saw; with the child first, one
 that finds no such parent would be cut off in the middle, and a parent that then could not be taken
 back either would leave it so. For the same reason one end of a link stays while the other, which
 got the change after it, still runs it. Where a parent had the change first (`--parents-anyway`),

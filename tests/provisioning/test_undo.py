@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import os
+import signal
+import socket
+import time
 from typing import Any
 
 import pytest
@@ -10,17 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farola.people import person
-from inventory import queries
-from inventory.change_models import ChangeDevice
 from inventory.db import open_inventory
-from inventory.uplinks import set_upstream
-from provisioning import changes, undo
-from provisioning.changes import Prepared
-from provisioning.fleet import MESH, Fleet
-from provisioning.undo import Undone, go_first, rollback_change
+from napalm_openwrt import OpenWrtDriver
+from provisioning.devices import choose
+from provisioning.fleet import Fleet
+from provisioning.policy import Policy
+from provisioning.prepare import prepare_change
+from provisioning.rollout import push_change
+from provisioning.undo import go_first, rollback_change
 from provisioning.waves import Domains
+from tests.fleets import PASSWORD
 
-LEAVES = [f"ap{n}" for n in (1, 2, 3)]
+THREE = ("ap1", "ap2", "ap3")
 
 
 def fleet(parents: dict[str, str], *, retired: str = "") -> Fleet:
@@ -81,34 +86,77 @@ def test_no_pair_of_configs_meets_that_had_not_met_in_the_rollout(
 
 
 @pytest.fixture
-def pushed(city: Any) -> Iterator[Any]:
-    """A change that three devices run: ap1 and ap2, then ap3 on which both hang by radio."""
-    inventory = open_inventory(city.settings)
+def meshed(adopted: Any, without_ansible: None) -> int:
+    """A change that all three run, ap3 last: ap1 hangs on it by radio."""
+    del without_ansible
+    adopted.run("device", "uplink", "ap1", "ap3")
+    inventory = open_inventory(adopted.settings)
     with inventory.session() as session:
-        for name in LEAVES[:2]:
-            set_upstream(session, name, "ap3")
-        assert {d.role for d in queries.devices(session, LEAVES)} == {MESH}
-        number = changes.freeze(
-            session, [Prepared(name, "pending", "package 'x'\n", "+x", "") for name in LEAVES],
-            undo.Keyring(city.settings.home), author="a", reason="", kind="config",
-            needs_approval=False,
-        )  # fmt: skip
-        for name, wave in (("ap1", 1), ("ap2", 2), ("ap3", 3)):
-            row = session.get(ChangeDevice, (number, name))
-            assert row is not None
-            row.status, row.wave, row.commit_id = "pushed", wave, f"{name}'s"
-    yield inventory, number
+        devices = choose(session, THREE, None, everything=False)
+    change = prepare_change(inventory, devices, author=person()).id
+    policy = Policy(waves=(1,), bake_s=0, linger_s=0, confirm_s=30, checks=False)
+    assert push_change(inventory, change, policy).status == "pushed"
     inventory.close()
+    return change
 
 
-@pytest.fixture
-def took(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Whose turn came, in order; `ap3` answers as its entry in `answers` says."""
-    turns: list[str] = []
+def roll_back(city: Any, change: int, *more: str, code: int = 0) -> dict[str, tuple[str, str]]:
+    answer = city.run("provision", "rollback", change, *more, "--json", code=code)
+    return {
+        one["device"]: (one["status"], one["why"]) for one in json.loads(answer.stdout)["devices"]
+    }
 
-    def one(device: Any, _secrets: Any, _mine: Any) -> Undone:
-        turns.append(device.id)
-        return Undone(device.id, True)
 
-    monkeypatch.setattr(undo, "undo_device", one)
-    return turns
+@pytest.mark.slow
+def test_a_child_keeps_the_change_for_as_long_as_its_parent_runs_it(
+    adopted: Any, meshed: int
+) -> None:
+    only = roll_back(adopted, meshed, "--device", "ap1", code=1)
+    assert only.keys() == {"ap1"}
+    assert only["ap1"][1].startswith("ap3, on which it hangs, got the change after it")
+    device = adopted.fleet.device("ap3")
+    driver = OpenWrtDriver(
+        device.address, "root", PASSWORD,
+        optional_args={"port": device.ssh_port, "known_hosts": str(adopted.known_hosts)},
+    )  # fmt: skip
+    with driver:
+        driver.load_merge_candidate(config="package system\nconfig system\n option notes 'by hand'")
+        driver.commit_config()
+        found = roll_back(adopted, meshed, code=1)
+        assert found["ap2"] == ("rolled_back", "")
+        assert "came after" in found["ap3"][1]
+        assert "roll that one back first" in found["ap1"][1]
+        assert "todos" in adopted.config("ap1", "wireless")
+        driver.rollback()
+    assert roll_back(adopted, meshed) == {"ap1": ("rolled_back", ""), "ap3": ("rolled_back", "")}
+    log = json.loads(adopted.run("provision", "log", "--change", meshed, "--json").stdout)
+    back = [entry["device"] for entry in log if entry["action"] == "device.rolled_back"]
+    assert back == ["ap2", "ap3", "ap1"]
+
+
+@pytest.mark.slow
+def test_a_child_whose_link_is_down_since_its_parent_went_back_is_waited_for(
+    adopted: Any, meshed: int
+) -> None:
+    child = adopted.fleet.device("ap1")
+    went: list[str] = []
+
+    def cut_off(_count: int) -> None:
+        if went:
+            return
+        went.append("ap3")
+        os.kill(child.pid, signal.SIGHUP)  # it boots
+        while not down():
+            time.sleep(0.01)
+
+    def down() -> bool:
+        with socket.socket() as probe:
+            return bool(probe.connect_ex((child.address, child.ssh_port)))
+
+    inventory = open_inventory(adopted.settings)
+    results = rollback_change(inventory, meshed, ["ap1", "ap3"], person(), cut_off)
+    inventory.close()
+    assert [(one.device_id, one.ok, one.message) for one in results] == [
+        ("ap3", True, ""), ("ap1", True, ""),
+    ]  # fmt: skip
+    assert "OpenWrt" in adopted.config("ap1", "wireless")
