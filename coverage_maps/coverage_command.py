@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from coverage_maps.street_options import refuse_street_options, street_options
 from farola.errors import PlanningError
 from farola.output import json_option, note, print_json, print_table, progress
 from farola.settings import load_settings
+
+if TYPE_CHECKING:
+    from coverage_maps.groups import Group, Grouping
 
 BAR = 24
 
 
 @click.command()
 @click.option(
-    "--model", type=click.Choice(["disc"]), default="disc", help="How far a site reaches."
+    "--model",
+    type=click.Choice(["disc", "street"]),
+    default="disc",
+    help="How far a site reaches: a given radius, or what propagation in streets says.",
 )
 @click.option("--radius", type=float, default=80.0, show_default=True, help="Metres, for disc.")
 @click.option(
@@ -21,8 +30,9 @@ BAR = 24
     type=click.Choice(["grade", "fifth", "borough", "neighbourhood"]),
     help="Groups of residents; by default grades where imported, else fifths by deprivation.",
 )
+@street_options
 @json_option
-def coverage(model: str, radius: float, by: str | None, as_json: bool) -> None:
+def coverage(model: str, radius: float, by: str | None, as_json: bool, **values: Any) -> None:
     """Show who is covered by the live sites, by group of residents, the worst off first."""
     from coverage_maps.cache import cached_cover
     from coverage_maps.exports import coverage_json
@@ -33,6 +43,12 @@ def coverage(model: str, radius: float, by: str | None, as_json: bool) -> None:
     from inventory import queries
     from inventory.db import open_inventory
 
+    if model == "street":
+        from coverage_maps.street_coverage import street_coverage
+
+        street_coverage(by, values, as_json=as_json)
+        return
+    refuse_street_options(values)
     check_radius(radius)
     settings = load_settings()
     with open_inventory(settings).session() as session:
@@ -61,8 +77,20 @@ def coverage(model: str, radius: float, by: str | None, as_json: bool) -> None:
             | {"model": model}
         )
         return
-    print_table(
+    print_groups(
         f"Residents within {radius:g} m of {several(len(live), 'live site')}, outdoors",
+        groups,
+        total,
+        each,
+    )
+
+
+def print_groups(title: str, groups: Grouping, total: Group, each: list[Group]) -> None:
+    """Print residents covered by group, and what was left out of them."""
+    from coverage_maps.words import several
+
+    print_table(
+        title,
         [groups.by, "residents", "covered", "not covered", "share", ""],
         [
             (

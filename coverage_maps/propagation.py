@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from coverage_maps.antennas import Antenna, check_antenna
 from coverage_maps.building_entry import VALID_GHZ, entry_loss_db
@@ -76,7 +76,7 @@ class Link:
     country: str | None = None
     """ISO 3166 code whose limits hold; None holds none."""
     site_indoor: bool = False
-    """Whether the access point itself stands in a building."""
+    """Whether the access point itself stands in a building: its signal must first get out."""
     tuning: Tuning | None = None
 
     @property
@@ -88,6 +88,11 @@ class Link:
     def path(self) -> Path:
         """Its path, for the models."""
         return Path(self.ghz, self.height_m, self.terminal_m)
+
+    @property
+    def entries(self) -> int:
+        """How many buildings' outer walls lie between access point and phone, at least."""
+        return int(self.indoor) + int(self.site_indoor)
 
     @property
     def place(self) -> Literal["indoor", "outdoor"]:
@@ -146,7 +151,7 @@ def check_link(link: Link) -> Link:
     ):
         if not low <= value <= high:  # false for nan too
             raise PlanningError(f"{value:g} cannot be {what}: give {low:g} to {high:g}")
-    if link.indoor:
+    if link.entries:
         entry_loss_db(0.5, link.ghz, link.building)
     return link
 
@@ -167,11 +172,23 @@ def loss_not_exceeded_db(link: Link, ground_m: ArrayLike, chance: float | None =
     flat = np.atleast_1d(ground).ravel()
     branches = _branches(link, flat)
     share = link.reliability if chance is None else chance
-    walls = np.zeros(1)
-    if link.indoor:
-        steps = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
-        walls = entry_loss_db(steps, link.ghz, link.building)
+    if len(branches) == 1 and not link.entries:
+        only = branches[0]
+        return np.asarray(only.loss_db + only.sigma_db * ndtri(share)).reshape(ground.shape)
+    walls = _walls_db(link.entries, link.ghz, link.building)
     return _quantile(branches, walls, share).reshape(ground.shape)
+
+
+@functools.lru_cache(maxsize=256)
+def _walls_db(entries: int, ghz: float, building: str) -> Floats:
+    """Equally likely losses of entering that many buildings, one after the other."""
+    steps = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
+    once = entry_loss_db(steps, ghz, building)
+    sums = np.zeros(1)
+    for _ in range(entries):
+        every = np.sort(np.add.outer(sums, once), axis=None)
+        sums = every[len(every) // _SAMPLES // 2 :: len(every) // _SAMPLES]
+    return sums
 
 
 def _branches(link: Link, ground: Floats) -> tuple[Branch, ...]:
@@ -345,7 +362,7 @@ def _doubts(link: Link, range_m: float) -> list[str]:
     told = outside(model(link.environment).limits, link.path, range_m if range_m > 0 else None)
     if link.tuning is not None:
         told = []
-    if link.indoor and not VALID_GHZ[0] <= link.ghz <= VALID_GHZ[1]:
+    if link.entries and not VALID_GHZ[0] <= link.ghz <= VALID_GHZ[1]:
         told.append(f"building entry loss is not known at {link.ghz:g} GHz")
     if range_m >= FARTHEST:
         told.append("the range is cut at 50 km")

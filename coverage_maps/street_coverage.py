@@ -1,0 +1,103 @@
+"""`farola coverage --model street`: who is covered by what propagation in streets says of each
+radio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from coverage_maps.coverage import cover_emitters
+from coverage_maps.exports import coverage_json
+from coverage_maps.ground import lay_out
+from coverage_maps.groups import grouping, summarise
+from coverage_maps.street import Street, StreetRequest, street_emitters
+from coverage_maps.street_options import street_request
+from coverage_maps.words import several
+from farola.errors import PlanningError
+from farola.output import note, print_json, progress
+from farola.settings import load_settings
+from inventory import queries
+from inventory.db import open_inventory
+
+
+def street_coverage(by: str | None, values: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print the coverage that the live sites' radios give, by group of residents."""
+    from coverage_maps.coverage_command import print_groups
+
+    settings = load_settings()
+    with open_inventory(settings).session() as session:
+        ground = lay_out(queries.neighbourhoods(session))
+        live = queries.sites(session, ("live",))
+        radios = queries.radios(session)
+        request, notes = street_request(session, settings, values)
+    if not live:
+        raise PlanningError(
+            "no live sites in the inventory: run `farola import access-points FILE` first"
+        )
+    groups = grouping(ground, by)
+    street = street_emitters(ground, live, radios, request)
+    with progress("Clipping neighbourhoods", len(ground.records)) as advance:
+        covered = cover_emitters(ground, street.emitters, advance=advance)
+    total, each = summarise(ground, covered.shares, groups)
+    if as_json:
+        result = coverage_json(
+            groups, total, each, radius=street.typical.range_m, sites=len(live),
+            positions=len(covered.positions),
+        )  # fmt: skip
+        print_json(
+            result
+            | {"model": "street", "radius_m": None, "notes": [*result["notes"], *notes]}
+            | asked(request)
+            | street.as_dict()
+        )
+        return
+    senders = several(len(street.emitters), "radio"), several(len(live), "live site")
+    print_groups(
+        f"Residents that {senders[0]} of {senders[1]} reach {street.typical.place}s with "
+        f"{request.service}, {request.reliability:.0%} reliable at the edge "
+        f"({request.environment})",
+        groups,
+        total,
+        each,
+    )
+    for line in (*tell(street, request), *notes):
+        note(line)
+
+
+def asked(request: StreetRequest) -> dict[str, Any]:
+    """What the map is of, for `--json`."""
+    link = request.link()
+    return {
+        "place": link.place,
+        "environment": link.environment,
+        "needed_dbm": link.needed_dbm,
+        "reliability": link.reliability,
+        "interference_db": link.interference_db,
+        "country": link.country,
+        "calibrated": link.tuning is not None,
+    }
+
+
+def tell(street: Street, request: StreetRequest) -> list[str]:
+    """What a reader must know of the ranges: how far, what ends them, what was assumed."""
+    link = request.link()
+    ranges = street.as_dict()["range_m"]
+    limits = ", ".join(f"{by} {count:,}" for by, count in sorted(street.limited_by.items()))
+    lines = [
+        f"ranges {ranges['least']:g} to {ranges['most']:g} m, half of them up to "
+        f"{ranges['median']:g} m; ended by: {limits or 'nothing'}",
+        f"needed both ways: {link.needed_dbm:g} dBm; a phone sends {link.phone_dbm:g} dBm",
+    ]
+    if street.assumed:
+        values = {
+            "band": f"{link.band} GHz", "power": f"{link.power_dbm:g} dBm",
+            "antenna": f"{link.antenna.dbi:g} dBi", "height": f"{link.height_m:g} m",
+        }  # fmt: skip
+        said = ", ".join(
+            f"{what} {values[what]} ({count:,})" for what, count in sorted(street.assumed.items())
+        )
+        lines.append(f"assumed where the inventory does not say: {said}")
+    if street.skipped:
+        lines.append(f"{several(street.skipped, 'radio')} of other bands left out")
+    return [*lines, *street.warnings]
