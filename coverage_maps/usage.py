@@ -27,6 +27,10 @@ class RecentUse:
     sites: dict[str, float] = field(default_factory=dict)
     neighbourhoods: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    days: dict[str, float] = field(default_factory=dict)
+    """Length of a usual period by scope (`site`, `neighbourhood`)."""
+    span: dict[str, Period] = field(default_factory=dict)
+    """First day of the periods taken, and the day after their last, by scope."""
 
 
 def recent_use(usage: Sequence[UsageRecord], today: date | None = None) -> RecentUse:
@@ -48,15 +52,25 @@ def recent_use(usage: Sequence[UsageRecord], today: date | None = None) -> Recen
         return RecentUse(notes=tuple(notes))
     users = sum(row.users is not None for row in located)
     metric = "users" if 2 * users >= len(located) else "sessions"
-    return RecentUse(
-        metric,
-        _latest(located, "site", metric, today),
-        _latest(located, "neighbourhood", metric, today),
-        tuple(notes),
-    )
+    days: dict[str, float] = {}
+    span: dict[str, Period] = {}
+    found: dict[str, dict[str, float]] = {}
+    for scope in ("site", "neighbourhood"):
+        found[scope], taken = _latest(located, scope, metric, today)
+        if taken:
+            days[scope] = _usual_days(taken)
+            span[scope] = min(start for start, _ in taken), max(end for _, end in taken)
+    return RecentUse(metric, found["site"], found["neighbourhood"], tuple(notes), days, span)
 
 
-def _latest(usage: Sequence[UsageRecord], scope: str, metric: str, today: date) -> dict[str, float]:
+def _usual_days(periods: set[Period]) -> float:
+    return float(np.median([(end - start).days for start, end in periods]))
+
+
+def _latest(
+    usage: Sequence[UsageRecord], scope: str, metric: str, today: date
+) -> tuple[dict[str, float], set[Period]]:
+    """Counts in a usual period by place, and the periods that were taken."""
     split: dict[tuple[str, Period], float] = defaultdict(float)
     whole: dict[tuple[str, Period], float] = {}
     for row in usage:
@@ -73,15 +87,15 @@ def _latest(usage: Sequence[UsageRecord], scope: str, metric: str, today: date) 
     for _, period in figures:
         places[period] += 1
     if not places:
-        return {}
+        return {}, set()
     enough = max(places.values()) / 2
     complete = sorted((p for p in places if places[p] >= enough), key=lambda p: (p[1], p[0]))
     taken = set(complete[-PERIODS:])
-    usual = float(np.median([(end - start).days for start, end in taken]))
+    usual = _usual_days(taken)
     counts: dict[str, float] = defaultdict(float)
     days: dict[str, int] = defaultdict(int)
     for (place, (start, end)), value in figures.items():
         if (start, end) in taken:
             counts[place] += value
             days[place] += (end - start).days
-    return {place: counts[place] / days[place] * usual for place in counts}
+    return {place: counts[place] / days[place] * usual for place in counts}, taken

@@ -58,6 +58,10 @@ ROOT: dict[str, tuple[str, str]] = {
     "status": ("operations.status:status", "Show what is known of the city now."),
     "plan": ("coverage_maps.commands:plan", "Propose where to deploy next, and say why."),
     "coverage": ("coverage_maps.coverage_command:coverage", "Show who is covered, by group."),
+    "demand": (
+        "coverage_maps.demand_command:demand",
+        "Tell where the portal would be used more with more coverage.",
+    ),
     "backup": ("operations.backup_command:backup", "Write all of a city into one file."),
     "restore": ("operations.backup_command:restore", "Make a city's home from such a file."),
     "up": ("operations.supervisor:up", "Run collector, reactor and console in one process tree."),
