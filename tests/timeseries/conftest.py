@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,6 +130,13 @@ def _influxd(program: str, folder: Path, auth: bool) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     with _running([program, "run", "-config", str(config)], f"{url}/ping", folder / "log"):
         yield url
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[SqliteStore]:
+    """An empty embedded store, in the folder `series`."""
+    with closing(SqliteStore(tmp_path / "series")) as store:
+        yield store
 
 
 @pytest.fixture

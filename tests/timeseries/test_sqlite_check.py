@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,39 +43,33 @@ from timeseries.sqlite_check import files, latest_agrees, strays, whole
 from timeseries.windows import hours_between
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with closing(SqliteStore(tmp_path / "series")) as store:
-        yield store
-
-
-def test_check_finds_rollups_that_do_not_count_what_raw_rows_hold(store: SqliteStore) -> None:
-    marks = Marks(store.folder, MEXICO)
+def test_check_finds_rollups_that_do_not_count_what_raw_rows_hold(embedded: SqliteStore) -> None:
+    marks = Marks(embedded.folder, MEXICO)
     with marks.writing([T - i * 10 * MINUTE for i in range(30)]):
         for i in range(30):
-            store.write(poll(T - i * 10 * MINUTE))
-    keeper = Keeper(store, store.folder, MEXICO, Membership)
+            embedded.write(poll(T - i * 10 * MINUTE))
+    keeper = Keeper(embedded, embedded.folder, MEXICO, Membership)
     keeper.run_due(NOW)
     hours = [h for h in hours_between(T - 6 * HOUR_MS, T, MEXICO) if h.end <= T]
-    (finding,) = rollups_agree(store, hours, marks.open)
+    (finding,) = rollups_agree(embedded, hours, marks.open)
     assert (finding.ok, finding.detail) == (True, "5 of the last 6 hours agree")
 
     late = hours[-2].start + 1
-    store.write([Batch("device", [late], {"device": ["ap-00"]}, {"answered": [True]})])
-    stale, _ = rollups_agree(store, hours, marks.open)
+    embedded.write([Batch("device", [late], {"device": ["ap-00"]}, {"answered": [True]})])
+    stale, _ = rollups_agree(embedded, hours, marks.open)
     assert not stale.ok
     assert "241 raw polls, 240 in device_hour, 240 in group_hour" in stale.detail
     assert (
         "farola store rollup --from 2024-05-17T10:00:00Z --to 2024-05-17T11:00:00Z" in stale.detail
     )
     marks.mark([late])
-    (waiting,) = rollups_agree(store, hours, marks.open)
+    (waiting,) = rollups_agree(embedded, hours, marks.open)
     assert waiting.ok
     assert "1 marked and to come" in waiting.detail
     keeper.run_due(NOW)
-    assert [one.ok for one in rollups_agree(store, hours, marks.open)] == [True]
-    store.days()[0][1].unlink()
-    (lost,) = rollups_agree(store, hours, marks.open)
+    assert [one.ok for one in rollups_agree(embedded, hours, marks.open)] == [True]
+    embedded.days()[0][1].unlink()
+    (lost,) = rollups_agree(embedded, hours, marks.open)
     assert "raw rows are missing: restore" in lost.detail
     keeper.close()
     marks.close()
@@ -110,21 +104,21 @@ def _lone(folder: Path) -> None:
     ],
 )
 def test_check_finds_what_is_wrong_with_files(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch,
+    embedded: SqliteStore, monkeypatch: pytest.MonkeyPatch,
     harm: Callable[[Path], None], words: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("timeseries.sqlite_check.COMMIT_S", 0)
-    store.write(poll(T))
-    store.close()
+    embedded.write(poll(T))
+    embedded.close()
 
     def findings() -> list[str]:
-        found = strays(store) + [whole(path) for path in files(store)]
+        found = strays(embedded) + [whole(path) for path in files(embedded)]
         if all(one.ok for one in found):
-            found += latest_agrees(store)
+            found += latest_agrees(embedded)
         return [one.detail for one in found if not one.ok]
 
     assert findings() == []
-    harm(store.folder)
+    harm(embedded.folder)
     (told,) = findings()
     assert words in told
     assert "\n" not in told
@@ -140,21 +134,21 @@ def spoil_inside(path: Path) -> None:
 @pytest.mark.parametrize("ask", ["series", "aggregates", "latest"])
 @pytest.mark.parametrize("name", ["raw-2024-05-17.db", "rollups.db", "latest.db"])
 def test_a_file_damaged_inside_is_named_whatever_is_asked(
-    store: SqliteStore, name: str, ask: str
+    embedded: SqliteStore, name: str, ask: str
 ) -> None:
-    store.write([one for k in range(60) for one in (*poll(T + k), hour_rows(T + k * HOUR_MS))])
-    store.write([Batch("device", [T] * 900, {"device": [f"x{i}" for i in range(900)]},
+    embedded.write([one for k in range(60) for one in (*poll(T + k), hour_rows(T + k * HOUR_MS))])
+    embedded.write([Batch("device", [T] * 900, {"device": [f"x{i}" for i in range(900)]},
                        {"answered": [True] * 900})])  # fmt: skip
-    store.close()
-    spoil_inside(store.folder / name)
+    embedded.close()
+    spoil_inside(embedded.folder / name)
     if (ask == "latest") == (name.startswith("raw")) or (ask != "latest" and name == "latest.db"):
         return  # not read from there
     measurement = "device_hour" if name == "rollups.db" else "device"
     field = "polls" if name == "rollups.db" else "answered"
     asked: dict[str, Callable[[], object]] = {
-        "series": lambda: store.series(measurement, {}, START, END),
-        "latest": lambda: store.latest(measurement),
-        "aggregates": lambda: store.aggregates(
+        "series": lambda: embedded.series(measurement, {}, START, END),
+        "latest": lambda: embedded.latest(measurement),
+        "aggregates": lambda: embedded.aggregates(
             measurement, {"n": Aggregate(field)}, START, END, by=["device"]
         ),
     }
@@ -216,7 +210,7 @@ def test_the_command_looks_at_a_home(tmp_path: Path) -> None:
 
 
 def test_the_size_of_a_city_tells_from_when_on_influxdb_is_the_better_store(
-    store: SqliteStore,
+    embedded: SqliteStore,
 ) -> None:
     small = grown(2_000, StoreSettings(hour_days=100), 0)
     assert small.fits
@@ -231,10 +225,10 @@ def test_the_size_of_a_city_tells_from_when_on_influxdb_is_the_better_store(
     assert 5_000 < grown(35_000, StoreSettings(), 0).limit < 10_000
     for back in range(4):
         for minute in range(1 + (back == 1)):
-            store.write(poll(T - back * DAY_MS + minute * MINUTE))
-    store.close()
-    yesterday = store.days()[2][1]
-    measured = growth(store.folder, len(NAMES), StoreSettings(), NOW)
+            embedded.write(poll(T - back * DAY_MS + minute * MINUTE))
+    embedded.close()
+    yesterday = embedded.days()[2][1]
+    measured = growth(embedded.folder, len(NAMES), StoreSettings(), NOW)
     assert measured.measured
     assert measured.raw_a_day == yesterday.stat().st_size
-    assert growth(store.folder / "none", 5, StoreSettings(), NOW).measured is False
+    assert growth(embedded.folder / "none", 5, StoreSettings(), NOW).measured is False

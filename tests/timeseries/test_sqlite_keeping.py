@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -39,43 +39,37 @@ from timeseries.sqlite_retention import Age, RawDay, SqliteRetention, age_from, 
 from timeseries.windows import Window
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    with closing(SqliteStore(tmp_path / "series")) as store:
-        yield store
-
-
 def kept_days(store: SqliteStore) -> list[str]:
     return [path.name.removeprefix("raw-").removesuffix(".db") for _, path in store.days()]
 
 
-def test_days_beyond_their_number_go_but_not_those_with_open_marks(store: SqliteStore) -> None:
+def test_days_beyond_their_number_go_but_not_those_with_open_marks(embedded: SqliteStore) -> None:
     for back in range(6):
-        store.write(poll(T - back * DAY_MS))
-    store.close()
+        embedded.write(poll(T - back * DAY_MS))
+    embedded.close()
     old = T - 4 * DAY_MS
-    retention = SqliteRetention(store.folder, StoreSettings(raw_days=2))
+    retention = SqliteRetention(embedded.folder, StoreSettings(raw_days=2))
     told = retention(NOW, [Window(old - old % HOUR_MS, old - old % HOUR_MS + HOUR_MS)])
-    assert kept_days(store) == ["2024-05-13", "2024-05-15", "2024-05-16", "2024-05-17"]
+    assert kept_days(embedded) == ["2024-05-13", "2024-05-15", "2024-05-16", "2024-05-17"]
     assert "forgot the raw rows of 2024-05-12 (0.0 MB, older than raw_days = 2)" in told
     assert "2024-05-14" in told
-    assert not [p for p in store.folder.iterdir() if "05-12" in p.name or "05-14" in p.name]
+    assert not [p for p in embedded.folder.iterdir() if "05-12" in p.name or "05-14" in p.name]
     assert retention(NOW, []).startswith("forgot the raw rows of 2024-05-13")
     assert retention(NOW, []) == ""
 
 
-def test_days_beyond_the_size_go_oldest_first_and_never_the_newest(store: SqliteStore) -> None:
+def test_days_beyond_the_size_go_oldest_first_and_never_the_newest(embedded: SqliteStore) -> None:
     for back in range(4):
-        store.write(poll(T - back * DAY_MS))
-    store.close()
-    size = store.days()[0][1].stat().st_size
-    retention = SqliteRetention(store.folder, StoreSettings(raw_gb=2.5 * size / 1e9))
+        embedded.write(poll(T - back * DAY_MS))
+    embedded.close()
+    size = embedded.days()[0][1].stat().st_size
+    retention = SqliteRetention(embedded.folder, StoreSettings(raw_gb=2.5 * size / 1e9))
     assert "2024-05-14" in retention(NOW, [])
-    assert kept_days(store) == ["2024-05-16", "2024-05-17"]
-    told = SqliteRetention(store.folder, StoreSettings(raw_gb=1e-9))(NOW, [])
-    assert kept_days(store) == ["2024-05-17"]
+    assert kept_days(embedded) == ["2024-05-16", "2024-05-17"]
+    told = SqliteRetention(embedded.folder, StoreSettings(raw_gb=1e-9))(NOW, [])
+    assert kept_days(embedded) == ["2024-05-17"]
     assert "raw rows take 0.0 GB, more than raw_gb = 1e-09" in told
-    assert len(store.latest("device")) == len(NAMES)
+    assert len(embedded.latest("device")) == len(NAMES)
 
 
 GB = 10**9
@@ -136,72 +130,72 @@ def test_age_counts_from_rows_never_from_the_clock(days: set[int], today: int) -
 
 
 @pytest.mark.parametrize("polled_there", [0, 1, 2])
-def test_a_clock_that_runs_ahead_costs_no_history(store: SqliteStore, polled_there: int) -> None:
+def test_a_clock_that_runs_ahead_costs_no_history(embedded: SqliteStore, polled_there: int) -> None:
     for back in range(5):
         at = T - back * DAY_MS
         city = Batch("group_hour", [at], {"kind": ["city"], "group": ["city"]}, {"polls": [60]})
-        store.write([*poll(at), hour_rows(at), city])
+        embedded.write([*poll(at), hour_rows(at), city])
     ahead = NOW + timedelta(days=4000)
     for day in range(polled_there):
-        store.write(poll(T + (4000 + day - 1) * DAY_MS))
-    store.close()
-    before = kept_days(store)
-    retention = SqliteRetention(store.folder, StoreSettings(raw_days=10, hour_days=10))
+        embedded.write(poll(T + (4000 + day - 1) * DAY_MS))
+    embedded.close()
+    before = kept_days(embedded)
+    retention = SqliteRetention(embedded.folder, StoreSettings(raw_days=10, hour_days=10))
     told = retention(ahead, [])
-    assert kept_days(store) == before
-    assert len(set(store.series("device_hour", {}, START, END).times)) == 5
+    assert kept_days(embedded) == before
+    assert len(set(embedded.series("device_hour", {}, START, END).times)) == 5
     assert "nothing is forgotten for its age: the clock says 2035-04-30" in told
     assert retention(ahead, []) == "", "it is told once"
     assert retention(NOW, []) == "", "the clock was put right"
     for day in range(3):
-        store.write(poll(T + (4000 + day) * DAY_MS))
-    store.close()
+        embedded.write(poll(T + (4000 + day) * DAY_MS))
+    embedded.close()
     assert "forgot the raw rows of 2024-05-13" in retention(ahead + timedelta(days=2), [])
-    assert len(store.series("device_hour", {}, START, END)) == 0
+    assert len(embedded.series("device_hour", {}, START, END)) == 0
 
 
-def test_old_hours_go_and_days_stay(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_hours_go_and_days_stay(embedded: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("timeseries.sqlite_retention.ROWS_AT_ONCE", 17)
     old, new = T - 11 * DAY_MS, T - 9 * DAY_MS
     day = Batch("device_day", [old], {"device": ["ap-00"]}, {"polls": [1440]})
     group = Batch("group_hour", [old], {"kind": ["city"], "group": ["city"]}, {"polls": [9]})
-    store.write([hour_rows(old), hour_rows(old + 1), hour_rows(new), day, group])
+    embedded.write([hour_rows(old), hour_rows(old + 1), hour_rows(new), day, group])
     for back in range(3):
-        store.write(poll(T - back * DAY_MS))
-    retention = SqliteRetention(store.folder, StoreSettings(hour_days=10))
+        embedded.write(poll(T - back * DAY_MS))
+    retention = SqliteRetention(embedded.folder, StoreSettings(hour_days=10))
     assert retention(NOW, []) == "forgot 81 hourly rollups (older than hour_days = 10)"
-    assert set(store.series("device_hour", {}, START, END).times) == {new}
-    assert store.series("device_day", {}, START, END).times == [old]
-    assert len(store.latest("device_hour")) == len(NAMES)
-    assert len(store.latest("group_hour")) == 0
+    assert set(embedded.series("device_hour", {}, START, END).times) == {new}
+    assert embedded.series("device_day", {}, START, END).times == [old]
+    assert len(embedded.latest("device_hour")) == len(NAMES)
+    assert len(embedded.latest("group_hour")) == 0
 
 
-def test_a_day_is_forgotten_under_a_writer_and_a_reader(store: SqliteStore) -> None:
+def test_a_day_is_forgotten_under_a_writer_and_a_reader(embedded: SqliteStore) -> None:
     """The writer has the file open: what it acknowledges afterwards is in a new file."""
     old = T - 40 * DAY_MS
     for back in range(3):
-        store.write(poll(T - back * DAY_MS))
-    store.write(poll(old))
-    path = store.days()[0][1]
+        embedded.write(poll(T - back * DAY_MS))
+    embedded.write(poll(old))
+    path = embedded.days()[0][1]
     with closing(sqlite3.connect(path)) as reader:
         rows = reader.execute("SELECT device FROM device ORDER BY device")
         assert rows.fetchone() == ("ap-00",)
-        assert "2024-04-07" in SqliteRetention(store.folder, StoreSettings())(NOW, [])
-        assert kept_days(store) == ["2024-05-15", "2024-05-16", "2024-05-17"]
+        assert "2024-04-07" in SqliteRetention(embedded.folder, StoreSettings())(NOW, [])
+        assert kept_days(embedded) == ["2024-05-15", "2024-05-16", "2024-05-17"]
         assert len(rows.fetchall()) == len(NAMES) - 1
-    store.write(poll(old + MINUTE, clients=7))
-    found = store.series("device", {"device": "ap-01"}, START, END, ["clients"])
+    embedded.write(poll(old + MINUTE, clients=7))
+    found = embedded.series("device", {"device": "ap-01"}, START, END, ["clients"])
     assert found.fields["clients"] == [7, 1, 1, 1]
-    assert whole(store.days()[0][1]).ok
+    assert whole(embedded.days()[0][1]).ok
 
 
 @pytest.mark.parametrize("step", ["opened", "looked"])
 @pytest.mark.parametrize("written_anew", [False, True])
 def test_a_reader_that_meets_a_file_being_forgotten_finds_none_or_the_new_one(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, step: str, written_anew: bool
+    embedded: SqliteStore, monkeypatch: pytest.MonkeyPatch, step: str, written_anew: bool
 ) -> None:
-    store.write(poll(T))
-    (_, path) = store.days()[0]
+    embedded.write(poll(T))
+    (_, path) = embedded.days()[0]
     patiently, moments = sqlite_files.patiently, ["now"]
 
     def between(action: Callable[[], None]) -> None:
@@ -209,10 +203,10 @@ def test_a_reader_that_meets_a_file_being_forgotten_finds_none_or_the_new_one(
             patiently(action)
         if moments:
             moments.clear()
-            store.close()
+            embedded.close()
             forget(path)
             if written_anew:
-                with closing(SqliteStore(store.folder)) as other:
+                with closing(SqliteStore(embedded.folder)) as other:
                     other.write(poll(T, clients=7))
         if step == "opened":
             patiently(action)
@@ -229,27 +223,31 @@ def test_a_reader_that_meets_a_file_being_forgotten_finds_none_or_the_new_one(
     assert not moments
 
 
-def test_a_writer_that_waits_for_a_forgotten_file_writes_to_a_new_one(store: SqliteStore) -> None:
-    store.write(poll(T))
-    path = store.days()[0][1]
+def test_a_writer_that_waits_for_a_forgotten_file_writes_to_a_new_one(
+    embedded: SqliteStore,
+) -> None:
+    embedded.write(poll(T))
+    path = embedded.days()[0][1]
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
-        writing = threading.Thread(target=store.write, args=(poll(T + MINUTE, 8),))
+        writing = threading.Thread(target=embedded.write, args=(poll(T + MINUTE, 8),))
         writing.start()
         writing.join(0.3)
         assert writing.is_alive(), "it waits for the lock"
-        for file in store.folder.glob(f"{path.name}*"):
+        for file in embedded.folder.glob(f"{path.name}*"):
             file.unlink()
         holder.execute("ROLLBACK")
     writing.join(30)
-    assert store.series("device", {}, START, END, ["clients"]).fields["clients"] == [8] * len(NAMES)
+    assert embedded.series("device", {}, START, END, ["clients"]).fields["clients"] == [8] * len(
+        NAMES
+    )
 
 
 def test_a_copy_made_while_polls_go_on_keeps_the_promises(
-    store: SqliteStore, tmp_path: Path
+    embedded: SqliteStore, tmp_path: Path
 ) -> None:
     """Latest never ahead of raw, each poll whole, and what was not rolled up yet still marked."""
-    marks = Marks(store.folder, MEXICO)
+    marks = Marks(embedded.folder, MEXICO)
     stop, written = threading.Event(), [0]
 
     def measure() -> None:
@@ -257,9 +255,9 @@ def test_a_copy_made_while_polls_go_on_keeps_the_promises(
             number = written[0]
             at = T + number * 20 * MINUTE
             with marks.writing([at]):
-                store.write(poll(at, number))
+                embedded.write(poll(at, number))
             for mark in marks.due(at - HOUR_MS):
-                store.write([hour_rows(mark.window.start)])
+                embedded.write([hour_rows(mark.window.start)])
                 marks.done(mark)
             written[0] += 1
 
@@ -270,7 +268,7 @@ def test_a_copy_made_while_polls_go_on_keeps_the_promises(
             while written[0] < 8 * (attempt + 1):
                 time.sleep(0.001)
             before = written[0]
-            copied = snapshot(store.folder, tmp_path / f"copy{attempt}")
+            copied = snapshot(embedded.folder, tmp_path / f"copy{attempt}")
             assert {"latest.db", "marks.db", "rollups.db"} <= set(copied.files)
             copy = SqliteStore(tmp_path / f"copy{attempt}")
             assert all(whole(path).ok for path in files(copy))
@@ -292,19 +290,19 @@ def test_a_copy_made_while_polls_go_on_keeps_the_promises(
         marks.close()
 
 
-def test_a_copy_names_what_hinders_it(store: SqliteStore, tmp_path: Path) -> None:
-    store.write(poll(T))
+def test_a_copy_names_what_hinders_it(embedded: SqliteStore, tmp_path: Path) -> None:
+    embedded.write(poll(T))
     to = tmp_path / "copy"
-    assert snapshot(store.folder, to).size > 10_000
+    assert snapshot(embedded.folder, to).size > 10_000
     assert sorted(path.name for path in to.iterdir()) == ["latest.db", "raw-2024-05-17.db"]
     with pytest.raises(StoreError, match=r"latest\.db is there already: give an empty folder"):
-        snapshot(store.folder, to)
+        snapshot(embedded.folder, to)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="file is a file, not a folder"):
-        snapshot(store.folder, tmp_path / "file")
-    store.close()
-    (store.folder / "latest.db").write_bytes(b"no database" * 1000)
+        snapshot(embedded.folder, tmp_path / "file")
+    embedded.close()
+    (embedded.folder / "latest.db").write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError, match=r"series/latest\.db: file is not a database"):
-        snapshot(store.folder, tmp_path / "other")
+        snapshot(embedded.folder, tmp_path / "other")
     assert list((tmp_path / "other").iterdir()) == []
     assert snapshot(tmp_path / "none", tmp_path / "empty").files == ()
