@@ -1,14 +1,15 @@
-"""How much the portal is used where it can be reached: a demand index for each neighbourhood.
+"""What portal use makes a resident worth to a plan: a demand index for each neighbourhood.
 
-The index is use per covered resident against the whole city's, drawn towards 1 where little was
-counted and kept within 0.5..2. It multiplies what a resident is worth to the plan. It is thin on
-purpose: it describes use, it does not explain it (see `CAVEATS`).
+Where the model of unmet demand speaks (`coverage_maps.unmet_demand`), the index is the further use
+that it expects of each resident newly covered, against the city's mean. Elsewhere it is use per
+covered resident, drawn towards 1 where little was counted: thin on purpose, it describes use and
+does not explain it (see `CAVEATS`). Either is kept within 0.5..2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
@@ -50,6 +51,31 @@ class Demand:
     metric: str = ""
     """`users` or `sessions`; empty where no usage was found."""
     notes: tuple[str, ...] = ()
+    unmet: Floats = field(default_factory=lambda: np.empty(0))
+    """Further uses in a usual period with reference coverage; nan where the model is silent, and
+    empty where it says nothing at all. `low` and `high` hold it by 80 %.
+    """
+    low: Floats = field(default_factory=lambda: np.empty(0))
+    high: Floats = field(default_factory=lambda: np.empty(0))
+    days: float = 0.0
+    """Length of a usual period."""
+    refusal: str = ""
+    """Why the model says nothing; empty where it speaks."""
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What must be said with any figure of demand."""
+        if not self.used:
+            return ()
+        if not len(self.unmet):
+            return CAVEATS
+        from coverage_maps.unmet_demand import CAVEATS as OF_MODEL
+
+        return OF_MODEL
+
+    def by_model(self, i: int) -> bool:
+        """Whether what is said of neighbourhood `i` comes from the model."""
+        return bool(len(self.unmet) and np.isfinite(self.unmet[i]))
 
     @property
     def used(self) -> bool:
@@ -63,7 +89,61 @@ class Demand:
         if not self.shown[i]:
             return None, f"demand: fewer than {SHOWN_FROM:.0f} {self.metric} nearby, not shown"
         value = float(self.index[i])
+        if self.by_model(i):
+            return value, (
+                f"demand: {self.unmet[i]:,.0f} more {self.metric} in {self.days:.0f} days with "
+                f"usual coverage (80 % interval {self.low[i]:,.0f} to {self.high[i]:,.0f})"
+            )
         return value, f"demand: {self.metric} per covered resident {value:.2f} × the city's mean"
+
+
+def plan_demand(
+    ground: Ground,
+    before: Coverage,
+    sites: Sequence[SiteRecord],
+    usage: Sequence[UsageRecord],
+    uptime: Mapping[str, float] | None = None,
+) -> Demand:
+    """The model's demand where it speaks, the index of use elsewhere.
+
+    `uptime` is by site, the share of the time (0..1) in the periods of `usage`. The model is not
+    gone by unless use rises with coverage beyond doubt (80 %).
+    """
+    from coverage_maps.unmet_demand import estimate
+    from coverage_maps.use_of_places import bring_home
+
+    index = demand_index(ground, before, sites, usage)
+    if not index.used:
+        return index
+    places = bring_home(ground, before.radius, sites, recent_use(usage), uptime or {})
+    found = estimate(ground, before, places)
+    refusal = found.refusal
+    if not refusal and not found.rises:
+        refusal = "use does not rise with coverage beyond doubt"
+    if refusal or found.result is None or not found.speaks.any():
+        refusal = refusal or "no neighbourhood is like those with figures"
+        said = f"the model of demand is silent, and use per covered resident counts: {refusal}"
+        return replace(index, refusal=refusal, notes=(*index.notes, said))
+    worth = found.per_resident
+    open_residents = (ground.residents * (1 - before.shares))[found.speaks]
+    if not open_residents.sum() > 0:
+        return index
+    relative = worth / np.average(worth[found.speaks], weights=open_residents)
+    silent = int((~found.speaks & (ground.residents > 0)).sum())
+    notes = [*index.notes]
+    if silent:
+        notes.append(
+            f"the model of demand is silent of {silent} neighbourhoods: there use per covered "
+            "resident counts, where it is known"
+        )
+    return replace(
+        index,
+        index=np.where(found.speaks, np.clip(relative, LOWEST, HIGHEST), index.index),
+        known=index.known | found.speaks,
+        shown=index.shown | found.speaks,
+        notes=tuple(notes),
+        unmet=found.result.unmet, low=found.result.low, high=found.result.high, days=found.days,
+    )  # fmt: skip
 
 
 def demand_index(

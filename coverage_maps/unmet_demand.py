@@ -110,7 +110,6 @@ def estimate(
             "reach are so of sites without figures"
         )
     names, covariates, remarks = _covariates(ground, places, told & ~partly)
-    notes += remarks
     known = np.isfinite(covariates).all(axis=1)
     if (told & ~partly & ~known).any():
         notes.append(
@@ -135,6 +134,7 @@ def estimate(
             refusal = str(error)
     if refusal:
         return replace(silent, refusal=refusal)
+    silent = replace(silent, notes=tuple(notes + remarks))
     support = support_of(data.coverage, data.covariates, names)
     if reference is None:
         reference = reference_of(data.coverage, data.residents)
