@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from coverage_maps.groups import Group, Grouping
 
 BAR = 24
+DAYS = 30
 
 
 @click.command()
@@ -30,9 +31,18 @@ BAR = 24
     type=click.Choice(["grade", "fifth", "borough", "neighbourhood"]),
     help="Groups of residents; by default grades where imported, else fifths by deprivation.",
 )
+@click.option(
+    "--live", is_flag=True, help="Weigh each site by the time it was up, as the store knows it."
+)
+@click.option(
+    "--days", type=click.IntRange(1, 366), help="Days that --live looks back; 30 if not given."
+)
 @street_options
 @json_option
-def coverage(model: str, radius: float, by: str | None, as_json: bool, **values: Any) -> None:
+def coverage(
+    *, model: str, radius: float, by: str | None, live: bool, days: int | None, as_json: bool,
+    **values: Any,
+) -> None:  # fmt: skip
     """Show who is covered by the live sites, by group of residents, the worst off first."""
     from coverage_maps.cache import cached_cover
     from coverage_maps.exports import coverage_json
@@ -43,25 +53,38 @@ def coverage(model: str, radius: float, by: str | None, as_json: bool, **values:
     from inventory import queries
     from inventory.db import open_inventory
 
+    if days is not None and not live:
+        raise PlanningError("--days is how far --live looks back: give --live with it")
+    days = (days or DAYS) if live else None
     if model == "street":
         from coverage_maps.street_coverage import street_coverage
 
-        street_coverage(by, values, as_json=as_json)
+        street_coverage(by, values, days=days, as_json=as_json)
         return
     refuse_street_options(values)
     check_radius(radius)
     settings = load_settings()
     with open_inventory(settings).session() as session:
         ground = lay_out(queries.neighbourhoods(session))
-        live = queries.sites(session, ("live",))
-    if not live:
+        sites = queries.sites(session, ("live",))
+    if not sites:
         raise PlanningError(
             "no live sites in the inventory: run `farola import access-points FILE` first"
         )
     groups = grouping(ground, by)
+    title = f"Residents within {radius:g} m of {several(len(sites), 'live site')}, outdoors"
+    if days is not None:
+        from coverage_maps.emitters import from_sites
+        from coverage_maps.live_report import show_live
+
+        show_live(
+            settings, ground, sites, from_sites(ground, sites, radius), groups=groups, days=days,
+            title=title, extra={"model": model, "radius_m": radius}, as_json=as_json,
+        )  # fmt: skip
+        return
     with progress("Clipping neighbourhoods", len(ground.records)) as advance:
         covered = cached_cover(
-            ground, positions(ground, live), radius, settings.home / "cache", advance
+            ground, positions(ground, sites), radius, settings.home / "cache", advance
         )
     total, each = summarise(ground, covered.shares, groups)
     if as_json:
@@ -71,14 +94,14 @@ def coverage(model: str, radius: float, by: str | None, as_json: bool, **values:
                 total,
                 each,
                 radius=radius,
-                sites=len(live),
+                sites=len(sites),
                 positions=len(covered.positions),
             )
             | {"model": model}
         )
         return
     print_groups(
-        f"Residents within {radius:g} m of {several(len(live), 'live site')}, outdoors",
+        title,
         groups,
         total,
         each,

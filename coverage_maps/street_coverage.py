@@ -21,8 +21,12 @@ from inventory import queries
 from inventory.db import open_inventory
 
 
-def street_coverage(by: str | None, values: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print the coverage that the live sites' radios give, by group of residents."""
+def street_coverage(
+    by: str | None, values: Mapping[str, Any], *, days: int | None = None, as_json: bool
+) -> None:
+    """Print the coverage that the live sites' radios give, by group of residents; with `days` that
+    of the time in which they were up.
+    """
     from coverage_maps.coverage_command import print_groups
 
     settings = load_settings()
@@ -37,6 +41,23 @@ def street_coverage(by: str | None, values: Mapping[str, Any], *, as_json: bool)
         )
     groups = grouping(ground, by)
     street = street_emitters(ground, live, radios, request)
+    senders = several(len(street.emitters), "radio"), several(len(live), "live site")
+    title = (
+        f"Residents that {senders[0]} of {senders[1]} reach {street.typical.place}s with "
+        f"{request.service}, {request.reliability:.0%} reliable at the edge "
+        f"({request.environment})"
+    )
+    if days is not None:
+        from coverage_maps.live_report import show_live
+
+        extra = {"model": "street", "radius_m": None} | asked(request) | street.as_dict()
+        show_live(
+            settings, ground, live, street.emitters, groups=groups, days=days, title=title,
+            extra=extra | {"notes": [*groups.notes, *notes]}, as_json=as_json,
+        )  # fmt: skip
+        for line in () if as_json else (*tell(street, request), *notes):
+            note(line)
+        return
     with progress("Clipping neighbourhoods", len(ground.records)) as advance:
         covered = cover_emitters(ground, street.emitters, advance=advance)
     total, each = summarise(ground, covered.shares, groups)
@@ -52,11 +73,8 @@ def street_coverage(by: str | None, values: Mapping[str, Any], *, as_json: bool)
             | street.as_dict()
         )
         return
-    senders = several(len(street.emitters), "radio"), several(len(live), "live site")
     print_groups(
-        f"Residents that {senders[0]} of {senders[1]} reach {street.typical.place}s with "
-        f"{request.service}, {request.reliability:.0%} reliable at the edge "
-        f"({request.environment})",
+        title,
         groups,
         total,
         each,
