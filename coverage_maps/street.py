@@ -120,7 +120,7 @@ def street_emitters(
     typical = request.link()
     base = {emitter.site_id: emitter for emitter in from_sites(ground, sites, 0.0)}
     by_site = {site.id: site for site in sites}
-    here = [radio for radio in radios if radio.site_id in by_site]
+    here = _described([radio for radio in radios if radio.site_id in by_site])
     taken = [r for r in here if request.band is None or r.band in ("", request.band)]
     pairs: list[tuple[Emitter, Link]] = []
     assumed: Counter[str] = Counter()
@@ -154,6 +154,14 @@ def street_emitters(
         dict(Counter(emitter.limited_by for emitter in emitters)),
         _several(told, len(emitters)), len(here) - len(taken),
     )  # fmt: skip
+
+
+def _described(radios: Sequence[RadioRecord]) -> list[RadioRecord]:
+    """`radios` without those that nothing is known of at a device that has others: they hold
+    BSSIDs of which nobody said which radio sends them.
+    """
+    known = {radio.device_id for radio in radios if radio.band}
+    return [radio for radio in radios if radio.band or radio.device_id not in known]
 
 
 def _link_of(

@@ -89,6 +89,10 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             ),
             "candidates": ("inventory.commands.imports:candidates", "Places one could build at."),
             "sites": ("inventory.commands.imports:sites", "Places that are live already."),
+            "buildings": (
+                "inventory.commands.imports:buildings",
+                "Building outlines, for the street model.",
+            ),
             "usage": (
                 "collectors.portal.commands:usage",
                 "Portal use, by place and period.",

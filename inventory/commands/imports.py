@@ -40,6 +40,8 @@ def _file_options(command: F) -> F:
 def _point_options(command: F) -> F:
     """Options that say which columns hold a place."""
     for option in (
+        _column("--indoor", help="Whether it is in a building: yes or no."),
+        _column("--height", help="Height of the antennas above ground, in metres."),
         _column("--borough", help="Borough, checked against the neighbourhoods."),
         _column("--name", help="Name for people."),
         _column("--lon", help="Longitude; guessed by name if not given."),
@@ -110,6 +112,13 @@ def neighbourhoods(
 @_column("--snmp-port", help="SNMP port; 161 if not given.")
 @_column("--mac", help="MAC address.")
 @_column("--bssid", help="BSSIDs, set apart by spaces or semicolons.")
+@_column("--band", help="Bands in GHz: 2.4, 5 or 6; several set apart by a semicolon or slash.")
+@_column("--channel", help="Channel, one for each band.")
+@_column("--power", help="Power before the antenna, in dBm.")
+@_column("--antenna-gain", help="Gain of the antenna, in dBi.")
+@_column("--azimuth", help="Where a sector antenna looks, in degrees clockwise from north.")
+@_column("--beamwidth", help="Its width between the points 3 dB down, in degrees.")
+@_column("--tilt", help="Its tilt below the horizon, in degrees.")
 @_column("--serial", help="Serial number.")
 @_column("--platform", help="NAPALM's name of the driver, such as openwrt.")
 @_column("--credential", help="Name of a stored credential.")
@@ -141,3 +150,16 @@ def sites(**values: Any) -> None:
     from inventory.importers.run import import_sites
 
     import_sites(_request(values), "live")
+
+
+@click.command()
+@_file_options
+@_column("--id", help="Key of the outlines; made from their content if not given.")
+@_column("--height", help="Height in metres.")
+@_column("--levels", help="Storeys, at 3 m each where the height is not said.")
+@_column("--wall", help="What outer walls are of: brick, concrete, wood, glass, metal, stone.")
+def buildings(**values: Any) -> None:
+    """Read building outlines, through whose walls a signal must go."""
+    from inventory.importers.buildings import import_buildings
+
+    import_buildings(_request(values))

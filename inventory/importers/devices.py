@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from inventory.importers.contents import Row
 from inventory.importers.points import Point
+from inventory.importers.radios import RadioCells, read_radios
 from inventory.importers.report import BadCellError, Report
 from inventory.importers.rows import Reader
 from inventory.importers.values import read_host, read_mac, read_port
@@ -27,6 +28,7 @@ class DeviceCells:
     platform: str | None = None
     credential: str | None = None
     bssids: tuple[str, ...] | None = None
+    radios: tuple[RadioCells, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class DeviceRow:
 
 
 def read_device(reader: Reader, row: Row) -> DeviceCells:
-    """A row's device; BadCellError if an address, port, MAC or BSSID cannot be one."""
+    """A row's device; BadCellError if an address, port, MAC, BSSID or radio cannot be one."""
     bssids = []
     for part in re.split(r"[;,\s]+", reader.text(row, "bssid") or ""):
         if part:
@@ -60,6 +62,7 @@ def read_device(reader: Reader, row: Row) -> DeviceCells:
         reader.text(row, "platform"),
         reader.text(row, "credential"),
         tuple(dict.fromkeys(bssids)) or None,
+        read_radios(reader, row),
     )
 
 
@@ -84,8 +87,12 @@ def sites_of(points: Sequence[Point], reader_column: str, report: Report) -> lis
                     "its site is of another programme already, which is kept",
                 )  # fmt: skip
         found.append(
-            replace(first, id=identity, name=_shared_name([m.name or m.id for m in members]))
-        )
+            replace(
+                first, id=identity, name=_shared_name([m.name or m.id for m in members]),
+                height_m=next((m.height_m for m in members if m.height_m is not None), None),
+                indoor=next((m.indoor for m in members if m.indoor is not None), None),
+            )
+        )  # fmt: skip
     return found
 
 

@@ -14,6 +14,7 @@ from inventory.importers.boroughs import Boroughs, borough_key
 from inventory.importers.contents import Row, Source
 from inventory.importers.names import fold
 from inventory.importers.positions import judge
+from inventory.importers.radios import read_height, read_indoor
 from inventory.importers.report import BadCellError, Report, shown
 from inventory.importers.rows import Reader
 from inventory.places import Places
@@ -57,6 +58,8 @@ class Point:
     programme: str | None
     cost: float | None
     more: Any = None
+    height_m: float | None = None
+    indoor: bool | None = None
 
 
 def guess_column(columns: Sequence[str], names: Sequence[str]) -> str:
@@ -76,8 +79,9 @@ def read_points(
 ) -> list[Point]:
     """Judge every row of `source`; rejected ones go into `report`.
 
-    `chosen` maps id, name, lat, lon, borough, programme, cost (and what `read_more` reads) to
-    columns. Without lat and lon a layer's own points are used, or columns guessed by name.
+    `chosen` maps id, name, lat, lon, borough, programme, cost, height, indoor (and what
+    `read_more` reads) to columns. Without lat and lon a layer's own points are used, or columns
+    guessed by name.
 
     Raises
     ------
@@ -108,6 +112,8 @@ def read_points(
                     reader.text(row, "programme"),
                     cost,
                     read_more(reader, row) if read_more else None,
+                    read_height(reader, row),
+                    read_indoor(reader, row),
                 )
             )
         except BadCellError as error:

@@ -75,13 +75,13 @@ def read_areas(
         ]
     reader = Reader(joined.source, chosen, report)
     unit = unit_of(reader, "no_internet", no_internet_unit, "--no-internet")
-    geometries = _wgs84(source, crs, report)
+    geometries = to_wgs84(source, crs, report)
     areas: list[Area] = []
     first: dict[str, int] = {}
     told = len(report.repaired), len(report.rejected), len(report.warnings)
     for row, own, geometry in zip(joined.source.rows, source.geometries, geometries, strict=True):
         try:
-            polygon = _polygon(row, geometry, report)
+            polygon = valid_polygon(row, geometry, report)
             identity = reader.identity(row, shapely.to_wkb(own))
             area = _area(row, identity, polygon, reader, joined, unit=unit)
             if area.id in first:
@@ -184,7 +184,7 @@ def _area(
     )  # fmt: skip
 
 
-def _wgs84(source: Source, crs: str, report: Report) -> Any:
+def to_wgs84(source: Source, crs: str, report: Report) -> Any:
     """The layer's geometries in WGS84; vertices that have no place there are infinite."""
     geometries = np.asarray(source.geometries, dtype=object)
     x_y = shapely.get_coordinates(geometries)
@@ -194,7 +194,7 @@ def _wgs84(source: Source, crs: str, report: Report) -> Any:
     return shapely.transform(geometries, projection.to_wgs84)
 
 
-def _polygon(row: Row, geometry: Any, report: Report) -> Any:
+def valid_polygon(row: Row, geometry: Any, report: Report) -> Any:
     """A valid Polygon or MultiPolygon with an area; what was mended is told."""
     if geometry is None or geometry.is_empty:
         raise BadCellError(

@@ -15,6 +15,7 @@ from inventory.importers.devices import DeviceRow
 from inventory.importers.names import counted
 from inventory.importers.points import Point
 from inventory.importers.polygons import Area
+from inventory.importers.radios import RADIO, store_radios
 from inventory.importers.report import Report
 from inventory.models import Base, Bssid, Device, Neighbourhood, Placement, Radio, Site, utcnow
 
@@ -140,11 +141,15 @@ def store_sites(
                 "cost": point.cost,
                 "source": source,
                 "kind": "fixed",
+                "height_m": point.height_m,
+                "indoor": bool(point.indoor),
             }
         )
     fields = ["lat", "lon", "status"] + [
-        name for name in ("name", "programme", "borough", "cost") if chosen.get(name)
+        name for name in ("name", "programme", "borough", "cost", "indoor") if chosen.get(name)
     ]
+    if chosen.get("height"):
+        fields.append("height_m")
     stored = upsert(session, Site, rows, fields)
     left = len(points) - len(rows)
     return Stored(stored.created, stored.updated, stored.unchanged + left)
@@ -193,6 +198,9 @@ def store_devices(
             f"{counted(moved, 'device')} moved to another site; where they were is kept"
         )
     report.extra["moved"] = moved
+    report.extra["radios"] = store_radios(
+        session, {device.id: device.cells.radios for device in devices if device.cells.radios}
+    )
     _store_bssids(session, devices, report)
     return stored
 
@@ -220,10 +228,6 @@ def _place(session: Session, devices: Sequence[DeviceRow], now: datetime) -> int
     if opened:
         session.execute(insert(Placement), opened)
     return len(closed)
-
-
-RADIO = "imported"
-"""Name of the radio that imported BSSIDs hang on: a list does not tell which radio has which."""
 
 
 def _store_bssids(session: Session, devices: Sequence[DeviceRow], report: Report) -> None:

@@ -32,7 +32,7 @@ def test_each_radio_has_its_own_reach(city):
     sites = [*city.sites([(0, 0), (300, 0)]), city.site(0, 300, "high", height_m=30.0)]
     radios = [
         radio(name="a"), radio(name="b", band="2.4"), radio("s1", "weak", power_dbm=3.0),
-        radio("elsewhere", "lost"),
+        radio("elsewhere", "lost"), radio(name="imported", band=""),
     ]  # fmt: skip
     found = street_emitters(ground, sites, radios, StreetRequest())
     ranges = {e.id: e.range_m for e in found.emitters}
