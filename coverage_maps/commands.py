@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from farola.errors import InputError, PlanningError
-from farola.output import json_option, note, print_json, print_table, progress
+from farola.errors import PlanningError
+from farola.output import json_option, note, plain, print_json, print_table, progress
 from farola.settings import load_settings
 
 if TYPE_CHECKING:
-    from coverage_maps.plans import Plan
+    from coverage_maps.messages import Language
+    from coverage_maps.plans import Plan, PlanRequest
+    from coverage_maps.report import Background
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FILES = {
+    "geojson": "Sites", "gpkg": "GeoPackage", "kml": "KML", "csv": "Table", "report": "Report",
+}  # fmt: skip
 
 
 @click.command()
@@ -33,51 +40,78 @@ if TYPE_CHECKING:
     help="Places to choose from; auto takes the imported ones where there are any.",
 )
 @click.option("--default-cost", type=float, help="Cost of a candidate that has none.")
+@click.option("--must", multiple=True, metavar="ID", help="Candidate that is taken; repeatable.")
+@click.option("--forbid", multiple=True, metavar="ID", help="Candidate not to take; repeatable.")
 @click.option("--explain", is_flag=True, help="Say why, site by site.")
 @click.option(
-    "--geojson", type=click.Path(dir_okay=False, path_type=Path), help="Write the sites there."
+    "--lang", default="en", show_default=True, help="Of words: en, es, ar, or as in es-MX."
 )
+@click.option("--geojson", type=FILE, help="Write the sites there.")
+@click.option("--gpkg", type=FILE, help="Write the sites there as a GeoPackage.")
+@click.option("--kml", type=FILE, help="Write the sites there as KML.")
+@click.option("--csv", type=FILE, help="Write the sites there as a table.")
+@click.option("--report", type=FILE, help="Write a report there that prints well (HTML).")
+@click.option("--save", metavar="NAME", help="Keep request and plan as a scenario of that name.")
+@click.option("--note", "remark", default="", help="What the scenario is about.")
 @json_option
 def plan(
     *,
-    sites: int | None,
-    budget: float | None,
-    radius: float,
-    equity: float | None,
-    candidates: str,
-    default_cost: float | None,
     explain: bool,
-    geojson: Path | None,
+    lang: str,
+    save: str | None,
+    remark: str,
     as_json: bool,
+    **asked: Any,
 ) -> None:
     """Propose where to deploy next, ranked, each site with its reasons."""
+    from coverage_maps.messages import language
+    from coverage_maps.plan_files import check_writable
     from coverage_maps.planning import check_request
+    from coverage_maps.scenarios import check_name
+
+    files = {kind: asked.pop(kind) for kind in FILES}
+    request = _request(asked)
+    check_request(request)
+    if save is not None:
+        check_name(save)
+    for path in files.values():
+        if path is not None:
+            check_writable(path)
+    say = language(lang, load_settings().city.timezone)
+    result, told, saved, around = _make_and_save(request, say if explain or lang != "en" else None)
+    if save is not None:
+        _keep(save, request, saved, remark)
+    _write(files, result, say, around)
+    if as_json:
+        print_json({"plan_id": saved} | told)
+        return
+    _print_plan(result, explain, say)
+    note(f"Saved as plan {saved}; `farola web` shows it on the map.")
+    if save is not None:
+        note(f"Kept as scenario {save}; `farola scenario compare` holds it against others.")
+    for kind, path in files.items():
+        if path is not None:
+            note(f"{FILES[kind]} written to {path}.")
+
+
+def _request(asked: dict[str, Any]) -> PlanRequest:
     from coverage_maps.plans import PlanRequest
 
-    request = PlanRequest(sites, budget, radius, equity, default_cost, candidates)
-    check_request(request)
-    if geojson is not None and not geojson.absolute().parent.is_dir():
-        raise InputError(
-            f"{geojson} cannot be written: there is no folder {geojson.absolute().parent}"
-        )
-    result, saved = _make_and_save(request)
-    if geojson is not None:
-        _write_geojson(geojson, result)
-    if as_json:
-        from coverage_maps.exports import plan_json
-
-        print_json({"plan_id": saved} | plan_json(result))
-        return
-    _print_plan(result, explain)
-    note(f"Saved as plan {saved}; `farola web` shows it on the map.")
-    if geojson is not None:
-        note(f"Sites written to {geojson}.")
+    return PlanRequest(forbidden=asked.pop("forbid"), **asked)
 
 
-def _make_and_save(request: Any) -> tuple[Plan, int]:
-    """Plan from the inventory, keep the plan there, and return it with its number."""
+def _make_and_save(
+    request: PlanRequest, say: Language | None
+) -> tuple[Plan, dict[str, Any], int, Background]:
+    """Plan from the inventory and keep it there: itself, as it is told, its number, and what is
+    around it.
+    """
     from coverage_maps.exports import plan_json
     from coverage_maps.planning import make_plan
+    from coverage_maps.report import Background
+    from coverage_maps.scenarios import parameters_of
+    from coverage_maps.uptime_of_usage import uptime_of_usage
+    from coverage_maps.usage import recent_use
     from inventory import events, queries
     from inventory.db import open_inventory
     from inventory.models import PlanRecord
@@ -88,37 +122,68 @@ def _make_and_save(request: Any) -> tuple[Plan, int]:
         neighbourhoods = queries.neighbourhoods(session)
         known = queries.sites(session)
         usage = queries.usage(session)
+    uptime, _ = uptime_of_usage(settings, known, recent_use(usage))
     with progress("Clipping neighbourhoods", len(neighbourhoods)) as advance:
         result = make_plan(
-            neighbourhoods, known, usage, request, cache=settings.home / "cache", advance=advance
-        )
-    parameters = {
-        "sites": request.sites, "budget": request.budget, "radius_m": request.radius,
+            neighbourhoods, known, usage, request,
+            uptime=uptime, cache=settings.home / "cache", advance=advance,
+        )  # fmt: skip
+    told = plan_json(result, say)
+    parameters = parameters_of(request) | {
         "equity": result.equity, "candidates": result.candidate_source,
-        "default_cost": request.default_cost,
     }  # fmt: skip
     with inventory.session() as session:
-        record = PlanRecord(parameters=parameters, result=plan_json(result))
+        record = PlanRecord(parameters=parameters, result=told)
         session.add(record)
         session.flush()
         gained = result.covered_after - result.covered_before
         text = f"plan {record.id}: {len(result.sites)} sites for {gained:,.0f} more residents"
         events.record(session, "plan.made", text, detail={"plan": record.id})
-        return result, record.id
+        around = Background(settings.city.name, neighbourhoods, known, settings.home / "cache")
+        return result, told, record.id, around
 
 
-def _write_geojson(path: Path, result: Plan) -> None:
-    from coverage_maps.exports import plan_geojson
+def _keep(name: str, request: PlanRequest, plan_id: int, remark: str) -> None:
+    from coverage_maps.scenarios import keep
+    from inventory.db import open_inventory
 
-    try:
-        path.write_text(json.dumps(plan_geojson(result), ensure_ascii=False), encoding="utf-8")
-    except OSError as error:
-        raise PlanningError(
-            f"{path}: cannot be written: {error.strerror}; the plan itself is saved"
-        ) from None
+    with open_inventory(load_settings()).session() as session:
+        keep(session, name, request, plan_id, note=remark)
 
 
-def _print_plan(result: Plan, explain: bool) -> None:
+def _write(files: dict[str, Path | None], result: Plan, say: Language, around: Background) -> None:
+    from coverage_maps.plan_files import WRITERS
+    from coverage_maps.report import report_bytes
+
+    for kind, path in files.items():
+        if path is None:
+            continue
+        if kind == "report":
+            content = report_bytes(result, replace(say, isolate=True), around)
+        else:
+            content = WRITERS[kind](result, say)
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise PlanningError(
+                f"{path}: cannot be written: {error.strerror}; the plan itself is saved"
+            ) from None
+
+
+def _print_words(result: Plan, say: Language) -> None:
+    from coverage_maps.words import explain, site_name, summary
+
+    for line in summary(result, say):
+        click.echo(plain(line))
+    click.echo("")
+    for site in result.sites:
+        click.echo(
+            plain(f"{site.rank}. {site_name(site, say)}: {' '.join(explain(site, result, say))}")
+        )
+    click.echo("")
+
+
+def _print_plan(result: Plan, explain: bool, say: Language) -> None:
     from coverage_maps.words import several
 
     groups = [] if len(result.group_names) < 2 else list(result.group_names)
@@ -136,9 +201,7 @@ def _print_plan(result: Plan, explain: bool) -> None:
         right=(0, 3, 4, *range(5, 6 + len(groups))),
     )  # fmt: skip
     if explain:
-        for site in result.sites:
-            click.echo(f"{site.rank}. {site.name}: {site.why}")
-        click.echo("")
+        _print_words(result, say)
     gained = result.covered_after - result.covered_before
     click.echo(
         f"Covered: {result.covered_before:,.0f} → {result.covered_after:,.0f} of "

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
+from coverage_maps.equity import Equity
 from coverage_maps.groups import Group, Grouping
-from coverage_maps.plans import Plan, PlannedSite
+from coverage_maps.messages import Language, Remark
+from coverage_maps.plans import Change, Plan, PlannedSite, Rival, Unmet
+from coverage_maps.words import explain, summary
+from farola.errors import PlanningError
+
+KEPT_AS_THEY_ARE = (
+    "objective", "upper_bound", "gap", "covered_before", "covered_after", "population", "unit",
+    "groups", "equity", "candidates", "candidate_source", "total_cost", "forgone",
+    "forgone_to_demand",
+)  # fmt: skip
 
 
 def coverage_json(
@@ -26,8 +37,20 @@ def coverage_json(
     }
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """The result of `farola plan`, as it is printed and kept. Residents to a thousandth."""
+def plan_json(plan: Plan, say: Language | None = None) -> dict[str, Any]:
+    """The result of `farola plan`, as it is printed and kept. Residents to a thousandth.
+
+    With `say`, the plan and each site are explained in that language too.
+    """
+    told = _plan_json(plan)
+    if say is not None:
+        told |= {"lang": say.tag, "summary": summary(plan, say)}
+        for site, entry in zip(plan.sites, told["sites"], strict=True):
+            entry["explained"] = explain(site, plan, say)
+    return told
+
+
+def _plan_json(plan: Plan) -> dict[str, Any]:
     return {
         "sites": [_site(site) for site in plan.sites],
         "objective": plan.objective,
@@ -48,7 +71,62 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "forgone_to_demand": plan.forgone_to_demand,
         "warnings": list(plan.warnings),
         "caveats": list(plan.caveats),
+        "remarks": [asdict(remark) for remark in plan.remarks],
+        "changes": {by: [asdict(c) for c in changes] for by, changes in plan.changes.items()},
+        "inequality": {
+            "before": None if plan.before is None else asdict(plan.before),
+            "after": None if plan.after is None else asdict(plan.after),
+        },
+        "weightings": list(plan.weightings),
+        "vans": [_site(site) for site in plan.vans],
+        "inputs": plan.inputs,
     }
+
+
+def read_plan(told: Mapping[str, Any]) -> Plan:
+    """The plan that `plan_json` told, to a thousandth of a resident.
+
+    Raises
+    ------
+    PlanningError
+        It was kept by an earlier Farola, which did not keep all of it.
+    """
+    fairness = told.get("inequality") or {}
+    try:
+        sites = tuple(_read_site(site) for site in told["sites"])
+        own = {key: told[key] for key in KEPT_AS_THEY_ARE}
+    except (KeyError, TypeError) as error:
+        raise PlanningError(
+            f"the plan lacks {error}: an earlier Farola kept it; make it anew with `farola plan`"
+        ) from None
+    return Plan(
+        **own,
+        sites=sites,
+        radius=told["radius_m"],
+        group_names=tuple(told["group_names"]),
+        warnings=tuple(told["warnings"]),
+        caveats=tuple(told["caveats"]),
+        remarks=tuple(Remark(**remark) for remark in told.get("remarks", ())),
+        changes={
+            by: tuple(Change(**change) for change in changes)
+            for by, changes in told.get("changes", {}).items()
+        },
+        before=Equity(**fairness["before"]) if fairness.get("before") else None,
+        after=Equity(**fairness["after"]) if fairness.get("after") else None,
+        weightings=tuple(told.get("weightings", ())),
+        vans=tuple(_read_site(site) for site in told.get("vans", ())),
+        inputs=dict(told.get("inputs", {})),
+    )
+
+
+def _read_site(told: Mapping[str, Any]) -> PlannedSite:
+    values = {field.name: told[field.name] for field in fields(PlannedSite) if field.name in told}
+    values["timetable"] = tuple(told.get("timetable") or ())
+    if told.get("runner_up"):
+        values["runner_up"] = Rival(**told["runner_up"])
+    if told.get("unmet"):
+        values["unmet"] = Unmet(**told["unmet"])
+    return PlannedSite(**values)
 
 
 def plan_geojson(plan: Plan) -> dict[str, Any]:

@@ -1,33 +1,35 @@
 """Proposes where to deploy next: coverage gaps × deprivation × portal use, within a budget.
 
-Pure: records in, a frozen `Plan` out. The choice is made on points (`cells`, `siting`); what it
+Pure: records in, a frozen `Plan` out. The choice is made on points (`cells`, `choosing`); what it
 brings in residents is measured again on the exact ground, site by site in the order of ranks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import shapely
-from scipy.spatial import KDTree
 
 from coverage_maps.cache import cached_cover
-from coverage_maps.candidates import Candidates, choose_candidates
+from coverage_maps.candidates import choose_candidates
 from coverage_maps.cells import covers_matrix, demand_points
-from coverage_maps.coverage import Coverage
-from coverage_maps.demand import CAVEATS, Demand, demand_index
-from coverage_maps.effect import UNGROUPED, Effect, measure
+from coverage_maps.choosing import allowed_candidates, barred, choose, sensitivity
+from coverage_maps.demand import Demand, plan_demand
+from coverage_maps.effect import measure
 from coverage_maps.footprint import check_radius
 from coverage_maps.ground import Ground, lay_out, positions
-from coverage_maps.groups import Grouping, grouping
-from coverage_maps.plans import Plan, PlannedSite, PlanRequest
+from coverage_maps.groups import grouping
+from coverage_maps.inputs import fingerprints
+from coverage_maps.messages import language
+from coverage_maps.plans import Plan, PlanRequest
 from coverage_maps.projection import Floats
-from coverage_maps.siting import Indices, greedy, maximal_coverage, union_weight
-from coverage_maps.weights import resident_weights
-from coverage_maps.words import Facts, reason, several
+from coverage_maps.proposals import Choice, propose
+from coverage_maps.remarks import remarks
+from coverage_maps.siting import greedy, union_weight
+from coverage_maps.standing import changes, fairness, shares_after
+from coverage_maps.weights import blend, resident_weights
 from farola.errors import PlanningError
 from inventory.records import NeighbourhoodRecord, SiteRecord, UsageRecord
 
@@ -41,12 +43,14 @@ def make_plan(
     usage: Sequence[UsageRecord],
     request: PlanRequest,
     *,
+    uptime: Mapping[str, float] | None = None,
     cache: Path | None = None,
     advance: Callable[[int], None] = lambda _n: None,
 ) -> Plan:
     """Choose sites and say why.
 
-    `sites` are all of the inventory's: the live ones cover, the candidates may be chosen.
+    `sites` are all of the inventory's: the live ones cover, the candidates may be chosen. `uptime`
+    is the share of the time that sites (by id) were up in the periods of `usage`.
     `cache` is the folder where coverage is kept; `advance` counts neighbourhoods while it is
     computed.
 
@@ -65,30 +69,31 @@ def make_plan(
             f"all residents are within {request.radius:g} m of a live site: nothing to plan; "
             "try a smaller --radius"
         )
-    demand = demand_index(ground, before, sites, usage)
+    demand = plan_demand(ground, before, sites, usage, uptime)
     pool = choose_candidates(ground, before, sites, request)
     points = demand_points(ground, before, pool.xy, pool.grid)
     covers = covers_matrix(pool.xy, points.xy, request.radius)
     weights = points.residents * resident_weights(ground, equity, demand.index)[points.owner]
-    useful = np.flatnonzero(covers @ weights > 0)
+    allowed = allowed_candidates(pool, request)
+    useful = np.flatnonzero(allowed & (covers @ weights > 0))
     if not len(useful):
         raise PlanningError(
             f"none of the {len(pool.xy):,} {pool.source} candidates would reach a resident who is "
             "not covered yet: use --candidates generated, or import others"
         )
-    costs = None if request.budget is None else pool.costs
     limit = float(request.sites if request.budget is None else request.budget)  # type: ignore[arg-type]  # check_request: one of the two is given
-    answer = maximal_coverage(covers, weights, costs=costs, budget=limit, time_limit=SEARCH_SECONDS)
+    answer = choose(pool, covers, weights, request, limit=limit, seconds=SEARCH_SECONDS)
     if not len(answer.chosen):
         raise PlanningError(
             f"--budget {limit:g} pays for none of the {len(useful):,} useful candidates: the "
             f"cheapest costs {pool.costs[useful].min():g}"
         )
-    prices = np.ones(len(pool.xy)) if costs is None else costs
+    prices = np.ones(len(pool.xy)) if request.budget is None else pool.costs
 
     def reached(weights: Floats) -> float:
         """Residents that a plan by these weights would reach."""
-        return union_weight(covers, points.residents, greedy(covers, weights, prices, limit))
+        payable = barred(prices, allowed, limit)
+        return union_weight(covers, points.residents, greedy(covers, weights, payable, limit))
 
     ours = union_weight(covers, points.residents, answer.chosen)
     by_heads = reached(points.residents)
@@ -96,12 +101,26 @@ def make_plan(
     by_demand = reached(points.residents * demand.index[points.owner]) if demand.used else by_heads
     groups = grouping(ground)
     effects = measure(ground, before, pool.xy[answer.chosen], groups)
-    planned = _sites(
-        ground, before, pool, chosen=answer.chosen, effects=effects, groups=groups, demand=demand
+    factors = _factors(ground, equity, demand)
+    weightings, survives = sensitivity(
+        pool, covers, points, request,
+        chosen=answer.chosen, factors=_others(ground, equity, demand), limit=limit,
+    )  # fmt: skip
+    choice = Choice(
+        pool, covers, weights, answer.chosen, prices,
+        spare=limit - float(prices[answer.chosen].sum()), allowed=allowed, factors=factors,
+    )  # fmt: skip
+    planned = propose(
+        ground, before, choice, effects=effects, groups=groups, demand=demand, survives=survives
     )
+    after = shares_after(ground, before, effects)
+    first, second = fairness(ground, before.shares, after)
     covered = float((ground.residents * before.shares).sum())
     weighed = equity > 0 or demand.used
     cost = float(pool.costs[answer.chosen].sum())
+    said = remarks(ground, sites, request, groups=groups, demand=demand, planned=len(planned),
+                   useful=len(useful))  # fmt: skip
+    english = language("en")
     return Plan(
         sites=planned,
         objective=answer.covered,
@@ -120,12 +139,37 @@ def make_plan(
         total_cost=None if math.isnan(cost) else cost,
         forgone=max(0.0, 1 - ours / by_demand) if equity > 0 else 0.0,
         forgone_to_demand=max(0.0, 1 - by_demand / by_heads),
-        warnings=_warnings(
-            ground, sites, request,
-            groups=groups, demand=demand, planned=len(planned), useful=len(useful),
-        ),
-        caveats=CAVEATS if demand.used else (),
-    )  # fmt: skip
+        warnings=tuple(english.said(remark) for remark in said),
+        caveats=demand.caveats,
+        remarks=said,
+        changes=changes(ground, before.shares, after),
+        before=first,
+        after=second,
+        weightings=weightings,
+        inputs=fingerprints(neighbourhoods, sites, usage, request, uptime),
+    )
+
+
+def _factors(ground: Ground, equity: float, demand: Demand) -> dict[str, Floats]:
+    """What a resident of each neighbourhood counts, by what it is for."""
+    factors = {}
+    if equity > 0:
+        factors["deprivation"] = blend(ground, equity)
+    if demand.used:
+        factors["demand"] = demand.index
+    return factors
+
+
+def _others(ground: Ground, equity: float, demand: Demand) -> dict[str, Floats]:
+    """Other ways to weigh the residents of each neighbourhood that a planner might have taken."""
+    neutral = np.ones(len(ground.records))
+    ways = {"heads": neutral}
+    if np.isfinite(ground.badness).any():
+        ways |= {f"equity {e:g}": blend(ground, e) for e in (0.25, 0.5, 1.0)}
+    if demand.used:
+        ways |= {f"{name}, demand": way * demand.index for name, way in ways.items()}
+    ours = blend(ground, equity) * demand.index
+    return {name: way for name, way in ways.items() if not np.allclose(way, ours)}
 
 
 def check_request(request: PlanRequest) -> None:
@@ -147,105 +191,3 @@ def _equity(ground: Ground, request: PlanRequest) -> float:
         equity = DEFAULT_EQUITY if rated else 0.0
     resident_weights(ground, equity, np.ones(len(ground.records)))  # tells a wrong one early
     return equity
-
-
-def _sites(
-    ground: Ground,
-    before: Coverage,
-    pool: Candidates,
-    *,
-    chosen: Indices,
-    effects: Sequence[Effect],
-    groups: Grouping,
-    demand: Demand,
-) -> tuple[PlannedSite, ...]:
-    xy = pool.xy[chosen]
-    homes, inside = _homes(ground, xy)
-    away: Floats | None = None
-    if len(before.positions):
-        away = KDTree(before.positions).query(xy)[0]
-    planned = []
-    for k, candidate in enumerate(chosen):
-        home = ground.records[homes[k]]
-        index, demand_words = demand.told(int(homes[k]))
-        facts = Facts(
-            neighbourhood=home.name,
-            inside=bool(inside[k]),
-            share_uncovered=1 - float(before.shares[homes[k]]),
-            nearest_live=None if away is None else float(away[k]),
-            radius=before.radius,
-            grouped_by=groups.by,
-            demand=demand_words,
-        )
-        lat, lon = float(pool.lats[candidate]), float(pool.lons[candidate])
-        record = pool.records[candidate] if pool.records else None
-        cost = float(pool.costs[candidate])
-        planned.append(
-            PlannedSite(
-                rank=k + 1,
-                site_id=record.id if record else f"generated:{lat:.6f},{lon:.6f}",
-                name=record.name if record else f"Generated point in {home.name}",
-                source=pool.source,
-                lat=lat,
-                lon=lon,
-                newly_covered=effects[k].residents,
-                by_grade=effects[k].by_group,
-                neighbourhood=home.name,
-                borough=home.borough or (record.borough if record else None),
-                cost=None if math.isnan(cost) else cost,
-                demand=index,
-                why=reason(effects[k], facts),
-            )
-        )
-    return tuple(planned)
-
-
-def _homes(ground: Ground, xy: Floats) -> tuple[Indices, np.ndarray[tuple[int], np.dtype[np.bool]]]:
-    """For each position the neighbourhood it is in (the smallest of several), else the nearest."""
-    points = shapely.points(xy)
-    homes = np.asarray(ground.tree.nearest(points), dtype=np.intp)
-    inside = np.zeros(len(xy), dtype=bool)
-    point, which = ground.tree.query(points, predicate="intersects")
-    for k, i in sorted(zip(point, which, strict=True), key=lambda pair: -ground.areas[pair[1]]):
-        homes[k], inside[k] = i, True
-    return homes, inside
-
-
-def _warnings(
-    ground: Ground,
-    sites: Sequence[SiteRecord],
-    request: PlanRequest,
-    *,
-    groups: Grouping,
-    demand: Demand,
-    planned: int,
-    useful: int,
-) -> tuple[str, ...]:
-    said = []
-    if request.sites is not None and planned < request.sites:
-        said.append(
-            f"{several(request.sites, 'site')} asked for, but after {planned:,} no candidate "
-            f"reaches anybody new ({useful:,} reach somebody today)"
-        )
-    statuses = [site.status for site in sites]
-    if "live" not in statuses:
-        said.append("no live sites: the plan starts from nothing")
-    ahead = sum(status in {"planned", "building"} for status in statuses)
-    if ahead:
-        said.append(
-            f"planned or being built, and not counted as covering: {several(ahead, 'site')}"
-        )
-    said += [
-        f"left out of the plan: {several(out.neighbourhoods, 'neighbourhood')}, {out.why}"
-        for out in groups.left_out
-        if out.population is None
-    ]
-    said += [
-        f"in the plan as '{UNGROUPED}': {several(out.neighbourhoods, 'neighbourhood')} with "
-        f"{out.population:,.0f} residents, {out.why}"
-        for out in groups.left_out
-        if out.population is not None
-    ]
-    if not np.isfinite(ground.badness).any():
-        said.append("no deprivation value was imported: every resident counts the same")
-    return (*said, *groups.notes, *demand.notes)

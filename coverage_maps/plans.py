@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from coverage_maps.equity import Equity
+from coverage_maps.messages import Remark
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,56 @@ class PlanRequest:
     """Cost of a candidate that has none."""
     candidates: str = "auto"
     """`imported`, `generated`, or `auto`: imported ones where there are any."""
+    must: tuple[str, ...] = ()
+    """Ids of candidates that are in the plan whatever they bring."""
+    forbidden: tuple[str, ...] = ()
+    """Ids of candidates that may not be taken."""
+    spacing: float = 0.0
+    """Metres that two new sites are apart at least."""
+    prices: dict[str, float] = field(default_factory=dict)
+    """Prices of a site's parts (`hardware`, `power`, `fee`, and `backhaul_km` for a kilometre to
+    the nearest live site), for the parts that a candidate was imported without."""
+    capacity: float | None = None
+    """Clients that a site can serve at the busy hour."""
+    busy_share: float = 0.05
+    """Share of the residents in reach who are connected at the busy hour."""
+    vans: int = 0
+    """Stops of mobile sites to propose beside the fixed ones."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The best other place for a site, the rest of the plan as it is."""
+
+    site_id: str
+    name: str
+    lat: float
+    lon: float
+    distance: float
+    """Metres from the site."""
+    heading: str
+    """Where it lies from the site: `N`, `NE`, … `NW`."""
+    residents: float
+    """Whom it would newly cover in the site's place."""
+    cost: float | None
+    lost_by: str
+    """Why the site was taken instead: it reaches more `residents`, or such with more `need`
+    (deprivation, demand), or is cheaper (`cost`); `nothing` where both are as good."""
+    nearby: bool = True
+    """Whether it is within walking distance; else nothing there would reach anybody, and this is
+    the best place in the city that was left."""
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """Further use of the portal in a neighbourhood with usual coverage, and its 80 % interval."""
+
+    expected: float
+    low: float
+    high: float
+    metric: str
+    """`users` or `sessions`."""
+    days: float
 
 
 @dataclass(frozen=True)
@@ -40,6 +93,39 @@ class PlannedSite:
     demand: float | None
     """Demand index of the neighbourhood; None where unknown or too thin to tell."""
     why: str
+    inside: bool = True
+    """Whether it is in that neighbourhood or only nearest to it."""
+    share_uncovered: float | None = None
+    """Of the neighbourhood's ground, today."""
+    nearest_live: float | None = None
+    """Metres; None where no site is live."""
+    alone: float | None = None
+    """Residents it would newly cover if no other site of the plan were built."""
+    only: float | None = None
+    """Residents whom no other site of the plan, above or below, reaches."""
+    demand_state: str = "none"
+    """`none` (no data), `few` (under ten counted, not shown) or `known`."""
+    demand_metric: str = ""
+    unmet: Unmet | None = None
+    weights: dict[str, float] = field(default_factory=dict)
+    """What a resident counts there, by factor: `deprivation`, `demand`; 1 is the city's mean."""
+    cost_parts: dict[str, float] = field(default_factory=dict)
+    runner_up: Rival | None = None
+    survives: float | None = None
+    """Share of the other weightings (0..1) under which it is proposed too."""
+    kind: str = "fixed"
+    timetable: tuple[dict[str, str], ...] = ()
+    """Of a mobile site: `days`, `from`, `to`."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A group of residents and how many of them are covered before and after."""
+
+    group: str
+    population: float
+    before: float
+    after: float
 
 
 @dataclass(frozen=True)
@@ -71,3 +157,18 @@ class Plan:
     """The same for weighing by demand, against counting heads."""
     warnings: tuple[str, ...]
     caveats: tuple[str, ...]
+    remarks: tuple[Remark, ...] = ()
+    """The warnings again, to be said in other languages."""
+    changes: dict[str, tuple[Change, ...]] = field(default_factory=dict)
+    """By `fifth` and by `grade`, worst first, where they are known."""
+    before: Equity | None = None
+    """Of the coverage shares of neighbourhoods."""
+    after: Equity | None = None
+    """By the same kappa."""
+    weightings: tuple[str, ...] = ()
+    """The other weightings that the choice was tried under."""
+    vans: tuple[PlannedSite, ...] = ()
+    """Mobile sites, ranked apart: what they reach is reached for a part of the week only, and is
+    in none of the plan's figures."""
+    inputs: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of what went in, by name."""

@@ -32,6 +32,11 @@ def deprivation_weights(ground: Ground) -> Floats:
     return weights
 
 
+def blend(ground: Ground, equity: float) -> Floats:
+    """What deprivation makes a resident of each neighbourhood count, shape (n,); mean 1."""
+    return np.asarray((1 - equity) + equity * deprivation_weights(ground))
+
+
 def resident_weights(ground: Ground, equity: float, demand: Floats) -> Floats:
     """What one resident of each neighbourhood counts, shape (n,).
 
@@ -51,5 +56,4 @@ def resident_weights(ground: Ground, equity: float, demand: Floats) -> Floats:
             "--equity needs a deprivation value: import neighbourhoods with --deprivation COLUMN "
             "--deprivation-order high-is-worse|low-is-worse, or use --equity 0"
         )
-    blend = (1 - equity) + equity * deprivation_weights(ground)
-    return np.asarray(blend * demand)
+    return np.asarray(blend(ground, equity) * demand)

@@ -1,71 +1,383 @@
-"""Says in words why a site is proposed, from that site's own figures."""
+"""Says a plan and its sites in words that a meeting understands, from their own figures.
+
+Each function takes a `Language`; sentences are whole, because words around a number bend with it.
+`docs/planning.md` tells how to translate. Small helpers for English tables stand at the end.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from coverage_maps.effect import UNGROUPED
+from coverage_maps.groups import FIFTHS
+from coverage_maps.messages import Language
+from coverage_maps.plans import Plan, PlannedSite, Rival
 
-from coverage_maps.effect import UNGROUPED, Effect
+HEADINGS = {
+    "N": "north", "NE": "north-east", "E": "east", "SE": "south-east", "S": "south",
+    "SW": "south-west", "W": "west", "NW": "north-west",
+}  # fmt: skip
+PARTS = {"hardware": "hardware", "power": "power", "backhaul": "backhaul", "fee": "pole fee"}
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What is known of the place of a proposed site."""
+def explain(site: PlannedSite, plan: Plan, say: Language) -> list[str]:
+    """Sentences on one site: whom it reaches, what it adds, where, at what cost, what it beat."""
+    return [
+        say.count(
+            "It would bring free Wi-Fi within {reach} of {n} resident who has none today.",
+            "It would bring free Wi-Fi within {reach} of {n} residents who have none today.",
+            site.newly_covered,
+            reach=say.metres(plan.radius),
+        ),
+        *_whom(site, plan, say),
+        *_neighbours(site, say),
+        *_place(site, say),
+        *_demand(site, plan, say),
+        *_cost(site, say),
+        *_runner_up(site, say),
+        *_weighed(site, plan, say),
+    ]
 
-    neighbourhood: str
-    inside: bool
-    """Whether the site is in that neighbourhood or only nearest to it."""
-    share_uncovered: float
-    nearest_live: float | None
-    """Metres to the nearest live site; None where there is none."""
-    radius: float
-    grouped_by: str
-    demand: str
+
+def _whom(site: PlannedSite, plan: Plan, say: Language) -> list[str]:
+    reached = {name: count for name, count in site.by_grade.items() if round(count) >= 1}
+    if plan.groups == "neighbourhood" or not reached or len(site.by_grade) < 2:
+        return []
+    told = say.listed(
+        [
+            say.text("{group}: {number}", group=group_name(name, say), number=say.number(count))
+            for name, count in reached.items()
+        ]
+    )
+    if plan.groups == "grade":
+        return [say.text("By grade of deprivation: {groups}.", groups=told)]
+    return [say.text("By fifth of the population: {groups}.", groups=told)]
+
+
+def _neighbours(site: PlannedSite, say: Language) -> list[str]:
+    if site.alone is None or site.only is None:
+        return []
+    said = []
+    shared = site.alone - site.newly_covered
+    if round(shared) >= 1:
+        said.append(
+            say.count(
+                "{n} more in its reach is already reached by a site ranked above it.",
+                "{n} more in its reach are already reached by sites ranked above it.", shared,
+            )
+        )  # fmt: skip
+    if site.only >= site.alone * 0.995:
+        said.append(say.text("No other site of the plan reaches any of them."))
+    else:
+        said.append(
+            say.count(
+                "Without it, {n} resident would be reached by no other site of the plan.",
+                "Without it, {n} residents would be reached by no other site of the plan.",
+                site.only,
+            )
+        )
+    return said
+
+
+def _place(site: PlannedSite, say: Language) -> list[str]:
+    place = say.name(site.neighbourhood)
+    if site.borough:
+        place = say.text("{place} ({borough})", place=place, borough=say.name(site.borough))
+    said = []
+    if site.share_uncovered is not None:
+        share = say.percent(site.share_uncovered)
+        said.append(
+            say.text("It stands in the neighbourhood {place}, of which {share} has no coverage.",
+                     place=place, share=share) if site.inside else
+            say.text("It stands next to the neighbourhood {place}, of which {share} has no "
+                     "coverage.", place=place, share=share)
+        )  # fmt: skip
+    if site.nearest_live is None:
+        said.append(say.text("The city has no live site yet."))
+    else:
+        said.append(
+            say.text("The nearest live site is {distance} away.",
+                     distance=say.metres(site.nearest_live))
+        )  # fmt: skip
+    return said
+
+
+def _demand(site: PlannedSite, plan: Plan, say: Language) -> list[str]:
+    said = []
+    if not plan.caveats:
+        return []  # nothing was imported: the summary says so once
+    if site.demand_state == "none":
+        said.append(say.text("Nothing is known of how much the portal is used around there."))
+    elif site.demand is None:
+        said.append(say.text("So few people used the portal nearby that the figure is not shown."))
+    else:
+        said.append(
+            say.text("Around there, people use the portal {times} times as much as in the city "
+                     "on average.", times=say.number(site.demand, 2))
+        )  # fmt: skip
+    if site.unmet is not None:
+        said.append(
+            say.text(
+                "If its neighbourhood were covered as usual, the portal would count {expected} "
+                "more {metric} in {days} days (8 times in 10, between {low} and {high}).",
+                expected=say.number(site.unmet.expected), metric=say.text(site.unmet.metric),
+                days=say.number(site.unmet.days), low=say.number(site.unmet.low),
+                high=say.number(site.unmet.high),
+            )
+        )  # fmt: skip
+    return said
+
+
+def _cost(site: PlannedSite, say: Language) -> list[str]:
+    if site.cost is None:
+        return []
+    said = say.text("It costs {cost}.", cost=say.money(site.cost))
+    if site.newly_covered >= 0.5:
+        said = say.text(
+            "It costs {cost}, which is {each} for each newly covered resident.",
+            cost=say.money(site.cost), each=say.money(site.cost / site.newly_covered),
+        )  # fmt: skip
+    if len(site.cost_parts) < 2:
+        return [said]
+    parts = [
+        say.text("{group}: {number}", group=say.text(PARTS.get(name, name)),
+                 number=say.money(amount))
+        for name, amount in site.cost_parts.items()
+    ]  # fmt: skip
+    return [said, say.text("Of that, {parts}.", parts=say.listed(parts))]
+
+
+def _runner_up(site: PlannedSite, say: Language) -> list[str]:
+    rival = site.runner_up
+    if rival is None:
+        return [say.text("No other place that can be paid for would reach anybody in its stead.")]
+    told = {
+        "name": site_name(rival, say), "distance": say.metres(rival.distance),
+        "heading": say.text(HEADINGS[rival.heading]),
+    }  # fmt: skip
+    return [
+        say.text("The runner-up nearby was {name}, {distance} to the {heading}.", **told)
+        if rival.nearby
+        else say.text(
+            "No other place nearby would reach anybody; the best one left in the city was {name}, "
+            "{distance} to the {heading}.",
+            **told,
+        ),
+        _why_lost(rival, site.only or 0.0, say),
+    ]
+
+
+def _why_lost(rival: Rival, ours: float, say: Language) -> str:
+    """`ours`: residents who would be lost with the site, as the rival's are those won instead."""
+    fewer = ours - rival.residents
+    match rival.lost_by:
+        case "residents":
+            return say.count(
+                "It lost because {n} resident fewer would be reached from there.",
+                "It lost because {n} residents fewer would be reached from there.", fewer,
+            )  # fmt: skip
+        case "need" if fewer <= -0.5:
+            return say.count(
+                "It would reach {n} resident more, but such as need it less by the weights of "
+                "this plan (deprivation, demand).",
+                "It would reach {n} residents more, but such as need it less by the weights of "
+                "this plan (deprivation, demand).", -fewer,
+            )  # fmt: skip
+        case "need":
+            return say.text(
+                "It would reach about as many residents, but such as need it less by the weights "
+                "of this plan (deprivation, demand)."
+            )
+        case "cost":
+            return say.text("It is as good, but dearer: it costs {cost}.",
+                            cost=say.money(rival.cost or 0.0))  # fmt: skip
+        case _:
+            return say.text("It is as good: either of the two can be built.")
+
+
+def _weighed(site: PlannedSite, plan: Plan, say: Language) -> list[str]:
+    said = []
+    factors = [
+        say.text("{group}: {number}", group=say.text(name), number=say.number(value, 2))
+        for name, value in site.weights.items()
+    ]
+    if factors:
+        said.append(
+            say.text("In the choice a resident there counted, against 1.00 on average, {factors}.",
+                     factors=say.listed(factors))
+        )  # fmt: skip
+    if site.survives is not None:
+        if site.survives >= 0.999:
+            said.append(say.text("It is proposed however residents are weighed."))
+        else:
+            ways = len(plan.weightings)
+            said.append(
+                say.count(
+                    "With residents weighed in {n} other way, it is proposed in {kept}.",
+                    "With residents weighed in {n} other ways, it is proposed in {kept}.",
+                    ways, kept=say.number(round(site.survives * ways)),
+                )
+            )  # fmt: skip
+    return said
+
+
+def summary(plan: Plan, say: Language) -> list[str]:
+    """Sentences on the plan as a whole: what it brings, to whom, how fair, how good, its cost."""
+    gained = plan.covered_after - plan.covered_before
+    said = [
+        say.count("The plan proposes {n} site.", "The plan proposes {n} sites.", len(plan.sites)),
+        say.count(
+            "It would bring free Wi-Fi within {reach}, outdoors, of {n} more resident.",
+            "It would bring free Wi-Fi within {reach}, outdoors, of {n} more residents.",
+            gained, reach=say.metres(plan.radius),
+        ),
+        say.text(
+            "Coverage of the city's residents rises from {before} to {after}.",
+            before=say.percent(plan.covered_before / plan.population, 1),
+            after=say.percent(plan.covered_after / plan.population, 1),
+        ),
+    ]  # fmt: skip
+    return said + _fairness(plan, say) + _worth(plan, say)
+
+
+def _fairness(plan: Plan, say: Language) -> list[str]:
+    said = []
+    gained = plan.covered_after - plan.covered_before
+    fifths = plan.changes.get("fifth", ())
+    if fifths and gained > 0:
+        worst = fifths[0]
+        share = (worst.after - worst.before) / gained
+        said.append(
+            say.text(
+                "Of those newly covered, {share} live in the most deprived fifth of the city, "
+                "where coverage rises from {before} to {after}.",
+                share=say.percent(share),
+                before=say.percent(worst.before / worst.population, 1),
+                after=say.percent(worst.after / worst.population, 1),
+            )
+        )  # fmt: skip
+    if plan.before is not None and plan.after is not None:
+        said += _measures(plan, say)
+    if plan.equity > 0:
+        said.append(
+            say.text(
+                "Serving the more deprived first (equity {equity} of 1) gives up {share} of the "
+                "residents that would be reached without it.",
+                equity=say.number(plan.equity, 2), share=say.fine_percent(plan.forgone),
+            )
+        )  # fmt: skip
+    if plan.caveats:
+        said.append(
+            say.text(
+                "Weighing places by use of the portal gives up {share} of the residents that "
+                "counting heads alone would reach.",
+                share=say.fine_percent(plan.forgone_to_demand),
+            )
+        )
+    return said
+
+
+def _measures(plan: Plan, say: Language) -> list[str]:
+    before, after = plan.before, plan.after
+    said: list[str] = []
+    if before is None or after is None:
+        return said
+    if before.gini is not None and after.gini is not None:
+        said.append(
+            say.text(
+                "Inequality of coverage between neighbourhoods (Gini; 0 is equality) goes from "
+                "{before} to {after}.",
+                before=say.number(before.gini, 3), after=say.number(after.gini, 3),
+            )
+        )  # fmt: skip
+    if before.concentration is not None and after.concentration is not None:
+        figures = {
+            "before": say.number(before.concentration, 3),
+            "after": say.number(after.concentration, 3),
+        }
+        said.append(
+            say.text("Coverage favours the better off (concentration index above 0): from {before} "
+                     "to {after}.", **figures)
+            if after.concentration > 0.0005 else
+            say.text("Coverage favours the worse off (concentration index below 0): from {before} "
+                     "to {after}.", **figures)
+            if after.concentration < -0.0005 else
+            say.text("Coverage favours nobody (concentration index about 0): from {before} to "
+                     "{after}.", **figures)
+        )  # fmt: skip
+    said.append(
+        say.text(
+            "Counting inequality as a loss (Kolm–Pollak), coverage is worth as much as if "
+            "everybody had {before} today and {after} after the plan.",
+            before=say.percent(before.kolm_pollak, 1), after=say.percent(after.kolm_pollak, 1),
+        )
+    )  # fmt: skip
+    return said
+
+
+def _worth(plan: Plan, say: Language) -> list[str]:
+    said = [
+        say.count(
+            "It is proven that no other choice from the same {n} candidate place is better by "
+            "more than {gap}.",
+            "It is proven that no other choice from the same {n} candidate places is better by "
+            "more than {gap}.", plan.candidates, gap=say.fine_percent(better_at_most(plan)),
+        )
+    ]  # fmt: skip
+    if plan.total_cost is not None and plan.covered_after - plan.covered_before >= 0.5:
+        said.append(
+            say.text(
+                "It costs {cost}, which is {each} for each newly covered resident.",
+                cost=say.money(plan.total_cost),
+                each=say.money(plan.total_cost / (plan.covered_after - plan.covered_before)),
+            )
+        )
+    if not plan.caveats:
+        said.append(say.text("No use of the portal was imported, so nothing is said of demand."))
+    surviving = [site for site in plan.sites if (site.survives or 0) >= 0.999]
+    if plan.weightings:
+        said.append(
+            say.count(
+                "{n} of its sites is proposed however residents are weighed.",
+                "{n} of its sites are proposed however residents are weighed.", len(surviving),
+            )
+        )  # fmt: skip
+    return said
+
+
+def better_at_most(plan: Plan) -> float:
+    """By which share of this plan's objective another could be better, at most."""
+    if not plan.objective > 0:
+        return 0.0
+    # Rounded up in the second decimal of a percentage, so that what is said stays true.
+    share = max(0.0, plan.upper_bound / plan.objective - 1)
+    return -(-share * 10_000 // 1) / 10_000 if share > 1e-9 else 0.0
+
+
+def site_name(site: PlannedSite | Rival, say: Language) -> str:
+    """A place's name; a generated one is called after its neighbourhood, in the language."""
+    called = "Generated point in "
+    if site.site_id.startswith("generated:") and site.name.startswith(called):
+        place = say.name(site.name.removeprefix(called))
+        return say.text("Point in the neighbourhood {place}", place=place)
+    return say.name(site.name)
+
+
+def group_name(name: str, say: Language) -> str:
+    """A group's name: those of fifths are ours, those of grades the city's own."""
+    if name in {*FIFTHS, UNGROUPED, "all"}:
+        return say.text(name)
+    return say.name(name)
 
 
 def people(count: float) -> str:
-    """A number of residents as it is told."""
+    """A number of residents as English tables tell it."""
     return f"{count:,.0f}"
 
 
 def several(count: int, noun: str) -> str:
-    """`count` things, in the right number."""
+    """`count` things, in the right number, in English."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def metres(distance: float) -> str:
-    """A distance as it is told."""
+    """A distance as English tables tell it."""
     return f"{distance:,.0f} m" if distance < 1000 else f"{distance / 1000:,.1f} km"
-
-
-def reason(effect: Effect, facts: Facts) -> str:
-    """Why this site: who is reached, how deprived, how far Wi-Fi is now, how it is used."""
-    parts = [f"reaches {people(effect.residents)} residents who have no Wi-Fi within "
-             f"{metres(facts.radius)}{_groups(effect, facts.grouped_by)}"]  # fmt: skip
-    place = "in" if facts.inside else "next to"
-    parts.append(
-        f"{place} {facts.neighbourhood}, {facts.share_uncovered:.0%} of which is uncovered"
-    )
-    if facts.nearest_live is None:
-        parts.append("no live site yet in the city")
-    else:
-        parts.append(f"nearest live site {metres(facts.nearest_live)} away")
-    parts.append(facts.demand)
-    return "; ".join(parts)
-
-
-def _groups(effect: Effect, grouped_by: str) -> str:
-    """The worst group reached, and the largest where that is another."""
-    reached = {
-        name: count for name, count in effect.by_group.items() if count >= 0.5 and name != UNGROUPED
-    }
-    if not reached or grouped_by == "neighbourhood":
-        return ""
-    worst = next(iter(reached))
-    largest = max(reached, key=lambda name: reached[name])
-    word = "grade" if grouped_by == "grade" else "fifth"
-    if len(reached) == 1:
-        return f", all of them in {word} {worst}" if len(effect.by_group) > 1 else ""
-    told = [f"{people(reached[worst])} in {word} {worst}"]
-    if largest != worst:
-        told.append(f"{people(reached[largest])} in {largest}")
-    return f" ({', '.join(told)})"

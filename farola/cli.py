@@ -100,6 +100,15 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "netbox": ("inventory.commands.netbox:netbox", "Sites and devices from NetBox."),
         },
     ),
+    "scenario": (
+        "Plans kept under a name, to compare.",
+        {
+            "list": ("coverage_maps.scenario_command:list_scenarios", "List the scenarios."),
+            "show": ("coverage_maps.scenario_command:show", "Show one and what it brings."),
+            "compare": ("coverage_maps.scenario_command:compare", "Hold some side by side."),
+            "delete": ("coverage_maps.scenario_command:delete", "Forget one; its plan stays."),
+        },
+    ),
     "provision": (
         "Prepare, review and push configuration.",
         {
@@ -235,7 +244,11 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "import": (
                 "collectors.airwaves.survey_commands:survey_import",
                 "Read pcap or WiGLE files.",
-            )
+            ),
+            "calibrate": (
+                "coverage_maps.calibrate_command:calibrate",
+                "Fit the street model to what walks measured.",
+            ),
         },
     ),
     "airwaves": (

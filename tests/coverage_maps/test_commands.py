@@ -75,8 +75,9 @@ def test_a_plan_is_printed_written_and_saved(run, tmp_path):
 @pytest.mark.usefixtures("town")
 def test_a_plan_for_people_explains_itself(run):
     done = run("plan", "--sites", 2, "--explain")
-    assert "1. Generated point in poor: reaches" in done.stdout
-    assert "demand: no data" in done.stdout
+    assert "1. Point in the neighbourhood poor: It would bring free Wi-Fi" in done.stdout
+    assert "The runner-up nearby was" in done.stdout
+    assert "nothing is said of demand" in done.stdout
     assert "gap" in done.stdout
     assert "Saved as plan 1" in done.stderr
 

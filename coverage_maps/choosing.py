@@ -1,0 +1,129 @@
+"""Makes the choice that a request asks for, and tries it under other weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.spatial import KDTree
+
+from coverage_maps.candidates import Candidates
+from coverage_maps.cells import Points
+from coverage_maps.plans import PlanRequest
+from coverage_maps.projection import Floats
+from coverage_maps.siting import Indices, Siting, greedy, maximal_coverage
+from farola.errors import PlanningError
+
+
+def allowed_candidates(pool: Candidates, request: PlanRequest) -> NDArray[np.bool_]:
+    """Which candidates may be taken, shape (c,).
+
+    Raises
+    ------
+    PlanningError
+        A place that must or may not be taken is no candidate, or one is both.
+    """
+    both = set(request.must) & set(request.forbidden)
+    if both:
+        raise PlanningError(f"{min(both)} is both a --must and a --forbid: say one of the two")
+    allowed = np.ones(len(pool.xy), dtype=bool)
+    allowed[indices_of(pool, request.forbidden, "--forbid")] = False
+    return allowed
+
+
+def barred(costs: Floats, allowed: NDArray[np.bool_], limit: float) -> Floats:
+    """`costs`, with what is not allowed dearer than `limit`."""
+    return np.where(allowed, costs, 2 * limit + 1)
+
+
+def indices_of(pool: Candidates, ids: Sequence[str], option: str) -> Indices:
+    """Where the candidates of these `ids` are in the pool.
+
+    Raises
+    ------
+    PlanningError
+        One is no candidate.
+    """
+    if not ids:
+        return np.empty(0, dtype=np.intp)
+    where = {record.id: k for k, record in enumerate(pool.records)}
+    strange = [one for one in ids if one not in where]
+    if strange:
+        told = "generated candidates have no ids" if not where else "no candidate has this id"
+        raise PlanningError(
+            f"{option} {strange[0]}: {told}; import it with `farola import candidates FILE`"
+        )
+    return np.array(sorted({where[one] for one in ids}), dtype=np.intp)
+
+
+def choose(
+    pool: Candidates,
+    covers: csr_array,
+    weights: Floats,
+    request: PlanRequest,
+    *,
+    limit: float,
+    seconds: float,
+) -> Siting:
+    """The choice within `limit` (sites, or money), in order of gain, with its bound.
+
+    Places that must be taken are part of what was covered and of the bound.
+
+    Raises
+    ------
+    PlanningError
+        Such a place is no candidate, or they need more than the limit.
+    """
+    must = indices_of(pool, request.must, "--must")
+    costs = np.ones(len(pool.xy)) if request.budget is None else pool.costs
+    taken = float(costs[must].sum())
+    if taken > limit * (1 + 1e-12):
+        raise PlanningError(
+            f"the {len(must)} places that --must names need {taken:g} of {limit:g}: raise --sites "
+            "or --budget, or name fewer"
+        )
+    usable = np.flatnonzero(allowed_candidates(pool, request))
+    answer = maximal_coverage(
+        csr_array(covers[usable]), weights,
+        costs=None if request.budget is None else costs[usable], budget=limit - taken,
+        fixed=np.searchsorted(usable, must).tolist(), time_limit=seconds,
+    )  # fmt: skip
+    if not len(must):
+        return replace(answer, chosen=usable[answer.chosen])
+    both = np.concatenate((must, usable[answer.chosen]))
+    # The whole in order of gain; what must be there and adds nothing comes last.
+    ordered = both[greedy(csr_array(covers[both]), weights, np.zeros(len(both)), 0.0)]
+    rest = both[~np.isin(both, ordered)]
+    return replace(answer, chosen=np.concatenate((ordered, rest)))
+
+
+def sensitivity(
+    pool: Candidates,
+    covers: csr_array,
+    points: Points,
+    request: PlanRequest,
+    *,
+    chosen: Indices,
+    factors: Mapping[str, Floats],
+    limit: float,
+) -> tuple[tuple[str, ...], Floats | None]:
+    """Names of other weightings, and for each chosen site the share of them that take it too.
+
+    Each is chosen for greedily. On a grid a place within the radius of the site is the same. None
+    where there is no other weighting.
+    """
+    if not factors:
+        return (), None
+    costs = np.ones(len(pool.xy)) if request.budget is None else pool.costs
+    costs = barred(costs, allowed_candidates(pool, request), limit)
+    kept = np.zeros(len(chosen))
+    for factor in factors.values():
+        others = greedy(covers, points.residents * factor[points.owner], costs, limit)
+        if pool.grid is None:
+            kept += np.isin(chosen, others)
+        elif len(others):
+            kept += KDTree(pool.xy[others]).query(pool.xy[chosen])[0] <= request.radius
+    return tuple(factors), kept / len(factors)
