@@ -56,8 +56,8 @@ def named(ids: Sequence[str], most: int) -> str:
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[int] = ()
 ) -> None:
-    """Print a table, every text as `plain`; `right` are the indices of columns to align right
-    (numbers).
+    """Print a table, every text as `plain` and whole; `right` are the indices of columns to align
+    right (numbers).
     """
     from rich.console import Console
     from rich.table import Table
@@ -67,7 +67,10 @@ def print_table(
         title=Text(plain(title), style="table.title"), title_justify="left", header_style="bold"
     )
     for index, column in enumerate(columns):
-        table.add_column(Text(plain(column)), justify="right" if index in right else "left")
+        # A long word goes on in the next line: a name that is cut short is another name.
+        table.add_column(
+            Text(plain(column)), justify="right" if index in right else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(plain(str(cell))) for cell in row))
     Console(width=None if sys.stdout.isatty() else 120).print(table)

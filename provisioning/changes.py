@@ -19,6 +19,7 @@ from farola.keys import Keyring
 from inventory import audit_log, events
 from inventory.change_models import Change, ChangeDevice
 from provisioning import seal
+from provisioning.platforms import NOT_ADOPTED
 
 OPEN = frozenset({"pending", "failed", "drifted", "queued", "rolled_back"})
 """Statuses of a device that a push still tries."""
@@ -96,6 +97,14 @@ class ChangeRecord:
     def of(self, *statuses: str) -> list[DeviceChange]:
         """Devices in one of `statuses`."""
         return [device for device in self.devices if device.status in statuses]
+
+
+def in_words(device: DeviceChange) -> str:
+    """A device's status for people: one that was never adopted was not even asked, which is another
+    thing than one that did not answer.
+    """
+    never = device.status == "unreachable" and f"is {NOT_ADOPTED}:" in device.message
+    return NOT_ADOPTED if never else device.status
 
 
 def base_hash(running: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -97,9 +98,9 @@ def load_record(change: int | None) -> ChangeRecord:
 
 def counted(change: ChangeRecord) -> str:
     """How many devices are in each status, in words."""
-    counts: dict[str, int] = {}
-    for device in change.devices:
-        counts[device.status] = counts.get(device.status, 0) + 1
+    from provisioning.changes import in_words
+
+    counts = Counter(in_words(device) for device in change.devices)
     return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
 
 

@@ -18,6 +18,7 @@ from inventory.records import DeviceRecord, Secrets
 
 __all__ = ["Capabilities", "capabilities", "open_driver", "platform_of"]
 TIMEOUT_S = 30
+NOT_ADOPTED = "not adopted"
 
 
 def platform_of(device: DeviceRecord) -> str:
@@ -97,7 +98,10 @@ def open_driver(
     key = host_key or device.host_key
     # Over HTTPS the certificate says who it is.
     if not key and platform not in WEB:
-        raise DeviceError(f"{device.id} is not adopted: run `farola device adopt {device.id}`")
+        raise DeviceError(
+            f"{device.id} is {NOT_ADOPTED}: run `farola device adopt {device.id} --known-hosts "
+            "FILE`"
+        )
     if platform in CONSOLES:
         from provisioning.consoles import Console
 

@@ -280,7 +280,7 @@ def _tell_change(change: int, words: str, *, as_json: bool) -> None:
 def status(change: int | None, resolve: bool, as_json: bool) -> None:
     """Account for every device of CHANGE (default: the newest), and say what comes next."""
     from inventory.db import open_inventory
-    from provisioning.changes import IN_DOUBT
+    from provisioning.changes import IN_DOUBT, in_words
     from provisioning.locks import free
     from provisioning.resolve import resolve_change
     from provisioning.status import change_next, next_of
@@ -311,7 +311,7 @@ def status(change: int | None, resolve: bool, as_json: bool) -> None:
         print_json(told)
         return
     rows = [
-        (d.device_id, d.status, str(d.wave or ""), d.message, coming[d.device_id], local(d.at))
+        (d.device_id, in_words(d), str(d.wave or ""), d.message, coming[d.device_id], local(d.at))
         for d in found.devices
     ]
     title = f"Change {found.id}: {found.status}"

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from provisioning import changes
 from provisioning.changes import ChangeRecord, DeviceChange
+from provisioning.platforms import NOT_ADOPTED
 
 
 def next_of(
@@ -39,6 +40,8 @@ def next_of(
             says = f"{again} tries again"
         case "pending" if not over:
             says = f"{again} goes on"
+        case "unreachable" if changes.in_words(device) == NOT_ADOPTED:
+            says = "adopt it, then prepare a new change for it"
         case "drifted" | "unreachable":
             says = "prepare a new change for it"
         case "pushed" if changes.faulty(device):

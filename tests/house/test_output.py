@@ -63,3 +63,10 @@ def test_json_is_json_even_of_half_characters(capsys):
     text = capsys.readouterr().out
     assert "Ñ" in text
     assert json.loads(text) == {"name": "Ñ\udcff"}
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "😀" * 100, "é" * 130], ids=["x", "emoji", "accents"])
+def test_no_cell_of_a_table_is_cut_short(capsys, text):
+    print_table("Names", ("name", "n"), [(text, 1)])
+    shown = capsys.readouterr().out
+    assert shown.count(text[0]) == len(text)

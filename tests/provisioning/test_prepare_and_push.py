@@ -121,6 +121,7 @@ def test_who_cannot_be_reached_is_named_and_the_rest_prepared(adopted: Any) -> N
         "ap1": "pending", "ap2": "unreachable",
     }  # fmt: skip
     shown = adopted.run("provision", "show", 1)
+    assert "1 pending, 1 unreachable" in shown.stdout
     assert "ap2" in shown.stderr
     assert "ap1" not in shown.stderr
     pushed = json.loads(adopted.run("provision", "push", 1, "--json", code=1).stdout)
@@ -130,6 +131,17 @@ def test_who_cannot_be_reached_is_named_and_the_rest_prepared(adopted: Any) -> N
     assert "prepare a new one" in pushed["failed"][0]["why"]
     again = adopted.run("provision", "push", 1, code=1)
     assert "0 pushed (1 were pushed before), 0 unchanged, 0 failed, 1 not prepared" in again.stdout
+
+
+def test_who_was_never_adopted_is_not_called_unreachable(adopted: Any) -> None:
+    adopted.change("ap2", host_key=None)
+    done = adopted.run("provision", "prepare", "--device", "ap1", "--device", "ap2", code=1)
+    assert "1 not adopted, 1 pending" in done.stdout
+    assert "farola device adopt ap2 --known-hosts FILE" in done.stderr
+    shown = adopted.run("provision", "status")
+    assert "unreachable" not in shown.stdout
+    told = json.loads(adopted.run("provision", "status", "--json").stdout)["devices"][1]
+    assert told["next"] == "adopt it, then prepare a new change for it"
 
 
 def test_instants_are_told_with_their_zone(adopted: Any) -> None:
