@@ -2,7 +2,8 @@
 
 Greedy choice by true marginal gain, improved by exchanging sites (`coverage_maps.swaps`), then
 Lagrangian steps that prove how far from the optimum it can be at most and try the choices they
-come across (`coverage_maps.bounds`).
+come across (`coverage_maps.bounds`); where a gap stays open, what time is left goes to annealing
+(`coverage_maps.annealing`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from coverage_maps.annealing import anneal
 from coverage_maps.bounds import knapsack, lagrangian
 from coverage_maps.projection import Floats
 from coverage_maps.swaps import improve
@@ -25,6 +27,10 @@ from farola.errors import PlanningError
 Indices = NDArray[np.intp]
 GREEDY_SHARE = 0.5
 """Of the time limit: when greedy takes more, it becomes less choosy."""
+EXCHANGE_SHARE, PROOF_SHARE = 0.15, 0.3
+"""Of the time left after greedy; the rest is annealing's."""
+CLOSE_ENOUGH = 1e-4
+"""A gap so small, the search ends: what is left is mostly the bound's slack."""
 HURRIED = 0.7
 """Then a site is taken whose gain is at least this share of the best known ceiling."""
 
@@ -142,19 +148,24 @@ def _searched(
         if len(chosen) == 1:
             chosen = _completed(covers, weights, costs, budget, start=chosen, deadline=deadline)
         return chosen, bound
-    # The choice that the bound suggests is often the better start: time is kept for both.
-    third = (deadline - time.monotonic()) / 3
-    early, late = time.monotonic() + third, deadline - third / 2
+    left = deadline - time.monotonic()
+    early, late = deadline - (1 - EXCHANGE_SHARE) * left, deadline - (1 - PROOF_SHARE) * left
     chosen = improve(covers, weights, costs, budget, chosen=chosen, deadline=early)
     value = union_weight(covers, weights, chosen)
     proven, other = lagrangian(covers, weights, costs, budget, value=value, deadline=late)
-    other = improve(covers, weights, costs, budget, chosen=other, deadline=deadline)
+    bound = min(bound, proven)
+    # The choice that the bound suggests is often the better start.
+    other = improve(covers, weights, costs, budget, chosen=other, deadline=late)
     starts = sorted((chosen, other), key=lambda sites: -union_weight(covers, weights, sites))
     best = _completed(covers, weights, costs, budget, start=starts[0], deadline=deadline)
     if time.monotonic() < deadline:
         second = _completed(covers, weights, costs, budget, start=starts[1], deadline=deadline)
         best = max(best, second, key=lambda sites: union_weight(covers, weights, sites))
-    return best, min(bound, proven)
+    enough = (1 - CLOSE_ENOUGH) * bound
+    if union_weight(covers, weights, best) >= enough or time.monotonic() >= deadline:
+        return best, bound
+    better = anneal(covers, weights, costs, budget, chosen=best, deadline=deadline, enough=enough)
+    return _completed(covers, weights, costs, budget, start=better, deadline=deadline), bound
 
 
 def greedy(
