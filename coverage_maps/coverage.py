@@ -6,7 +6,7 @@ covered is the share of its residents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from coverage_maps.emitters import INNER, OUTER, Emitter, checked, discs, outermost, shapes
-from coverage_maps.footprint import check_radius, distinct
+from coverage_maps.footprint import changed, check_radius, distinct
 from coverage_maps.ground import Ground
 from coverage_maps.projection import Floats, Geometries
 
@@ -128,17 +128,14 @@ def move(ground: Ground, before: Coverage, gone: Floats, new: Floats) -> Coverag
     target "after one access point moves < 50 ms" of the design, measured by
     `benchmarks/city_coverage.py`. A position that a second site shares is not gone: leave it out.
     """
-    stays = np.ones(len(before.positions), dtype=bool)
-    for x, y in gone:
-        stays &= np.hypot(before.positions[:, 0] - x, before.positions[:, 1] - y) > 0.01
-    xy = distinct(np.vstack((before.positions[stays], new)))
+    xy = changed(before.positions, gone, new)
     reach = OUTER * before.radius
 
     def reaching(bounds: Floats) -> Geometries:
         return discs(xy[_meeting(np.hstack((xy - reach, xy + reach)), bounds)], before.radius)
 
-    changed = discs(np.vstack((gone, new)), before.radius)
-    uncovered, shares = _clip_again(ground, before, changed, reaching)
+    touched = discs(np.vstack((gone, new)), before.radius)
+    uncovered, shares = _clip_again(ground, before, touched, reaching)
     return replace(before, positions=xy, uncovered=uncovered, shares=shares)
 
 
@@ -162,13 +159,26 @@ def move_emitters(
         near = np.flatnonzero(_meeting(extents, bounds))
         return shapes(outermost([emitters[k] for k in near.tolist()]))
 
-    changed = np.concatenate((shapes(parting), arriving))
-    uncovered, shares = _clip_again(ground, before, changed, reaching)
-    stayed = np.array([(e.x, e.y) for e in emitters]).reshape(-1, 2)
+    touched = np.concatenate((shapes(parting), arriving))
+    uncovered, shares = _clip_again(ground, before, touched, reaching)
+    vacated = _pairs((e.x, e.y) for e in parting if not _taken(e, emitters, extents))
     return replace(
-        before, positions=distinct(stayed), uncovered=uncovered, shares=shares,
-        emitters=emitters, extents=extents,
+        before, uncovered=uncovered, shares=shares, emitters=emitters, extents=extents,
+        positions=changed(before.positions, vacated, _pairs((e.x, e.y) for e in new)),
     )  # fmt: skip
+
+
+def _taken(one: Emitter, emitters: Sequence[Emitter], extents: Floats) -> bool:
+    """Whether another stands at the place of `one`, to the centimetre."""
+    near = np.flatnonzero(_meeting(extents, np.array([one.x, one.y, one.x, one.y])))
+    return any(
+        abs(emitters[k].x - one.x) <= 0.01 and abs(emitters[k].y - one.y) <= 0.01
+        for k in near.tolist()
+    )
+
+
+def _pairs(places: Iterable[tuple[float, float]]) -> Floats:
+    return np.array(list(places), dtype=np.float64).reshape(-1, 2)
 
 
 def _meeting(extents: Floats, bounds: Floats) -> NDArray[np.bool_]:
@@ -180,13 +190,13 @@ def _meeting(extents: Floats, bounds: Floats) -> NDArray[np.bool_]:
 
 
 def _clip_again(
-    ground: Ground, before: Coverage, changed: Geometries, reaching: Callable[[Floats], Geometries]
+    ground: Ground, before: Coverage, moved: Geometries, reaching: Callable[[Floats], Geometries]
 ) -> tuple[Geometries, Floats]:
-    """What is uncovered, and the shares, once the neighbourhoods that the shapes `changed` meet
+    """What is uncovered, and the shares, once the neighbourhoods that the shapes `moved` meet
     are clipped again by what is `reaching` into their bounds.
     """
     uncovered, shares = before.uncovered.copy(), before.shares.copy()
-    touched = np.unique(ground.tree.query(changed, predicate="intersects")[1])
+    touched = np.unique(ground.tree.query(moved, predicate="intersects")[1])
     for i in touched:
         union = shapely.union_all(reaching(np.array(ground.polygons[i].bounds)))
         uncovered[i] = shapely.difference(ground.polygons[i], union)
