@@ -2,8 +2,8 @@
 
 Three steps after an ordinary fit. The reach and size of the correlation are estimated by restricted
 likelihood; the coefficients are fitted again with that correlation within blocks of the city
-(generalised estimating equations); their covariance is clustered by block and owes nothing to the
-shape that was assumed for the correlation.
+(generalised estimating equations); their covariance takes in the correlation of all places, also
+across the borders of blocks, without which clustered errors come out too small.
 """
 
 from __future__ import annotations
@@ -34,8 +34,12 @@ class Correlation:
 
     def within(self, xy: Floats, noise: Floats) -> Floats:
         """Covariance of places at `xy` with the variance `noise` of counting."""
-        away = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1))
-        return np.asarray(self.shared * np.exp(-away / self.reach) + np.diag(noise + self.own))
+        return self.between(xy, xy) + np.diag(noise + self.own)
+
+    def between(self, one: Floats, other: Floats) -> Floats:
+        """Covariance of places at `one` with others at `other`."""
+        away = np.hypot(*(one[:, None] - other[None]).transpose(2, 0, 1))
+        return np.asarray(self.shared * np.exp(-away / self.reach))
 
 
 def estimate_correlation(
@@ -92,10 +96,8 @@ class Problem:
 def refit(
     problem: Problem, start: Floats, blocks: NDArray[np.intp], correlation: Correlation
 ) -> tuple[Floats, Floats]:
-    """Coefficients with `correlation` at work within `blocks`, and their clustered covariance.
-
-    The residuals of a block are freed from the pull that it has on the fit (CR3, the jackknife of
-    blocks): without that few blocks look surer than they are.
+    """Coefficients with `correlation` at work within `blocks`, and their covariance with it at work
+    between all places.
 
     Raises
     ------
@@ -114,14 +116,40 @@ def refit(
             break
     else:
         raise ArithmeticError("the coefficients do not settle")
+    pulls = _pulls(problem, coefficients, members, correlation)
+    mean = _mean(problem, coefficients)
     meat = np.zeros_like(bread)
-    for x, residual in whitened:
-        score = x.T @ np.linalg.solve(np.eye(len(x)) - x @ bread @ x.T, residual)
-        meat += np.outer(score, score)
+    for one, own in zip(members, pulls, strict=True):
+        for other, theirs in zip(members, pulls, strict=True):
+            between = correlation.between(problem.xy[one], problem.xy[other])
+            if one is other:
+                between = correlation.within(problem.xy[one], 1 / mean[one])
+            meat += own.T @ between @ theirs
     covariance = bread @ meat @ bread
     if not np.isfinite(covariance).all():
-        raise ArithmeticError("a block alone decides a coefficient")
+        raise ArithmeticError("the errors of the coefficients are beyond bounds")
     return coefficients, covariance
+
+
+def _mean(problem: Problem, coefficients: Floats) -> Floats:
+    """Expected use of each place."""
+    return np.asarray(np.exp(np.clip(problem.design @ coefficients + problem.offset, -30.0, 30.0)))
+
+
+def _pulls(
+    problem: Problem,
+    coefficients: Floats,
+    members: list[NDArray[np.intp]],
+    correlation: Correlation,
+) -> list[Floats]:
+    """Of each block what the relative error of each of its places does to the coefficients."""
+    mean = _mean(problem, coefficients)
+    return [
+        np.asarray(
+            np.linalg.solve(correlation.within(problem.xy[own], 1 / mean[own]), problem.design[own])
+        )
+        for own in members
+    ]
 
 
 def _whiten(
@@ -131,7 +159,7 @@ def _whiten(
     correlation: Correlation,
 ) -> list[tuple[Floats, Floats]]:
     """Of each block its design and its relative errors, freed of their correlation."""
-    mean = np.exp(np.clip(problem.design @ coefficients + problem.offset, -30.0, 30.0))
+    mean = _mean(problem, coefficients)
     residual = (problem.use - mean) / mean
     freed = []
     for own in members:

@@ -5,7 +5,7 @@ Use y of a neighbourhood is negative binomial (NB2: variance m + a·m²) with
 
     log m = log(residents) + log(exposure) + b0 + bc · coverage + Σ b · covariate
 
-Errors are clustered in blocks of the city. Unmet demand is the expected use at a reference coverage
+Errors are correlated in space. Unmet demand is the expected use at a reference coverage
 less that at the actual one, everything else equal.
 """
 
@@ -57,7 +57,7 @@ class Fitted:
     """Of the covariates."""
     coefficients: Floats
     covariance: Floats
-    """Clustered by block, of the coefficients."""
+    """Of the coefficients, with errors alike where places are near."""
     dispersion: float
     """a of NB2; near 0 is Poisson."""
     correlation: Correlation
@@ -72,7 +72,9 @@ class Fitted:
         return np.column_stack((np.ones(len(coverage)), coverage, standard))
 
     def draws(self) -> Floats:
-        """Plausible coefficients, shape (DRAWS, p): Student's t with one less than the blocks."""
+        """Plausible coefficients, shape (DRAWS, p), of Student's t: the correlation is itself only
+        estimated, so there is one degree of freedom less than blocks.
+        """
         rng = np.random.default_rng(SEED)
         p, df = len(self.coefficients), self.blocks - 1
         half = rng.standard_normal((DRAWS // 2, p))
@@ -96,6 +98,8 @@ def fit(data: Observed) -> Fitted:
     NoFitError
         Two covariates say the same, or the iterations do not come to an end.
     """
+    if not data.use.sum() > 0:
+        raise NoFitError("nobody was counted anywhere")
     means = data.covariates.mean(axis=0) if len(data.names) else np.empty(0)
     scales = data.covariates.std(axis=0) if len(data.names) else np.empty(0)
     if flat := [n for n, s in zip(data.names, scales, strict=True) if not s > 0]:
