@@ -45,6 +45,15 @@ class Rows:
             {name: [column[i] for i in keep] for name, column in self.fields.items()},
         )
 
+    def part(self, first: int, after: int) -> Rows:
+        """The rows from `first` until before `after`."""
+        return Rows(
+            self.measurement,
+            self.times[first:after],
+            tuple(column[first:after] for column in self.tags),
+            {name: column[first:after] for name, column in self.fields.items()},
+        )
+
 
 @dataclass(frozen=True)
 class CleanBatch(Batch):

@@ -35,6 +35,7 @@ from timeseries.newest_file import (
     NewestFile,
     NoFileError,
     Poll,
+    rows_of,
 )
 from timeseries.read_lines import read_rows, split_lines
 from timeseries.spool import Spool
@@ -64,9 +65,10 @@ class Newest:
 
     def spooled(self, body: bytes, rows: list[Rows]) -> None:
         """Remember the rows of KEPT in a batch that is spooled, to save reading its lines."""
+        digest = _digest(body)
         with self._lock:
-            self._drop(_digest(body))
-            self._at_hand[_digest(body)] = rows
+            self._drop(digest)
+            self._at_hand[digest] = rows
             self._rows_at_hand += _count(rows)
             while self._rows_at_hand > MOST_ROWS_AT_HAND or len(self._at_hand) > MOST_AT_HAND:
                 self._drop(next(iter(self._at_hand)))
@@ -146,7 +148,7 @@ class Newest:
         for at in times:
             table = self._server.series(DEVICE, {}, instant(at), instant(at + 1))
             polls = {poll for poll in new if poll[0] == at}
-            if not self._file.learn(handed, polls, _rows(table)):
+            if not self._file.learn(handed, polls, rows_of(table)):
                 return False
         return True
 
@@ -165,7 +167,7 @@ class Newest:
         if handed is not None:
             base = Base(self._identity, at_ms, since_ms)
             with suppress(NoFileError):
-                self._file.begin(base, handed, polls, _rows(table))
+                self._file.begin(base, handed, polls, rows_of(table))
         return table
 
     def _polls(self, since_ms: int) -> set[Poll]:
@@ -180,7 +182,7 @@ def kept_of(raw: Sequence[Rows], lines_at_once: int) -> list[list[Rows]]:
     for first in range(0, starts[-1], lines_at_once):
         after = first + lines_at_once
         found.append([
-            rows.take(range(max(first - start, 0), min(after - start, len(rows.times))))
+            rows.part(max(first - start, 0), after - start)
             for rows, start in zip(raw, starts, strict=False)
             if rows.measurement.name in KEPT and start < after and start + len(rows.times) > first
         ])  # fmt: skip
@@ -197,10 +199,6 @@ def _read(body: bytes, rows: int, name: str) -> Rows:
         tuple([row.tags[i] for row in found] for i in range(len(shape.tags))),
         {field: [row.fields.get(field) for row in found] for field in shape.fields},
     )
-
-
-def _rows(table: Table) -> Rows:
-    return Rows(SCHEMA[DEVICE], table.times, (table.tags[DEVICE],), table.fields)
 
 
 def _of(table: Table, names: Sequence[str], since_ms: int | None) -> Table:

@@ -103,7 +103,8 @@ class Sender:
                 fault = backlog.fault if self._holds is False else self.fault
                 if left <= 0 or not self.started or (fault and not while_it_fails):
                     return False
-                self._idle.wait(min(left, 0.1))
+                # It tells of each batch and fault; another process does not.
+                self._idle.wait(min(left, LOOK_AGAIN_S if self._holds else 0.1))
         return True
 
     def stop(self, timeout_s: float) -> bool:
@@ -150,8 +151,7 @@ class Sender:
         except Exception as error:  # whatever it is, the thread must go on trying
             return self._failed(f"the sender met {type(error).__name__}: {error}")
         self._works_again()
-        with self._idle:
-            self._idle.notify_all()
+        self._tell_who_waits()
         if now_ms - batch.made_ms < LIVE_S * 1000:
             return 0.0
         return min(took_s * (1 / SHARE - 1), LONGEST_CATCH_UP_PAUSE_S)
@@ -205,8 +205,13 @@ class Sender:
             self._fault_kind = kind
             waits = f"rows wait in the spool, nothing is lost: {text}"
             self.say("store.away", waits, key=f"store.away {kind}")
+        self._tell_who_waits()
         pause: float = min(FIRST_PAUSE_S * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_S)
         return pause * random.uniform(0.8, 1.2)  # noqa: S311 - only to fall out of step
+
+    def _tell_who_waits(self) -> None:
+        with self._idle:
+            self._idle.notify_all()
 
     def _works_again(self) -> None:
         if not self._failures:

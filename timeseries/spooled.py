@@ -5,10 +5,11 @@ sent from there, so that nothing is lost while the server is away.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
@@ -274,12 +275,19 @@ def rows_left(store: Store) -> int:
 def _packed(batches: Sequence[Rows]) -> Iterator[Packed]:
     """`batches` as they are spooled: at most CHUNK_LINES lines each."""
     every = [line for rows in batches for line in lines(rows)]
-    stamps = [(rows.measurement.name, time) for rows in batches for time in rows.times]
-    for start in range(0, len(every), CHUNK_LINES):
-        yield pack(every[start : start + CHUNK_LINES], stamps[start : start + CHUNK_LINES])
+    starts = [*accumulate((len(rows.times) for rows in batches), initial=0)]
+    for first in range(0, len(every), CHUNK_LINES):
+        after = first + CHUNK_LINES
+        stamps = {
+            (rows.measurement.name, time)
+            for rows, start in zip(batches, starts, strict=False)
+            if start < after
+            for time in set(rows.times[max(first - start, 0) : after - start])
+        }
+        yield pack(every[first:after], stamps)
 
 
-def pack(some: Sequence[str], stamps: Sequence[tuple[str, int]]) -> Packed:
+def pack(some: Sequence[str], stamps: Iterable[tuple[str, int]]) -> Packed:
     """Lines as they are spooled; `stamps` are their measurements and times."""
     distinct = set(stamps)
     quarters = {time // QUARTER_MS for name, time in distinct if name in ROLLED_UP}

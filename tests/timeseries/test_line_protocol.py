@@ -10,7 +10,7 @@ from influxdb_client import Point, WritePrecision
 
 from timeseries import SCHEMA, Batch
 from timeseries.checking import checked
-from timeseries.lines import CHUNK_LINES, bodies, lines
+from timeseries.lines import CHUNK_LINES, MANY, bodies, lines
 from timeseries.read_lines import read_rows, split_lines
 from timeseries.tags import fault_of_tag
 
@@ -56,6 +56,21 @@ def test_a_request_has_a_bounded_number_of_lines() -> None:
     small = Batch("poll", [1], {"collector": ["main"]}, {"devices": [n]})
     sizes = [body.count(b"\n") + 1 for body in bodies([checked(batch), checked(small)])]
     assert sizes == [CHUNK_LINES, CHUNK_LINES, 2]
+
+
+def test_a_large_batch_is_made_as_small_ones_are() -> None:
+    names = [f"ap,{i}" for i in range(MANY)]
+    shown = [None if i % 7 == 0 else i / 8 for i in range(MANY)]
+    fields: dict[str, list[Any]] = {
+        "rtt_ms": shown, "cpu_pct": [(-0.0, 0.0, 1.5, -2e300)[i % 4] for i in range(MANY)],
+        "state": [None if i % 3 == 0 else 'a"' for i in range(MANY)],
+        "answered": [i % 2 == 0 for i in range(MANY)], "clients": list(range(MANY)),
+    }  # fmt: skip
+    for at in (5, 6):
+        rows = checked(Batch("device", [at] * MANY, {"device": names}, fields))
+        alone = [lines(rows.part(i, i + 1))[0] for i in range(MANY)]
+        assert lines(rows) == alone
+        names[at] = "another"  # and the next poll has it
 
 
 text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farola.errors import StoreError
-from timeseries import SCHEMA, Batch, Table, newest, spooled
+from timeseries import SCHEMA, Batch, Table, newest, newest_file, spooled
 from timeseries.delivery import unpacked
 from timeseries.influx import InfluxStore
 from timeseries.influx_http import RefusedError
@@ -112,9 +112,10 @@ class Home:
 
 @pytest.fixture
 def strict(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing counts as on its way; batches are of two lines."""
+    """Nothing counts as on its way; batches are of two lines; few parts are kept apart."""
     monkeypatch.setattr(newest, "IN_FLIGHT_S", -1.0)
     monkeypatch.setattr(spooled, "CHUNK_LINES", 2)
+    monkeypatch.setattr(newest_file, "MOST_PARTS", 5)
 
 
 @contextmanager
@@ -133,7 +134,7 @@ STEPS = st.one_of(
     st.tuples(st.sampled_from(["ours", "ours late", "theirs"]), st.integers(0, 5), DEVICES),
     st.sampled_from(
         ["turn", "send", "send", "send theirs", "send theirs", "lose answer", "lose answer",
-         "reopen", "meanwhile", "ask", "ask", "ask", "old base", "unlink", "rubbish"]
+         "reopen", "meanwhile", "ask", "ask", "ask", "old base", "unlink", "rubbish", "spoil"]
     ),
 )  # fmt: skip
 
@@ -168,6 +169,8 @@ def test_what_is_told_is_what_the_server_has(steps: list[Any]) -> None:
                     (ours.folder / FILE).unlink(missing_ok=True)
                 case "rubbish" if (ours.folder / FILE).exists():
                     (ours.folder / FILE).write_bytes(b"no database" * 500)
+                case "spoil":
+                    ours.change_file("UPDATE part SET columns = substr(columns, 1, 20)")
                 case "meanwhile":
 
                     def happens(at_ms: int = START + number * 30_000) -> None:
@@ -205,6 +208,25 @@ def test_the_server_is_asked_for_all_once_then_for_what_others_polled(strict: No
         assert ours.store.latest("device", ("clients",)).fields == {"clients": [2, 8, 7, 3, 5]}
         since = datetime.fromtimestamp(START / 1000 + 3600, UTC)
         assert len(ours.store.latest("device", since=since)) == 0
+        assert server.asked["device"] == 1
+
+
+def test_a_city_that_is_polled_on_takes_no_more_room_and_one_that_changes_is_made_one(
+    strict: None,
+) -> None:
+    with two_homes() as (server, ours, _):
+        parts = []
+        for minute in range(30):
+            ours.poll(START + minute * 1000, dict.fromkeys("abcdef", minute))
+            if minute > 20:  # each on its own
+                for number in range(minute):
+                    ours.poll(START + minute * 1000, {f"new {minute} {number}": minute})
+            ours.send()
+            assert ours.store.latest("device") == SqliteStore.latest(server, "device")
+            with closing(sqlite3.connect(ours.folder / FILE)) as db:
+                parts += db.execute("SELECT COUNT(*) FROM part").fetchone()
+        assert parts[1:21] == [4] * 20  # what the server told, and three batches
+        assert max(parts) <= newest_file.MOST_PARTS
         assert server.asked["device"] == 1
 
 
