@@ -22,6 +22,9 @@ from coverage_maps.projection import Floats, Geometries
 NEAREST = 4
 """So many discs about a neighbourhood's middle are asked whether one alone covers it."""
 
+FEW = 3
+"""Up to so many shapes are cut off one by one; more are united first."""
+
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
@@ -94,11 +97,18 @@ def _unite(
     rest = np.flatnonzero(~whole)
     which, shape = shapely.STRtree(reached).query(ground.polygons[rest], predicate="intersects")
     order = np.argsort(which, kind="stable")
+    shape = shape[order]
     starts = np.searchsorted(which[order], np.arange(len(rest) + 1))
-    for k, i in enumerate(rest):
-        near = shape[order[starts[k] : starts[k + 1]]]
-        if len(near):
-            uncovered[i] = shapely.difference(uncovered[i], shapely.union_all(reached[near]))
+    count = np.diff(starts)
+    few = count <= FEW
+    for turn in range(FEW):  # one call for all polygons at once
+        now = np.flatnonzero(few & (count > turn))
+        cut = reached[shape[starts[now] + turn]]
+        uncovered[rest[now]] = shapely.difference(uncovered[rest[now]], cut)
+    advance(int(few.sum()))
+    for k in np.flatnonzero(~few):
+        union = shapely.union_all(reached[shape[starts[k] : starts[k + 1]]])
+        uncovered[rest[k]] = shapely.difference(uncovered[rest[k]], union)
         advance(1)
     return uncovered
 
