@@ -35,6 +35,16 @@ class Remark:
     values: dict[str, str | int | float] = field(default_factory=dict)
 
 
+def remark(text: str, **values: str | int | float) -> Remark:
+    """A remark without a plural."""
+    return Remark(text, values=values)
+
+
+def counted(one: str, many: str, count: float, **values: str | int | float) -> Remark:
+    """A remark on `count` things."""
+    return Remark(one, many, count, values)
+
+
 @dataclass(frozen=True, eq=False)
 class Language:
     """Says messages and figures in one language."""

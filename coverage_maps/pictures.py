@@ -74,7 +74,7 @@ def city_map(scene: Scene, title: str) -> Markup:
     for polygon, colour in zip(simple, colours(scene), strict=True):
         by_colour.setdefault(colour, []).append(_path(polygon, place))
     parts = [
-        f'<path fill="{colour}" stroke="#fff" stroke-width=".35" d="{"".join(by_colour[colour])}"/>'
+        f'<path fill="{colour}" stroke="#fff" stroke-width=".2" d="{"".join(by_colour[colour])}"/>'
         for colour in sorted(by_colour)
     ]
     spots = place(scene.proposed)

@@ -9,7 +9,7 @@ import numpy as np
 from coverage_maps.demand import Demand
 from coverage_maps.ground import Ground
 from coverage_maps.groups import Grouping
-from coverage_maps.messages import Remark
+from coverage_maps.messages import Remark, counted, remark
 from coverage_maps.plans import PlanRequest
 from inventory.records import SiteRecord
 
@@ -28,32 +28,32 @@ def remarks(
     said = []
     if request.sites is not None and planned < request.sites:
         said.append(
-            Remark(
+            counted(
                 "{n} site asked for, but after {planned} no candidate reaches anybody new "
                 "({useful} reach somebody today)",
                 "{n} sites asked for, but after {planned} no candidate reaches anybody new "
                 "({useful} reach somebody today)",
-                request.sites, {"planned": planned, "useful": useful},
+                request.sites, planned=planned, useful=useful,
             )
         )  # fmt: skip
     statuses = [site.status for site in sites]
     if "live" not in statuses:
-        said.append(Remark("no live sites: the plan starts from nothing"))
+        said.append(remark("no live sites: the plan starts from nothing"))
     ahead = sum(status in {"planned", "building"} for status in statuses)
     if ahead:
         said.append(
-            Remark(
+            counted(
                 "planned or being built, and not counted as covering: {n} site",
                 "planned or being built, and not counted as covering: {n} sites", ahead,
             )
         )  # fmt: skip
     said += [
-        Remark(
+        counted(
             "left out of the plan, population unknown: {n} neighbourhood",
             "left out of the plan, population unknown: {n} neighbourhoods", out.neighbourhoods,
         )
         if out.why == "population unknown" else
-        Remark(
+        counted(
             "left out of the plan, without an area: {n} neighbourhood",
             "left out of the plan, without an area: {n} neighbourhoods", out.neighbourhoods,
         )
@@ -61,17 +61,17 @@ def remarks(
         if out.population is None
     ]  # fmt: skip
     said += [
-        Remark(
+        counted(
             "in the plan as 'unknown': {n} neighbourhood with {residents} residents, whose grade "
             "or deprivation is unknown",
             "in the plan as 'unknown': {n} neighbourhoods with {residents} residents, whose grade "
             "or deprivation is unknown",
-            out.neighbourhoods, {"residents": out.population},
+            out.neighbourhoods, residents=out.population,
         )
         for out in groups.left_out
         if out.population is not None
     ]  # fmt: skip
     if not np.isfinite(ground.badness).any():
-        said.append(Remark("no deprivation value was imported: every resident counts the same"))
+        said.append(remark("no deprivation value was imported: every resident counts the same"))
     # Other modules' notes are whole English sentences.
-    return (*said, *(Remark("{note}", values={"note": n}) for n in (*groups.notes, *demand.notes)))
+    return (*said, *(Remark(n) for n in (*groups.notes, *demand.notes)))

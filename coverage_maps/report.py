@@ -72,6 +72,7 @@ def report_bytes(plan: Plan, say: Language, background: Background) -> bytes:
         growth=growth(plan.sites, say, say.text("Residents newly covered, by number of sites")),
         groups=_groups(plan, say),
         fairness=_fairness(plan, say),
+        boroughs=any(site.borough for site in plan.sites),
         cards=cards,
         left_out=len(plan.sites) - len(cards),
         remarks=[say.said(remark) for remark in plan.remarks],

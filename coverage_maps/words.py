@@ -176,15 +176,15 @@ def _why_lost(rival: Rival, ours: float, say: Language) -> str:
             )  # fmt: skip
         case "need" if fewer <= -0.5:
             return say.count(
-                "It would reach {n} resident more, but such as need it less by the weights of "
+                "It would reach {n} resident more, but people who need it less by the weights of "
                 "this plan (deprivation, demand).",
-                "It would reach {n} residents more, but such as need it less by the weights of "
+                "It would reach {n} residents more, but people who need it less by the weights of "
                 "this plan (deprivation, demand).", -fewer,
             )  # fmt: skip
         case "need":
             return say.text(
-                "It would reach about as many residents, but such as need it less by the weights "
-                "of this plan (deprivation, demand)."
+                "It would reach about as many residents, but people who need it less by the "
+                "weights of this plan (deprivation, demand)."
             )
         case "cost":
             return say.text("It is as good, but dearer: it costs {cost}.",
@@ -201,8 +201,10 @@ def _weighed(site: PlannedSite, plan: Plan, say: Language) -> list[str]:
     ]
     if factors:
         said.append(
-            say.text("In the choice a resident there counted, against 1.00 on average, {factors}.",
-                     factors=say.listed(factors))
+            say.text(
+                "Weight of a resident there in the choice (1 is the city's average): {factors}.",
+                factors=say.listed(factors),
+            )
         )  # fmt: skip
     if site.survives is not None:
         if site.survives >= 0.999:
@@ -314,14 +316,23 @@ def _measures(plan: Plan, say: Language) -> list[str]:
 
 
 def _worth(plan: Plan, say: Language) -> list[str]:
+    gap = better_at_most(plan)
     said = [
         say.count(
             "It is proven that no other choice from the same {n} candidate place is better by "
             "more than {gap}.",
             "It is proven that no other choice from the same {n} candidate places is better by "
-            "more than {gap}.", plan.candidates, gap=say.fine_percent(better_at_most(plan)),
+            "more than {gap}.",
+            plan.candidates,
+            gap=say.fine_percent(gap),
         )
-    ]  # fmt: skip
+        if gap > 0
+        else say.count(
+            "It is proven that no other choice from the same {n} candidate place is better.",
+            "It is proven that no other choice from the same {n} candidate places is better.",
+            plan.candidates,
+        )
+    ]
     if plan.total_cost is not None and plan.covered_after - plan.covered_before >= 0.5:
         said.append(
             say.text(
