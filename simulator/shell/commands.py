@@ -86,6 +86,7 @@ Applet = Callable[[Call], "int | Awaitable[int]"]
 
 async def run_simple(shell: Shell, command: Simple) -> None:
     """Run a simple command; its status is left in the shell."""
+    shell.substituted = 0
     try:
         argv = [text for word in command.words for text in await expand.fields(shell, word)]
     except expand.ExpansionFault as fault:
@@ -124,9 +125,9 @@ async def run_simple(shell: Shell, command: Simple) -> None:
 
 
 async def _assign_only(shell: Shell, command: Simple) -> None:
-    shell.status = 0
     for name, word in command.assignments:
         shell.vars[name] = await expand.text_of(shell, word)
+    shell.status = shell.substituted
     saved = dict(shell.fds)
     if command.redirects:
         status = shell.status

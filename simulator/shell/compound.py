@@ -41,9 +41,10 @@ async def _if(shell: Shell, command: If) -> None:
         if await _condition(shell, condition):
             await shell.run(body)
             return
-    shell.status = 0
     if command.otherwise is not None:
         await shell.run(command.otherwise)
+    else:
+        shell.status = 0
 
 
 async def _loop(shell: Shell, command: Loop) -> None:
@@ -73,7 +74,8 @@ async def _for(shell: Shell, command: For) -> None:
     values = list(shell.args)
     if command.words is not None:
         values = [text for word in command.words for text in await expand.fields(shell, word)]
-    shell.status = 0
+    if not values:
+        shell.status = 0
     for value in values:
         shell.vars[command.name] = value
         if await _turn(shell, command.body):
@@ -82,9 +84,11 @@ async def _for(shell: Shell, command: For) -> None:
 
 async def _case(shell: Shell, command: Case) -> None:
     subject = await expand.text_of(shell, command.word)
-    shell.status = 0
     for patterns, body in command.arms:
         for pattern in patterns:
             if matches(await expand.pieces_of(shell, pattern), subject):
+                if not body:
+                    shell.status = 0
                 await shell.run(body)
                 return
+    shell.status = 0

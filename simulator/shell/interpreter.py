@@ -63,6 +63,8 @@ class Shell:
         self.options: set[str] = set()
         self.traps: dict[str, str] = {}
         self.status = 0
+        self.substituted = 0
+        """Status of the newest `$(…)` of the command that is being run; `$?` does not see it."""
         self.last_background: int | None = None
         self.shell_pid = process.pid
         self.guard = 0
@@ -324,7 +326,7 @@ class Shell:
             raise expand.ExpansionFault("too many nested substitutions")
         collected = Collected()
         shell.fds[1] = collected
-        self.status = await shell.main(body)
+        self.substituted = await shell.main(body)
         text = bytes(collected.data).replace(b"\0", b"").decode("utf-8", "surrogateescape")
         return text.rstrip("\n")
 
