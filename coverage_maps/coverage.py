@@ -77,11 +77,18 @@ def cover_emitters(
     xy = np.array([(e.x, e.y) for e in round_ones]).reshape(-1, 2)
     whole = _within_one_disc(ground, xy, np.array([e.range_m for e in round_ones]))
     uncovered = _unite(ground, shapes(seen), whole, advance)
+    return of_emitters(sending, radius, uncovered, shares_of(ground, uncovered))
+
+
+def of_emitters(
+    sending: Sequence[Emitter], radius: float, uncovered: Geometries, shares: Floats
+) -> Coverage:
+    """The coverage by emitters of which it is known what they leave `uncovered`."""
     return Coverage(
         radius or max((e.range_m for e in sending), default=0.0),
-        distinct(np.array([(e.x, e.y) for e in sending]).reshape(-1, 2)),
+        distinct(_pairs((e.x, e.y) for e in sending)),
         uncovered,
-        shares_of(ground, uncovered),
+        shares,
         tuple(sending),
         shapely.bounds(shapes(sending)).reshape(-1, 4),
     )

@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from coverage_maps.coverage import cover_emitters
+from coverage_maps.cache import cached_cover_emitters
 from coverage_maps.exports import coverage_json
 from coverage_maps.ground import lay_out
 from coverage_maps.groups import grouping, summarise
-from coverage_maps.street import Street, StreetRequest, street_emitters
+from coverage_maps.street import Street, StreetRequest, street_emitters, with_walls
 from coverage_maps.street_options import street_request
+from coverage_maps.walls import obstacles
 from coverage_maps.words import several
 from farola.errors import PlanningError
 from farola.output import note, print_json, progress
@@ -35,12 +36,20 @@ def street_coverage(
         live = queries.sites(session, ("live",))
         radios = queries.radios(session)
         request, notes = street_request(session, settings, values)
+        buildings = [] if values["walls"] is False else queries.buildings(session)
     if not live:
         raise PlanningError(
             "no live sites in the inventory: run `farola import access-points FILE` first"
         )
     groups = grouping(ground, by)
     street = street_emitters(ground, live, radios, request)
+    if buildings:
+        with progress("Looking around corners", len(street.emitters)) as advance:
+            street = with_walls(street, obstacles(ground, buildings), advance)
+    elif values["walls"]:
+        raise PlanningError(
+            "no building outlines in the inventory: run `farola import buildings FILE` first"
+        )
     senders = several(len(street.emitters), "radio"), several(len(live), "live site")
     title = (
         f"Residents that {senders[0]} of {senders[1]} reach {street.typical.place}s with "
@@ -59,7 +68,9 @@ def street_coverage(
             note(line)
         return
     with progress("Clipping neighbourhoods", len(ground.records)) as advance:
-        covered = cover_emitters(ground, street.emitters, advance=advance)
+        covered = cached_cover_emitters(
+            ground, street.emitters, settings.home / "cache", advance=advance
+        )
     total, each = summarise(ground, covered.shares, groups)
     if as_json:
         result = coverage_json(
@@ -116,6 +127,11 @@ def tell(street: Street, request: StreetRequest) -> list[str]:
             f"{what} {values[what]} ({count:,})" for what, count in sorted(street.assumed.items())
         )
         lines.append(f"assumed where the inventory does not say: {said}")
+    if street.walled is not None:
+        lines.append(
+            f"building outlines stand around {street.walled:,} of {len(street.emitters):,}; the "
+            "others are taken by the environment alone"
+        )
     if street.skipped:
         lines.append(f"{several(street.skipped, 'radio')} of other bands left out")
     return [*lines, *street.warnings]
