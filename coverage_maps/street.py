@@ -5,7 +5,7 @@ emitters, with what had to be assumed of those that it does not describe.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from coverage_maps.antennas import Antenna
 from coverage_maps.emitters import Emitter, from_sites
 from coverage_maps.ground import Ground
 from coverage_maps.propagation import CARRIERS, SERVICES, Link, Reach, Tuning, check_link, reach
+from coverage_maps.walls import Budget, Obstacles, behind_walls, budget
 from farola.errors import PlanningError
 from inventory.records import RadioRecord, SiteRecord
 
@@ -88,6 +89,8 @@ class Street:
     warnings: tuple[str, ...]
     skipped: int = 0
     """Radios of another band than the one asked for."""
+    walled: int | None = None
+    """Emitters near which building outlines stand; None where outlines were not asked for."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`; ranges in metres."""
@@ -102,6 +105,7 @@ class Street:
             "limited_by": self.limited_by,
             "assumed": self.assumed,
             "radios_of_other_bands": self.skipped,
+            "behind_walls": self.walled,
             "warnings": list(self.warnings),
         }
 
@@ -154,6 +158,27 @@ def street_emitters(
         dict(Counter(emitter.limited_by for emitter in emitters)),
         _several(told, len(emitters)), len(here) - len(taken),
     )  # fmt: skip
+
+
+def with_walls(
+    street: Street, obstacles: Obstacles, advance: Callable[[int], None] = lambda _n: None
+) -> Street:
+    """`street` with building outlines in the way, where there are any.
+
+    `advance` is called with the number of emitters done.
+    """
+    budgets: dict[Link, Budget] = {}
+    emitters = []
+    walled = 0
+    for emitter in street.emitters:
+        link = street.links[emitter.id]
+        if link not in budgets:
+            budgets[link] = budget(link)
+        behind = behind_walls(emitter, link, budgets[link], obstacles)
+        walled += behind is not None
+        emitters.append(behind or emitter)
+        advance(1)
+    return replace(street, emitters=emitters, walled=walled)
 
 
 def _described(radios: Sequence[RadioRecord]) -> list[RadioRecord]:

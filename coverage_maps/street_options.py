@@ -22,6 +22,7 @@ ENVIRONMENTS = (
 NAMES = (
     "environment", "band", "power", "antenna_gain", "height", "phone", "service", "level",
     "reliability", "interference", "indoor", "building", "country", "calibrated",
+    "walls",
 )  # fmt: skip
 
 
@@ -32,6 +33,11 @@ def street_options(command: F) -> F:
             "--calibrated/--as-published",
             default=None,
             help="Street: with or without the calibration of this environment; with it if any.",
+        ),
+        click.option(
+            "--walls/--no-walls",
+            default=None,
+            help="Street: with or without imported building outlines; with them if any.",
         ),
         click.option(
             "--country",
