@@ -87,7 +87,7 @@ async def _case(shell: Shell, command: Case) -> None:
     for patterns, body in command.arms:
         for pattern in patterns:
             if matches(await expand.pieces_of(shell, pattern), subject):
-                if not body:
+                if not body.items:
                     shell.status = 0
                 await shell.run(body)
                 return
