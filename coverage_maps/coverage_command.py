@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,16 +38,23 @@ DAYS = 30
 @click.option(
     "--days", type=click.IntRange(1, 366), help="Days that --live looks back; 30 if not given."
 )
+@click.option(
+    "--footprints",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what each access point or radio reaches there, as GeoJSON.",
+)
 @street_options
 @json_option
 def coverage(
-    *, model: str, radius: float, by: str | None, live: bool, days: int | None, as_json: bool,
-    **values: Any,
+    *, model: str, radius: float, by: str | None, live: bool, days: int | None,
+    footprints: Path | None, as_json: bool, **values: Any,
 ) -> None:  # fmt: skip
     """Show who is covered by the live sites, by group of residents, the worst off first."""
     from coverage_maps.cache import cached_cover
+    from coverage_maps.emitters import from_sites
     from coverage_maps.exports import coverage_json
     from coverage_maps.footprint import check_radius
+    from coverage_maps.footprint_file import check_target, write_footprints
     from coverage_maps.ground import lay_out, positions
     from coverage_maps.groups import grouping, summarise
     from coverage_maps.words import several
@@ -56,10 +64,12 @@ def coverage(
     if days is not None and not live:
         raise PlanningError("--days is how far --live looks back: give --live with it")
     days = (days or DAYS) if live else None
+    if footprints is not None:
+        check_target(footprints)
     if model == "street":
         from coverage_maps.street_coverage import street_coverage
 
-        street_coverage(by, values, days=days, as_json=as_json)
+        street_coverage(by, values, days=days, footprints=footprints, as_json=as_json)
         return
     refuse_street_options(values)
     check_radius(radius)
@@ -73,12 +83,14 @@ def coverage(
         )
     groups = grouping(ground, by)
     title = f"Residents within {radius:g} m of {several(len(sites), 'live site')}, outdoors"
+    emitters = from_sites(ground, sites, radius)
+    if footprints is not None:
+        note(f"{write_footprints(footprints, ground, emitters):,} footprints: {footprints}")
     if days is not None:
-        from coverage_maps.emitters import from_sites
         from coverage_maps.live_report import show_live
 
         show_live(
-            settings, ground, sites, from_sites(ground, sites, radius), groups=groups, days=days,
+            settings, ground, sites, emitters, groups=groups, days=days,
             title=title, extra={"model": model, "radius_m": radius}, as_json=as_json,
         )  # fmt: skip
         return

@@ -5,10 +5,12 @@ radio.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from coverage_maps.cache import cached_cover_emitters
 from coverage_maps.exports import coverage_json
+from coverage_maps.footprint_file import write_footprints
 from coverage_maps.ground import lay_out
 from coverage_maps.groups import grouping, summarise
 from coverage_maps.street import Street, StreetRequest, street_emitters, with_walls
@@ -23,8 +25,9 @@ from inventory.db import open_inventory
 
 
 def street_coverage(
-    by: str | None, values: Mapping[str, Any], *, days: int | None = None, as_json: bool
-) -> None:
+    by: str | None, values: Mapping[str, Any], *, days: int | None = None,
+    footprints: Path | None = None, as_json: bool,
+) -> None:  # fmt: skip
     """Print the coverage that the live sites' radios give, by group of residents; with `days` that
     of the time in which they were up.
     """
@@ -50,6 +53,8 @@ def street_coverage(
         raise PlanningError(
             "no building outlines in the inventory: run `farola import buildings FILE` first"
         )
+    if footprints is not None:
+        note(f"{write_footprints(footprints, ground, street.emitters):,} footprints: {footprints}")
     senders = several(len(street.emitters), "radio"), several(len(live), "live site")
     title = (
         f"Residents that {senders[0]} of {senders[1]} reach {street.typical.place}s with "
