@@ -18,6 +18,7 @@ from timeseries.delivery import Delivery, packed
 from timeseries.influx import InfluxStore
 from timeseries.influxql import rows as rows_of
 from timeseries.influxql import select
+from timeseries.kept_days import GROUP_DAY
 from timeseries.lines import CHUNK_LINES, bodies
 from timeseries.opening import stored_token
 from timeseries.sqlite import SqliteStore
@@ -57,7 +58,9 @@ class Place:
             if isinstance(self.store, SqliteStore):
                 self.store.write([one])
             else:
-                _deliver(self.store, checked(one), kept)
+                days = one.times if one.measurement == GROUP_DAY else ()
+                with self.store.making(set(days)):
+                    _deliver(self.store, checked(one), kept)
         return kept
 
     def days(self, measurement: str) -> list[int]:

@@ -6,8 +6,10 @@ InfluxQL over `/query`: the one pair that all versions share.
 
 from __future__ import annotations
 
+import secrets
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -23,9 +25,13 @@ from timeseries.influx_latest import latest_rows
 from timeseries.influx_setup import PROBE, prepare
 from timeseries.influx_versions import works_there
 from timeseries.influxql import columns, condition, flat, to_table
+from timeseries.kept_days import GROUP_DAY, Made
 from timeseries.lines import bodies, measurement_of
 
 __all__ = ["InfluxStore", "prepare"]
+
+MADE = "group_day_made"
+"""Marks on the days of groups, one row a day without tags; no measurement that people ask for."""
 
 
 class InfluxStore:
@@ -52,9 +58,35 @@ class InfluxStore:
         harmless.
         """
         kept = [checked(batch) for batch in batches]
-        for body in bodies(kept):
-            self._server.write(body, self._bucket_of(body[:200]))
+        days = {at for rows in kept if rows.measurement.name == GROUP_DAY for at in rows.times}
+        with self.making(days):
+            for body in bodies(kept):
+                self._server.write(body, self._bucket_of(body[:200]))
         return sum(len(rows.times) for rows in kept)
+
+    @contextmanager
+    def making(self, days: Collection[int]) -> Iterator[None]:
+        """Around writing rows of GROUP_DAY of these times (milliseconds): who keeps such rows sees
+        that others come. After an error the days stay marked as not done. Raises StoreError.
+        """
+        number = secrets.randbits(62)
+        if days:
+            self._mark_days(days, f"version={number}i,done=false")
+        yield
+        if days:
+            self._mark_days(days, f"version={number}i,done=true")
+
+    def _mark_days(self, days: Collection[int], told: str) -> None:
+        body = "\n".join(f"{MADE} {told} {day}" for day in sorted(days))
+        self._server.write(body.encode(), self._server.rollup_bucket)
+
+    def made(self, start_ms: int, end_ms: int) -> dict[int, Made]:
+        """By the time of a day of groups its mark, in [start, end) milliseconds. StoreError."""
+        statement = f'SELECT version, done FROM "{MADE}"{condition({}, start_ms, end_ms)}'  # noqa: S608 - ours
+        found: dict[int, Made] = {}
+        for one in self._server.query(statement, self._server.rollup_bucket):
+            found |= {at: (number, bool(done)) for at, number, done in one["values"]}
+        return found
 
     def send(self, body: bytes, gzipped: bool = False, *, patient: bool = False) -> None:
         """Send line protocol as `timeseries.lines.bodies` makes it, to the bucket of its rows; on

@@ -18,6 +18,7 @@ from farola.output import note
 from timeseries.base import SCHEMA, Aggregate, Batch, Health, Store, Table, newest_of
 from timeseries.checking import Rows, checked, checked_query, to_ms
 from timeseries.delivery import packed, unpacked
+from timeseries.kept_days import KeptDays, Making, is_of_many_groups
 from timeseries.lines import CHUNK_LINES, lines
 from timeseries.marks import ROLLED_UP
 from timeseries.newest import Newest, kept_of
@@ -32,7 +33,7 @@ PATIENCE_S = 20.0
 """How long a poll waits for a server to tell of the poll before."""
 
 
-class Server(Store, Protocol):
+class Server(Making, Protocol):
     """A store that takes line protocol as it is."""
 
     def send(self, body: bytes, gzipped: bool) -> None:
@@ -65,6 +66,7 @@ class SpooledStore:
         self.server = server
         self.spool = Spool(folder, most_bytes)
         self._newest = Newest(server, identity, self.spool) if identity else None
+        self._days = KeptDays(server, identity, folder) if identity else None
         taken = [self._newest.handed_over] if self._newest else []
         self.sender = Sender(self.spool, server.send, marking, tell, *taken)
         """It tries again by itself, so `server.send` should not."""
@@ -120,7 +122,12 @@ class SpooledStore:
         end: datetime,
         fields: Sequence[str] = (),
     ) -> Table:
-        """What the server has; see `Store`."""
+        """What the server has; see `Store`. Days of many groups cost it little where they were told
+        before: see `timeseries.kept_days`.
+        """
+        if self._days and is_of_many_groups(measurement, where):
+            _, names, tags = checked_query(measurement, fields, where)
+            return self._days.series(tags, names, to_ms(start), to_ms(end))
         return self.server.series(measurement, where, start, end, fields)
 
     def aggregates(
