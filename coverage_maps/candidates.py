@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from coverage_maps.cells import generated_candidates
 from coverage_maps.coverage import Coverage
 from coverage_maps.ground import Ground, positions
 from coverage_maps.plans import PlanRequest
+from coverage_maps.prices import costs_of
 from coverage_maps.projection import Floats
 from farola.errors import PlanningError
 from inventory.records import SiteRecord
@@ -32,6 +33,8 @@ class Candidates:
     """Metres between generated places."""
     records: tuple[SiteRecord, ...] = ()
     """The imported sites; empty where the places are generated."""
+    parts: dict[str, Floats] = field(default_factory=dict)
+    """What the costs are made of, each of shape (c,)."""
 
 
 def choose_candidates(
@@ -51,23 +54,24 @@ def choose_candidates(
             "no candidates in the inventory: run `farola import candidates FILE`, or use "
             "--candidates generated"
         )
-    fallback = np.nan if request.default_cost is None else request.default_cost
+    live = before.positions
     if records and request.candidates != "generated":
-        costs = np.array([fallback if site.cost is None else site.cost for site in records])
+        xy = positions(ground, records)
+        costs, parts = costs_of(records, xy, live, request.prices, request.default_cost)
         pool = Candidates(
-            "imported", positions(ground, records), np.array([site.lat for site in records]),
-            np.array([site.lon for site in records]), costs, records=records,
+            "imported", xy, np.array([site.lat for site in records]),
+            np.array([site.lon for site in records]), costs, records=records, parts=parts,
         )  # fmt: skip
     else:
         points = generated_candidates(ground, before)
         lats, lons = ground.plane.degrees(points.xy)
-        pool = Candidates(
-            "generated", points.xy, lats, lons, np.full(len(lats), fallback), points.spacing
-        )
+        costs, parts = costs_of((), points.xy, live, request.prices, request.default_cost)
+        pool = Candidates("generated", points.xy, lats, lons, costs, points.spacing, parts=parts)
     unknown = int(np.isnan(pool.costs).sum())
     if request.budget is not None and unknown:
         raise PlanningError(
             f"{unknown:,} of {len(pool.costs):,} {pool.source} candidates have no cost, so a "
-            "budget cannot be kept: give --default-cost X, or import them with --cost COLUMN"
+            "budget cannot be kept: give --default-cost X or --price PART=X, or import them with "
+            "--cost COLUMN"
         )
     return pool

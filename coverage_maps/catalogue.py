@@ -19,6 +19,7 @@ from coverage_maps import demand, unmet_demand
 from coverage_maps.effect import UNGROUPED
 from coverage_maps.groups import FIFTHS
 from coverage_maps.messages import FOLDER, LANGUAGES
+from coverage_maps.timetables import DAYS
 from coverage_maps.words import HEADINGS, PARTS
 
 KEYWORDS = {"text": None, "t": None, "remark": None, "count": (1, 2), "counted": (1, 2)}
@@ -31,7 +32,7 @@ UNSAID = tuple(
 """Headers that would tell only when and with what the file was written."""
 BY_NAME = (
     *HEADINGS.values(), *PARTS.values(), *FIFTHS, UNGROUPED, "all", "deprivation", "demand",
-    "users", "sessions", "neighbourhoods", "sites", "usage", "request", "uptime",
+    "users", "sessions", "neighbourhoods", "sites", "usage", "request", "uptime", *DAYS,
     *demand.CAVEATS, *unmet_demand.CAVEATS,
 )  # fmt: skip
 """Messages that the code names by a variable."""

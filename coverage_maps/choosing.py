@@ -31,6 +31,8 @@ def allowed_candidates(pool: Candidates, request: PlanRequest) -> NDArray[np.boo
         raise PlanningError(f"{min(both)} is both a --must and a --forbid: say one of the two")
     allowed = np.ones(len(pool.xy), dtype=bool)
     allowed[indices_of(pool, request.forbidden, "--forbid")] = False
+    # A van's stop is no place for a mast.
+    allowed[[k for k, record in enumerate(pool.records) if record.kind == "mobile"]] = False
     return allowed
 
 

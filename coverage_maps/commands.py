@@ -23,6 +23,24 @@ FILES = {
 }  # fmt: skip
 
 
+class PartPrice(click.ParamType[tuple[str, float]]):
+    """`hardware=1200` as (hardware, 1200.0)."""
+
+    name = "price"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """The part and its price; a usage error where it is none."""
+        part, sign, amount = str(value).partition("=")
+        try:
+            return part.strip(), float(amount if sign else "")
+        except ValueError:
+            self.fail(
+                f"{value} is no price: give a part and an amount, as hardware=1200", param, ctx
+            )
+
+
 @click.command()
 @click.option("--sites", type=int, help="How many sites to propose.")
 @click.option("--budget", type=float, help="What the sites may cost together.")
@@ -42,6 +60,16 @@ FILES = {
 @click.option("--default-cost", type=float, help="Cost of a candidate that has none.")
 @click.option("--must", multiple=True, metavar="ID", help="Candidate that is taken; repeatable.")
 @click.option("--forbid", multiple=True, metavar="ID", help="Candidate not to take; repeatable.")
+@click.option(
+    "--price",
+    "prices",
+    multiple=True,
+    metavar="PART=X",
+    type=PartPrice(),
+    help="What a part of a site costs: hardware, power, backhaul, backhaul-km (to the nearest "
+    "live site) or fee; repeatable.",
+)
+@click.option("--vans", type=int, default=0, help="Stops of a van to propose beside the sites.")
 @click.option("--explain", is_flag=True, help="Say why, site by site.")
 @click.option(
     "--lang", default="en", show_default=True, help="Of words: en, es, ar, or as in es-MX."
@@ -53,6 +81,7 @@ FILES = {
 @click.option("--report", type=FILE, help="Write a report there that prints well (HTML).")
 @click.option("--save", metavar="NAME", help="Keep request and plan as a scenario of that name.")
 @click.option("--note", "remark", default="", help="What the scenario is about.")
+@click.option("--fresh", is_flag=True, help="Search anew, though the same was planned before.")
 @json_option
 def plan(
     *,
@@ -60,12 +89,14 @@ def plan(
     lang: str,
     save: str | None,
     remark: str,
+    fresh: bool,
     as_json: bool,
     **asked: Any,
 ) -> None:
     """Propose where to deploy next, ranked, each site with its reasons."""
     from coverage_maps.messages import language
     from coverage_maps.plan_files import check_writable
+    from coverage_maps.plan_store import make_and_keep
     from coverage_maps.planning import check_request
     from coverage_maps.scenarios import check_name
 
@@ -77,16 +108,23 @@ def plan(
     for path in files.values():
         if path is not None:
             check_writable(path)
-    say = language(lang, load_settings().city.timezone)
-    result, told, saved, around = _make_and_save(request, say if explain or lang != "en" else None)
+    settings = load_settings()
+    say = language(lang, settings.city.timezone)
+    made = make_and_keep(
+        settings, request, explained=say if explain or lang != "en" else None,
+        fresh=fresh, progress=progress,
+    )  # fmt: skip
     if save is not None:
-        _keep(save, request, saved, remark)
-    _write(files, result, say, around)
+        _keep(save, request, made.id, remark)
+    _write(files, made.plan, say, made.around)
     if as_json:
-        print_json({"plan_id": saved} | told)
+        print_json({"plan_id": made.id} | made.told)
         return
-    _print_plan(result, explain, say)
-    note(f"Saved as plan {saved}; `farola web` shows it on the map.")
+    _print_plan(made.plan, explain, say)
+    if made.again:
+        note(f"Nothing has changed since plan {made.id}, told again; --fresh searches anew.")
+    else:
+        note(f"Saved as plan {made.id}; `farola web` shows it on the map.")
     if save is not None:
         note(f"Kept as scenario {save}; `farola scenario compare` holds it against others.")
     for kind, path in files.items():
@@ -97,50 +135,8 @@ def plan(
 def _request(asked: dict[str, Any]) -> PlanRequest:
     from coverage_maps.plans import PlanRequest
 
-    return PlanRequest(forbidden=asked.pop("forbid"), **asked)
-
-
-def _make_and_save(
-    request: PlanRequest, say: Language | None
-) -> tuple[Plan, dict[str, Any], int, Background]:
-    """Plan from the inventory and keep it there: itself, as it is told, its number, and what is
-    around it.
-    """
-    from coverage_maps.exports import plan_json
-    from coverage_maps.planning import make_plan
-    from coverage_maps.report import Background
-    from coverage_maps.scenarios import parameters_of
-    from coverage_maps.uptime_of_usage import uptime_of_usage
-    from coverage_maps.usage import recent_use
-    from inventory import events, queries
-    from inventory.db import open_inventory
-    from inventory.models import PlanRecord
-
-    settings = load_settings()
-    inventory = open_inventory(settings)
-    with inventory.session() as session:
-        neighbourhoods = queries.neighbourhoods(session)
-        known = queries.sites(session)
-        usage = queries.usage(session)
-    uptime, _ = uptime_of_usage(settings, known, recent_use(usage))
-    with progress("Clipping neighbourhoods", len(neighbourhoods)) as advance:
-        result = make_plan(
-            neighbourhoods, known, usage, request,
-            uptime=uptime, cache=settings.home / "cache", advance=advance,
-        )  # fmt: skip
-    told = plan_json(result, say)
-    parameters = parameters_of(request) | {
-        "equity": result.equity, "candidates": result.candidate_source,
-    }  # fmt: skip
-    with inventory.session() as session:
-        record = PlanRecord(parameters=parameters, result=told)
-        session.add(record)
-        session.flush()
-        gained = result.covered_after - result.covered_before
-        text = f"plan {record.id}: {len(result.sites)} sites for {gained:,.0f} more residents"
-        events.record(session, "plan.made", text, detail={"plan": record.id})
-        around = Background(settings.city.name, neighbourhoods, known, settings.home / "cache")
-        return result, told, record.id, around
+    prices, forbidden = dict(asked.pop("prices")), asked.pop("forbid")
+    return PlanRequest(prices=prices, forbidden=forbidden, **asked)
 
 
 def _keep(name: str, request: PlanRequest, plan_id: int, remark: str) -> None:
@@ -184,7 +180,7 @@ def _print_words(result: Plan, say: Language) -> None:
 
 
 def _print_plan(result: Plan, explain: bool, say: Language) -> None:
-    from coverage_maps.words import several
+    from coverage_maps.words import several, site_name, van_stop
 
     groups = [] if len(result.group_names) < 2 else list(result.group_names)
     print_table(
@@ -202,6 +198,8 @@ def _print_plan(result: Plan, explain: bool, say: Language) -> None:
     )  # fmt: skip
     if explain:
         _print_words(result, say)
+    for stop in result.vans:
+        click.echo(plain(f"{site_name(stop, say)}: {van_stop(stop, result, say)}"))
     gained = result.covered_after - result.covered_before
     click.echo(
         f"Covered: {result.covered_before:,.0f} → {result.covered_after:,.0f} of "

@@ -24,11 +24,13 @@ from coverage_maps.groups import grouping
 from coverage_maps.inputs import fingerprints
 from coverage_maps.messages import language
 from coverage_maps.plans import Plan, PlanRequest
+from coverage_maps.prices import check_prices
 from coverage_maps.projection import Floats
 from coverage_maps.proposals import Choice, propose
 from coverage_maps.remarks import remarks
 from coverage_maps.siting import greedy, union_weight
 from coverage_maps.standing import changes, fairness, shares_after
+from coverage_maps.vans import propose_stops
 from coverage_maps.weights import blend, resident_weights
 from farola.errors import PlanningError
 from inventory.records import NeighbourhoodRecord, SiteRecord, UsageRecord
@@ -146,6 +148,16 @@ def make_plan(
         before=first,
         after=second,
         weightings=weightings,
+        vans=propose_stops(
+            ground,
+            before,
+            pool,
+            covers,
+            weights,
+            chosen=answer.chosen,
+            stops=request.vans,
+            groups=groups,
+        ),
         inputs=fingerprints(neighbourhoods, sites, usage, request, uptime),
     )
 
@@ -179,6 +191,9 @@ def check_request(request: PlanRequest) -> None:
         raise PlanningError("say how much to build: either --sites N or --budget X, one of the two")
     if request.sites is not None and request.sites < 1:
         raise PlanningError(f"--sites {request.sites} plans nothing: give 1 or more")
+    if request.vans < 0:
+        raise PlanningError(f"--vans {request.vans} cannot be: give 0 or more")
+    check_prices(request.prices)
     for name, value in (("--budget", request.budget), ("--default-cost", request.default_cost)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise PlanningError(f"{name} {value:g} cannot be spent: give an amount above 0")

@@ -101,6 +101,11 @@ def propose(
                 demand_state="known" if shown else "few" if known else "none",
                 demand_metric=demand.metric,
                 unmet=_unmet(demand, int(homes[k])),
+                cost_parts={
+                    part: float(amounts[candidate])
+                    for part, amounts in pool.parts.items()
+                    if amounts[candidate] > 0
+                },
                 weights={f: float(values[homes[k]]) for f, values in choice.factors.items()},
                 runner_up=rivals[k],
                 survives=None if survives is None else float(survives[k]),

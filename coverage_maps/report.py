@@ -16,7 +16,7 @@ from coverage_maps.ground import lay_out, positions
 from coverage_maps.messages import Language
 from coverage_maps.pictures import Scene, bars, city_map, growth, legend_square, site_map
 from coverage_maps.plans import Plan
-from coverage_maps.words import better_at_most, explain, group_name, site_name, summary
+from coverage_maps.words import better_at_most, explain, group_name, site_name, summary, van_stop
 from farola import __version__
 from inventory.records import NeighbourhoodRecord, SiteRecord
 
@@ -74,6 +74,7 @@ def report_bytes(plan: Plan, say: Language, background: Background) -> bytes:
         fairness=_fairness(plan, say),
         boroughs=any(site.borough for site in plan.sites),
         cards=cards,
+        van_stop=van_stop,
         left_out=len(plan.sites) - len(cards),
         remarks=[say.said(remark) for remark in plan.remarks],
         caveats=[say.text(caveat) for caveat in plan.caveats],

@@ -10,6 +10,7 @@ from coverage_maps.effect import UNGROUPED
 from coverage_maps.groups import FIFTHS
 from coverage_maps.messages import Language
 from coverage_maps.plans import Plan, PlannedSite, Rival
+from coverage_maps.timetables import days_of, hours_a_week
 
 HEADINGS = {
     "N": "north", "NE": "north-east", "E": "east", "SE": "south-east", "S": "south",
@@ -361,6 +362,33 @@ def better_at_most(plan: Plan) -> float:
     # Rounded up in the second decimal of a percentage, so that what is said stays true.
     share = max(0.0, plan.upper_bound / plan.objective - 1)
     return -(-share * 10_000 // 1) / 10_000 if share > 1e-9 else 0.0
+
+
+def van_stop(site: PlannedSite, plan: Plan, say: Language) -> str:
+    """A sentence on a van's stop: whom it reaches, and when it is there."""
+    said = say.count(
+        "A van here would bring free Wi-Fi within {reach} of {n} more resident while it is there.",
+        "A van here would bring free Wi-Fi within {reach} of {n} more residents while it is there.",
+        site.newly_covered,
+        reach=say.metres(plan.radius),
+    )
+    if not site.timetable:
+        return " ".join((said, say.text("Its timetable is still to be set.")))
+    stops = [
+        say.text(
+            "{days} from {start} to {end}",
+            days=say.listed([say.text(day) for day in days_of(stop["days"])]),
+            start=stop["from"],
+            end=stop["to"],
+        )
+        for stop in site.timetable
+    ]
+    told = say.text(
+        "Timetable: {stops} ({hours} hours a week).",
+        stops="; ".join(stops),
+        hours=say.number(hours_a_week(site.timetable), 1),
+    )
+    return f"{said} {told}"
 
 
 def site_name(site: PlannedSite | Rival, say: Language) -> str:

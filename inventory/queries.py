@@ -59,7 +59,8 @@ def sites(session: Session, statuses: Sequence[str] = ()) -> list[SiteRecord]:
     # Columns, not entities: a third of the time for a city of 27,000 sites.
     query = select(
         Site.id, Site.name, Site.lat, Site.lon, Site.kind, Site.status, Site.programme,
-        Site.borough, Site.cost, Site.source, Site.height_m, Site.indoor,
+        Site.borough, Site.cost, Site.source, Site.height_m, Site.indoor, Site.cost_parts,
+        Site.timetable,
     ).order_by(Site.id)  # fmt: skip
     if statuses:
         query = query.where(Site.status.in_(statuses))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,10 @@ class SiteRecord:
     source: str
     height_m: float | None = None
     indoor: bool = False
+    cost_parts: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """What `cost` is made of: `hardware`, `power`, `backhaul`, `fee`, as far as known."""
+    timetable: Sequence[Mapping[str, str]] = field(default=(), hash=False)
+    """Of a mobile site: `days`, `from`, `to`."""
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,12 @@ def access_points(**values: Any) -> None:
 @_point_options
 @_column("--programme", help="Programme that the site would belong to.")
 @_column("--cost", help="What building there costs, in the city's currency.")
+@_column("--hardware", help="Part of the cost: access point, mast, mounting.")
+@_column("--power", help="Part of the cost: power.")
+@_column("--backhaul", help="Part of the cost: the line or link.")
+@_column("--fee", help="Part of the cost: what the pole's owner takes.")
+@_column("--kind", help="fixed or mobile (a van's stop).")
+@_column("--timetable", help="Of a mobile site: mon-fri 09:00-14:00; sat 10:00-13:00.")
 def candidates(**values: Any) -> None:
     """Read places that one could build at."""
     from inventory.importers.run import import_sites

@@ -16,6 +16,7 @@ from farola.settings import load_settings
 from inventory import queries
 from inventory.db import open_inventory
 from inventory.importers.boroughs import Boroughs
+from inventory.importers.builds import read_build
 from inventory.importers.contents import Options, Source
 from inventory.importers.devices import check_devices, device_rows, read_device, sites_of
 from inventory.importers.outcome import finish, record_import, refused
@@ -141,9 +142,15 @@ def import_sites(request: Request, status: str) -> None:
     source = open_source(request.file, request.options)
     report = source.begin("candidates" if status == "candidate" else "sites")
     with closing(open_inventory(settings)) as inventory, inventory.session() as session:
-        points = read_points(source, request.chosen, known_city(session), report, crs=request.crs)
+        points = read_points(
+            source, request.chosen, known_city(session), report, crs=request.crs,
+            read_more=read_build,
+        )  # fmt: skip
         if not refused(report, request.strict):
-            stored = store_sites(session, points, request.chosen, report, status=status)
+            builds = {point.id: point.more for point in points}
+            stored = store_sites(
+                session, points, request.chosen, report, status=status, builds=builds
+            )
             record_import(session, report, stored, len(points))
     _finish(report, source, settings.home, request)
 

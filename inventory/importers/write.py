@@ -11,6 +11,7 @@ import shapely
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from inventory.importers.builds import Build
 from inventory.importers.devices import DeviceRow
 from inventory.importers.names import counted
 from inventory.importers.points import Point
@@ -114,7 +115,7 @@ def _few(ids: Sequence[str]) -> str:
 
 def store_sites(
     session: Session, points: Sequence[Point], chosen: Mapping[str, str], report: Report,
-    *, status: str, source: str = "imported",
+    *, status: str, source: str = "imported", builds: Mapping[str, Build] | None = None,
 ) -> Stored:  # fmt: skip
     """Store sites of `status` (`live` or `candidate`). A site that has moved on to another status
     is left as it is, and told.
@@ -144,12 +145,15 @@ def store_sites(
                 "height_m": point.height_m,
                 "indoor": bool(point.indoor),
             }
+            | (builds[point.id].columns(chosen) if builds else {})
         )
     fields = ["lat", "lon", "status"] + [
         name for name in ("name", "programme", "borough", "cost", "indoor") if chosen.get(name)
     ]
     if chosen.get("height"):
         fields.append("height_m")
+    if builds and rows:
+        fields += [name for name in ("cost_parts", "kind", "timetable") if name in rows[0]]
     stored = upsert(session, Site, rows, fields)
     left = len(points) - len(rows)
     return Stored(stored.created, stored.updated, stored.unchanged + left)
