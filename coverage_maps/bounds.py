@@ -57,6 +57,7 @@ def lagrangian(
     *,
     value: float,
     deadline: float,
+    outside: float = 0.0,
 ) -> tuple[float, Indices]:
     """An upper bound on the weight that can be covered, and the best choice met on the way.
 
@@ -65,24 +66,30 @@ def lagrangian(
     the best known (its reduced cost is larger than the gap) is dropped, so steps become cheap as
     the gap closes. Ends when the bound meets a feasible value, when steps no longer help or at
     `deadline` (time.monotonic); the first bound is always computed. `covers` is boolean of
-    shape (candidates, demand points).
+    shape (candidates, demand points). `outside` is the most weight for its cost that a candidate
+    brings that is not among them: where the price of money is above, none of those could
+    lift the bound, and where it is below, the budget times the difference is added.
     """
     left = _Problem(csr_array(covers, dtype=np.float64), weights, costs, np.arange(len(costs)))
     whole = bool(np.all(weights == np.floor(weights)))
     best = float(weights.sum())
     known, found, found_value = value, np.empty(0, dtype=np.intp), -1.0
-    y, past = weights.copy(), np.zeros_like(weights)
+    y, slope, room = weights.copy(), np.zeros_like(weights), np.empty_like(weights)
     step, waited = 1.0, 0
     while True:
         sums = left.matrix @ y
         taken, parts, relaxed, price = knapsack(sums, left.costs, budget)
-        bound = float((left.weights - y).sum()) + relaxed
+        bound = float(left.weights.sum() - y.sum()) + relaxed
+        bound += max(0.0, outside - price) * budget
         rows = left.reached(taken)
         times = _counts(rows, parts, len(y))
         solid = parts >= 1
-        if not solid.all():
+        if solid.all():
+            np.minimum(times, 1.0, out=room)
+        else:
             rows = [row for row, full in zip(rows, solid, strict=True) if full]
-        feasible = float(left.weights[_counts(rows, np.ones(len(rows)), len(y)) > 0].sum())
+            np.minimum(_counts(rows, np.ones(len(rows)), len(y)), 1.0, out=room)
+        feasible = _dot(left.weights, room)
         if feasible > found_value:
             found, found_value = left.names[taken[solid]], feasible
             known = max(known, feasible)
@@ -95,21 +102,25 @@ def lagrangian(
             step, waited = step / 2, 0
         if step < SMALLEST_STEP:
             break
-        slope = times - 1.0 + MEMORY * past
+        # In place: in a city these arrays are a megabyte each, and new ones cost more than sums.
+        slope *= MEMORY
+        slope += times
+        slope -= 1.0
         slope[((y <= 0) & (slope > 0)) | ((y >= left.weights) & (slope < 0))] = 0.0
-        norm = float(slope @ slope)
+        norm = _dot(slope, slope)
         if norm == 0:
             break
-        past = slope
-        moved = np.clip(y - step * (bound - known) / norm * slope, 0.0, left.weights)
+        np.multiply(slope, -step * (bound - known) / norm, out=room)
+        y += room
+        np.clip(y, 0.0, left.weights, out=y)
         # A hair of room, so that rounding never drops a candidate of an equal choice.
         keep = bound + (sums - price * left.costs) > known * (1 - 1e-9)
         if np.count_nonzero(~keep) > WORTH_CUTTING * len(keep):
-            moved, past = left.cut(keep, moved, past)
+            y, slope = left.cut(keep, y, slope)
+            room = np.empty_like(y)
             if not len(left.costs):
                 best = known
                 break
-        y = moved
     return max(best, known), found
 
 
@@ -152,3 +163,9 @@ def _counts(rows: list[Indices], parts: Floats, length: int) -> Floats:
     repeated = np.repeat(parts, [len(row) for row in rows])
     counts = np.bincount(np.concatenate(rows), weights=repeated, minlength=length)
     return np.asarray(counts, dtype=np.float64)
+
+
+def _dot(a: Floats, b: Floats) -> float:
+    """Their scalar product, without BLAS: its threads wait for each other on a busy machine, which
+    made each step ten times as dear."""
+    return float(np.einsum("i,i->", a, b))

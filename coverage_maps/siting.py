@@ -20,6 +20,7 @@ from scipy.sparse import csr_array
 
 from coverage_maps.annealing import anneal
 from coverage_maps.bounds import knapsack, lagrangian
+from coverage_maps.narrow import narrowed
 from coverage_maps.projection import Floats
 from coverage_maps.swaps import improve
 from farola.errors import PlanningError
@@ -27,7 +28,7 @@ from farola.errors import PlanningError
 Indices = NDArray[np.intp]
 GREEDY_SHARE = 0.5
 """Of the time limit: when greedy takes more, it becomes less choosy."""
-EXCHANGE_SHARE, PROOF_SHARE = 0.15, 0.3
+EXCHANGE_SHARE, PROOF_SHARE = 0.15, 0.6
 """Of the time left after greedy; the rest is annealing's."""
 CLOSE_ENOUGH = 1e-4
 """A gap so small, the search ends: what is left is mostly the bound's slack."""
@@ -108,15 +109,11 @@ def maximal_coverage(
     if not len(usable):
         return Siting(np.empty(0, dtype=np.intp), base, base, 0.0)
     small = matrix if len(usable) == matrix.shape[0] else matrix[usable]
-    met = np.bincount(small.indices, minlength=len(open_weight)) > 0
-    reachable = np.flatnonzero(met & (open_weight > 0))
-    if len(reachable) < small.shape[1]:
-        small = csr_array(small[:, reachable])
     chosen, bound = _searched(
-        small, open_weight[reachable], cost[usable], budget,
+        small, open_weight, cost[usable], budget,
         alone=alone[usable], began=began, time_limit=time_limit,
     )  # fmt: skip
-    value = union_weight(small, open_weight[reachable], chosen)
+    value = union_weight(small, open_weight, chosen)
     covered, upper = base + value, base + max(bound, value)
     return Siting(usable[chosen], covered, upper, (upper - covered) / upper)
 
@@ -137,56 +134,74 @@ def _searched(
     about what the last step, putting the choice in order, needs too.
     """
     deadline = began + time_limit - (time.monotonic() - began)
-    chosen = greedy(covers, weights, costs, budget, began + GREEDY_SHARE * time_limit)
+    chosen = greedy(covers, weights, costs, budget, began + GREEDY_SHARE * time_limit, alone=alone)
+    narrow = narrowed(covers, weights, costs, chosen=chosen, alone=alone)
     value = union_weight(covers, weights, chosen)
     # Beside greedy by ratio the one best site keeps a dear but great site from being lost.
     single = np.array([np.argmax(alone)], dtype=np.intp)
     if alone[single[0]] > value:
         chosen, value = single, float(alone[single[0]])
-    bound = min(float(weights.sum()), knapsack(alone, costs, budget)[2])
+    bound = min(narrow.reachable, knapsack(alone, costs, budget)[2])
     if time.monotonic() >= deadline:
         if len(chosen) == 1:
             chosen = _completed(covers, weights, costs, budget, start=chosen, deadline=deadline)
         return chosen, bound
     left = deadline - time.monotonic()
     early, late = deadline - (1 - EXCHANGE_SHARE) * left, deadline - (1 - PROOF_SHARE) * left
-    chosen = improve(covers, weights, costs, budget, chosen=chosen, deadline=early)
-    value = union_weight(covers, weights, chosen)
-    proven, other = lagrangian(covers, weights, costs, budget, value=value, deadline=late)
+    few = (narrow.covers, narrow.weights, narrow.costs, budget)
+    first = improve(*few, chosen=narrow.inside(chosen), deadline=early)
+    value = max(value, union_weight(narrow.covers, narrow.weights, first))
+    proven, other = lagrangian(*few, value=value, deadline=late, outside=narrow.outside)
     bound = min(bound, proven)
     # The choice that the bound suggests is often the better start.
-    other = improve(covers, weights, costs, budget, chosen=other, deadline=late)
-    starts = sorted((chosen, other), key=lambda sites: -union_weight(covers, weights, sites))
-    best = _completed(covers, weights, costs, budget, start=starts[0], deadline=deadline)
-    if time.monotonic() < deadline:
-        second = _completed(covers, weights, costs, budget, start=starts[1], deadline=deadline)
-        best = max(best, second, key=lambda sites: union_weight(covers, weights, sites))
+    other = improve(*few, chosen=other, deadline=late)
+    starts = [chosen, narrow.names[first], narrow.names[other]]
+    best = max(starts, key=lambda sites: union_weight(covers, weights, sites))
+    best = _completed(covers, weights, costs, budget, start=best, deadline=deadline)
     enough = (1 - CLOSE_ENOUGH) * bound
     if union_weight(covers, weights, best) >= enough or time.monotonic() >= deadline:
         return best, bound
-    better = anneal(covers, weights, costs, budget, chosen=best, deadline=deadline, enough=enough)
-    return _completed(covers, weights, costs, budget, start=better, deadline=deadline), bound
+    better = anneal(*few, chosen=narrow.inside(best), deadline=deadline, enough=enough)
+    better = narrow.names[better]
+    if union_weight(covers, weights, better) > union_weight(covers, weights, best):
+        best = _completed(covers, weights, costs, budget, start=better, deadline=deadline)
+    return best, bound
 
 
 def greedy(
-    covers: csr_array, weights: Floats, costs: Floats, budget: float, deadline: float = np.inf
+    covers: csr_array,
+    weights: Floats,
+    costs: Floats,
+    budget: float,
+    deadline: float = np.inf,
+    *,
+    alone: Floats | None = None,
 ) -> Indices:
     """Take again and again what adds the most weight for its cost, while it can be paid.
 
     Gains only shrink as sites are added (the objective is submodular), so a gain computed
-    earlier is a ceiling and only the candidate on top of the heap needs a new look. After
+    earlier is a ceiling and only the candidate with the highest ceiling needs a new look. After
     `deadline` (time.monotonic) a candidate near the top is good enough, which needs fewer looks.
+    `alone` is what each candidate covers by itself, where that is known already.
     """
     divisor = np.where(costs > 0, costs, 1e-12 * max(float(costs.max()), 1.0))
     left = weights.copy()
-    heap = list(zip((-(covers @ weights) / divisor).tolist(), range(len(costs)), strict=True))
-    heapq.heapify(heap)
+    ratios = (covers @ weights if alone is None else alone) / divisor
+    order = np.argsort(-ratios, kind="stable").tolist()
+    fresh = (-ratios[order]).tolist()
+    heap: list[tuple[float, int]] = []
     chosen: list[int] = []
     # A hair of room: ten sites at 0.1 cost 1.
-    money = budget * (1 + 1e-12)
-    enough = 1.0
-    while heap and (money > 0 or costs[heap[0][1]] == 0):
-        known, j = heapq.heappop(heap)
+    money, cheapest = budget * (1 + 1e-12), float(costs.min())
+    enough, seen = 1.0, 0
+    while money >= cheapest and (heap or seen < len(order)):
+        if not heap or (seen < len(order) and fresh[seen] <= heap[0][0]):
+            known, j = fresh[seen], order[seen]
+            seen += 1
+        else:
+            known, j = heapq.heappop(heap)
+        if known >= 0:
+            break
         if costs[j] > money:
             continue
         row = _row(covers, j)
@@ -195,7 +210,8 @@ def greedy(
             continue
         if enough == 1.0 and time.monotonic() > deadline:
             enough = HURRIED
-        if heap and now > enough * heap[0][0] and now > known:
+        ceiling = min(heap[0][0] if heap else 0.0, fresh[seen] if seen < len(order) else 0.0)
+        if now > enough * ceiling and now > known:
             heapq.heappush(heap, (now, j))
             continue
         chosen.append(j)
