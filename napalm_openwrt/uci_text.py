@@ -79,7 +79,8 @@ def parse(text: str, package: str | None = None, *, keep_empty: bool = False) ->
     text
         What `uci export` prints, or one file of /etc/config.
     package
-        Name of the package when `text` is such a file, which does not name it.
+        Name of the package when `text` is such a file, which need not name it; where it does, that
+        says nothing.
     keep_empty
         Keep options with an empty value; in a merge they mean: take this option away.
 
@@ -142,7 +143,7 @@ class _Reader:
     def __init__(self, package: str | None, keep_empty: bool) -> None:
         self.keep_empty = keep_empty
         self.packages: dict[str, list[tuple[str, str | None, dict[str, Value]]]] = {}
-        self.current = package
+        self.current, self.file = package, package is not None
         self.options: dict[str, Value] | None = None
         if package is not None:
             self.packages[package] = []
@@ -168,6 +169,8 @@ class _Reader:
     def _package(self, line: int, name: str) -> None:
         if not PACKAGE_NAME.fullmatch(name):
             raise UciSyntaxError(line, f"{name[:40]!r} cannot name a package")
+        if self.file:  # its own name is what counts, for uci too
+            return
         if name in self.packages:
             raise UciSyntaxError(line, f"package {name} is given twice")
         self.packages[name] = []

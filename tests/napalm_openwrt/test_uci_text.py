@@ -86,6 +86,18 @@ def test_quoting_is_read_as_uci_reads_it(text: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["package p\nconfig s\noption o x\n", "package other\nconfig s\noption o x\n",
+     "config s\npackage p\noption o x\n"],
+)  # fmt: skip
+def test_a_file_that_names_a_package_is_the_package_that_it_is_called(text: str) -> None:
+    # Each of these was tried on OpenWrt's own uci, as is that a name has to be one.
+    assert parse(text, "p") == parse("package p\nconfig s\noption o x\n")
+    with pytest.raises(UciSyntaxError, match="cannot name a package"):
+        parse("package 'a b'\n", "p")
+
+
+@pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
         ("package p\nconfig s\n\toption o 'abc\n", 3, "never closed"),
