@@ -91,6 +91,8 @@ class Street:
     """Radios of another band than the one asked for."""
     walled: int | None = None
     """Emitters near which building outlines stand; None where outlines were not asked for."""
+    measured: int | None = None
+    """Emitters whose footprint walks corrected; None where they were not asked."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`; ranges in metres."""
@@ -106,6 +108,7 @@ class Street:
             "assumed": self.assumed,
             "radios_of_other_bands": self.skipped,
             "behind_walls": self.walled,
+            "measured": self.measured,
             "warnings": list(self.warnings),
         }
 

@@ -8,13 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from coverage_maps.cache import cached_cover_emitters
 from coverage_maps.exports import coverage_json
 from coverage_maps.footprint_file import write_footprints
-from coverage_maps.ground import lay_out
+from coverage_maps.ground import Ground, lay_out
 from coverage_maps.groups import grouping, summarise
+from coverage_maps.measured import Levels, levels_by_emitter
+from coverage_maps.raster import CELL_M, with_measured
 from coverage_maps.street import Street, StreetRequest, street_emitters, with_walls
 from coverage_maps.street_options import street_request
+from coverage_maps.walks import heard, own_sources
 from coverage_maps.walls import obstacles
 from coverage_maps.words import several
 from farola.errors import PlanningError
@@ -40,21 +45,25 @@ def street_coverage(
         radios = queries.radios(session)
         request, notes = street_request(session, settings, values)
         buildings = [] if values["walls"] is False else queries.buildings(session)
+        levels = _levels(session, ground, request, values["measured"])
     if not live:
         raise PlanningError(
             "no live sites in the inventory: run `farola import access-points FILE` first"
         )
     groups = grouping(ground, by)
     street = street_emitters(ground, live, radios, request)
-    if buildings:
+    standing = obstacles(ground, buildings) if buildings else None
+    if standing is not None:
         with progress("Looking around corners", len(street.emitters)) as advance:
-            street = with_walls(street, obstacles(ground, buildings), advance)
+            street = with_walls(street, standing, advance)
     elif values["walls"]:
         raise PlanningError(
             "no building outlines in the inventory: run `farola import buildings FILE` first"
         )
     if footprints is not None:
         note(f"{write_footprints(footprints, ground, street.emitters):,} footprints: {footprints}")
+    if levels is not None:
+        street = with_measured(street, levels, standing)
     senders = several(len(street.emitters), "radio"), several(len(live), "live site")
     title = (
         f"Residents that {senders[0]} of {senders[1]} reach {street.typical.place}s with "
@@ -99,6 +108,27 @@ def street_coverage(
         note(line)
 
 
+def _levels(
+    session: Session, ground: Ground, request: StreetRequest, wanted: bool | None
+) -> dict[str, Levels] | None:
+    """What walks measured of each emitter; None where there is nothing or it is not wanted.
+
+    Raises
+    ------
+    PlanningError
+        It is wanted, and no walk heard an access point of ours.
+    """
+    if wanted is False:
+        return None
+    levels = levels_by_emitter(ground, heard(session, (), {}), own_sources(session, request.link()))
+    if wanted and not levels:
+        raise PlanningError(
+            "no walk heard an access point of ours: import them with --bssid, and walks with "
+            "`farola survey import FILE`"
+        )
+    return levels or None
+
+
 def asked(request: StreetRequest) -> dict[str, Any]:
     """What the map is of, for `--json`."""
     link = request.link()
@@ -136,6 +166,11 @@ def tell(street: Street, request: StreetRequest) -> list[str]:
         lines.append(
             f"building outlines stand around {street.walled:,} of {len(street.emitters):,}; the "
             "others are taken by the environment alone"
+        )
+    if street.measured is not None:
+        lines.append(
+            f"walks corrected {street.measured:,} of {len(street.emitters):,} footprints, on a "
+            f"grid of {CELL_M:g} m"
         )
     if street.skipped:
         lines.append(f"{several(street.skipped, 'radio')} of other bands left out")

@@ -22,7 +22,7 @@ ENVIRONMENTS = (
 NAMES = (
     "environment", "band", "power", "antenna_gain", "height", "phone", "service", "level",
     "reliability", "interference", "indoor", "building", "country", "calibrated",
-    "walls",
+    "walls", "measured",
 )  # fmt: skip
 
 
@@ -38,6 +38,11 @@ def street_options(command: F) -> F:
             "--walls/--no-walls",
             default=None,
             help="Street: with or without imported building outlines; with them if any.",
+        ),
+        click.option(
+            "--measured/--no-measured",
+            default=None,
+            help="Street: with or without what walks measured around radios; with it if any.",
         ),
         click.option(
             "--country",

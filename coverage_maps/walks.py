@@ -45,6 +45,8 @@ class Heard:
 class Source:
     """An access point of ours that walks may hear: its link, and where it was from when on."""
 
+    emitter: str
+    """`device/radio`."""
     link: Link
     stays: tuple[tuple[datetime, datetime | None, float, float], ...]
 
@@ -121,7 +123,8 @@ def own_sources(session: Session, typical: Link) -> dict[str, Source]:
     for bssid, radio in session.execute(query):
         if radio.device_id in stays:
             link = _link(typical, radio, heights.get(radio.device_id))
-            found[bssid] = Source(link, tuple(stays[radio.device_id]))
+            emitter = f"{radio.device_id}/{radio.name}"
+            found[bssid] = Source(emitter, link, tuple(stays[radio.device_id]))
     return found
 
 

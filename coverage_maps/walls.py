@@ -158,7 +158,14 @@ class Budget:
     """On a clear line, shape (s,)."""
     around_db: Floats
     """Behind buildings at most."""
+    margin: Floats
+    """What of `clear_db` is kept for the reliability, shape (s,)."""
     allowed_db: float
+
+    def margin_db(self, metres: Floats) -> Floats:
+        """What is kept for the reliability at places so far away."""
+        log = np.log(np.maximum(metres, self.metres[0]))
+        return np.interp(log, np.log(self.metres), self.margin)
 
     def spare_db(self, metres: Floats, walls_db: Floats, pattern_db: Floats) -> Floats:
         """dB to spare at places so far away, behind so much of walls, so far off the peak."""
@@ -176,6 +183,17 @@ def budget(link: Link, farthest_m: float | None = None) -> Budget:
     """
     sending, _ = lawful(link)
     clear = replace(sending, environment=CLEAR[link.environment], tuning=None)
+    walled = CLEAR[link.environment] == link.environment and link.tuning is None
+    return _budget(sending, clear, farthest_m, blocked=np.inf if walled else None)
+
+
+def plain_budget(link: Link, farthest_m: float | None = None) -> Budget:
+    """The budget of a link where nothing is known of buildings: its environment everywhere."""
+    sending, _ = lawful(link)
+    return _budget(sending, sending, farthest_m, blocked=None)
+
+
+def _budget(sending: Link, clear: Link, farthest_m: float | None, blocked: float | None) -> Budget:
     weaker = min(sending.power_dbm, sending.phone_dbm) + sending.antenna.dbi
     allowed = weaker - sending.needed_dbm - sending.interference_db
     if farthest_m is None:
@@ -183,12 +201,13 @@ def budget(link: Link, farthest_m: float | None = None) -> Budget:
         fits = coarse[loss_not_exceeded_db(clear, coarse) <= allowed]
         farthest_m = float(fits[-1]) * 1.05 if len(fits) else 0.0
     metres = np.geomspace(1.0, max(farthest_m, 2.0), STEPS)
-    walled = CLEAR[link.environment] == link.environment and link.tuning is None
+    kept = loss_not_exceeded_db(clear, metres)
     around = (
-        np.full(STEPS, np.inf) if walled  # nothing is known of ways around
-        else loss_not_exceeded_db(sending, metres)
+        loss_not_exceeded_db(sending, metres) if blocked is None
+        else np.full(STEPS, blocked)  # nothing is known of ways around
     )  # fmt: skip
-    return Budget(metres, loss_not_exceeded_db(clear, metres), around, allowed)
+    margin = kept - loss_not_exceeded_db(clear, metres, 0.5)
+    return Budget(metres, kept, around, margin, allowed)
 
 
 def behind_walls(
