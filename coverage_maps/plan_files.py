@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,9 @@ from farola.errors import InputError
 
 NO_DATE = "1970-01-01T00:00:00.000Z"
 """A GeoPackage must tell when a layer changed; the hour of writing would be another each time."""
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_IN_NAMES = re.compile("[&<>\"']")
+"""GDAL writes names of columns into KML as they are."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -107,14 +111,16 @@ def _by_gdal(plan: Plan, say: Language, driver: str, name: str) -> bytes:
     renamed = {"name": "Name", "why": "description"} if driver == "LIBKML" else {}
     columns: dict[str, Any] = {}
     for key in rows[0] if rows else ():
-        values = [row[key] for row in rows]
+        values = [
+            NOT_IN_XML.sub("\ufffd", v) if isinstance(v := row[key], str) else v for row in rows
+        ]
         if any(isinstance(value, str) for value in values):
             column: Any = np.array(values, dtype=object)
         elif all(isinstance(value, int) for value in values):
             column = np.array(values, dtype=np.int64)
         else:
             column = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-        columns[renamed.get(key, key)] = column
+        columns[renamed.get(key, NOT_IN_NAMES.sub("_", key))] = column
     points = shapely.points([site.lon for site in plan.sites], [site.lat for site in plan.sites])
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": NO_DATE})
     with tempfile.TemporaryDirectory() as folder:
