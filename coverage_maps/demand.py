@@ -74,8 +74,10 @@ class Demand:
         return OF_MODEL
 
     def by_model(self, i: int) -> bool:
-        """Whether what is said of neighbourhood `i` comes from the model."""
-        return bool(len(self.unmet) and np.isfinite(self.unmet[i]))
+        """Whether the model finds unmet demand in neighbourhood `i`: none where it is silent, nor
+        where coverage is what it is compared with already.
+        """
+        return bool(len(self.unmet) and self.unmet[i] > 0)
 
     @property
     def used(self) -> bool:

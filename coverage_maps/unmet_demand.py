@@ -67,7 +67,9 @@ class UnmetDemand:
     result: Unmet | None = None
     fitted: Fitted | None = None
     per_resident: Floats = field(default_factory=lambda: np.zeros(0))
-    """Further use expected for each resident newly covered."""
+    """Further use expected for each resident newly covered, by who lives there: between the least
+    coverage with figures and the reference, whatever the neighbourhood's own is.
+    """
 
     @property
     def rises(self) -> bool:
@@ -259,11 +261,14 @@ def _told(
     result = unmet(
         fitted, residents, coverage=actual, reference=then, covariates=filled, told=speaks
     )
-    # The slope between the two coverages; a tangent where they are about the same.
-    step = np.maximum(then - actual, 0.01)
-    raised = fitted.design(actual + step, filled) @ fitted.coefficients
-    level = fitted.design(actual, filled) @ fitted.coefficients
-    per_resident = (np.exp(raised) - np.exp(level)) / step
+    # Between the same two coverages everywhere: it tells places apart by who lives there alone, not
+    # by how the curve bends.
+    least, most = float(support.low[0]), max(reference, float(support.low[0]) + 0.01)
+    ends = [
+        np.exp(fitted.design(np.full(len(then), at), filled) @ fitted.coefficients)
+        for at in (least, most)
+    ]
+    per_resident = (ends[1] - ends[0]) / (most - least)
     return replace(
         silent, speaks=speaks, why_silent=tuple(why), reference=reference,
         understated=speaks & (shares < min(reference, float(support.low[0]))),

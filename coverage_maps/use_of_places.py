@@ -54,7 +54,7 @@ def bring_home(
     days = recent.days.get("neighbourhood") or recent.days.get("site") or 0.0
     up = np.full(count, np.nan)
     if (recent.sites or uptime) and live:
-        reach = _reach(ground, positions(ground, live), radius)
+        reach = reach_of(ground, positions(ground, live), radius)
         of_all = np.asarray(reach.sum(axis=0))
         told = np.array([site.id in recent.sites for site in live])
         counts = np.array([recent.sites.get(site.id, 0.0) for site in live])
@@ -76,8 +76,10 @@ def bring_home(
     return UseOfPlaces(use, exposure, up, recent.metric, days, tuple(notes))
 
 
-def _reach(ground: Ground, xy: Floats, radius: float) -> csr_array:
+def reach_of(ground: Ground, xy: Floats, radius: float) -> csr_array:
     """Residents of each neighbourhood within `radius` of each site, shape (sites, n)."""
+    if not len(xy):
+        return csr_array((0, len(ground.records)))
     shapes = discs(xy, radius)
     site, which = ground.tree.query(shapes, predicate="intersects")
     density = ground.residents[which] / ground.areas[which]

@@ -109,6 +109,35 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "delete": ("coverage_maps.scenario_command:delete", "Forget one; its plan stays."),
         },
     ),
+    "deployments": (
+        "Accept a plan's sites, and follow them until they are measured.",
+        {
+            "list": (
+                "coverage_maps.deployment_commands:list_deployments",
+                "List the deployments, and how far each is.",
+            ),
+            "accept": (
+                "coverage_maps.deployment_commands:accept",
+                "Make deployments of a plan's sites.",
+            ),
+            "provisioned": (
+                "coverage_maps.deployment_commands:provisioned",
+                "Say that devices hang there and have their config.",
+            ),
+            "live": (
+                "coverage_maps.deployment_commands:live",
+                "Say that sites serve people now.",
+            ),
+            "withdraw": (
+                "coverage_maps.deployment_commands:withdraw",
+                "Give deployments up before they are live.",
+            ),
+            "impact": (
+                "coverage_maps.deployment_commands:impact",
+                "Hold those that are live against their forecast.",
+            ),
+        },
+    ),
     "provision": (
         "Prepare, review and push configuration.",
         {
