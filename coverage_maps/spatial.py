@@ -49,6 +49,7 @@ def estimate_correlation(
 
     `residual` are relative errors, shape (n,), `noise` their variance from counting, `xy` metres.
     """
+    from scipy.linalg import solve_triangular
     from scipy.optimize import minimize
 
     from coverage_maps.blocks import halved
@@ -66,7 +67,8 @@ def estimate_correlation(
         for piece, away in zip(pieces, aways, strict=True):
             spread = shared * np.exp(-away / reach) + np.diag(noise[piece] + own)
             root = np.linalg.cholesky(spread)
-            both = np.linalg.solve(root, np.column_stack((design[piece], residual[piece])))
+            stacked = np.column_stack((design[piece], residual[piece]))
+            both = solve_triangular(root, stacked, lower=True, check_finite=False)
             basis, upper = np.linalg.qr(both[:, :-1])
             rest = both[:, -1] - basis @ (basis.T @ both[:, -1])
             scale = np.abs(np.diag(upper)).clip(1e-12)

@@ -23,7 +23,8 @@ from coverage_maps.spatial import Correlation, Problem, estimate_correlation, re
 
 LEVEL = 0.80
 """Of every interval."""
-DRAWS = 2_000
+DRAWS_BASE2 = 11
+"""Draws of coefficients, as a power of two."""
 SEED = 20_240_229
 """Of the draws that intervals are read from: the same data gives the same interval."""
 ALPHA_BOUNDS = (1e-6, 50.0)
@@ -72,18 +73,19 @@ class Fitted:
         return np.column_stack((np.ones(len(coverage)), coverage, standard))
 
     def draws(self) -> Floats:
-        """Plausible coefficients, shape (DRAWS, p), of Student's t: the correlation is itself only
+        """Plausible coefficients, shape (2^11, p), of Student's t: the correlation is itself only
         estimated, so there is one degree of freedom less than blocks.
         """
-        rng = np.random.default_rng(SEED)
+        from scipy.stats import chi2, norm, qmc
+
         p, df = len(self.coefficients), self.blocks - 1
-        half = rng.standard_normal((DRAWS // 2, p))
-        normal = np.vstack((half, -half))
-        scale = np.sqrt(df / rng.chisquare(df, DRAWS // 2))
+        # Spread evenly: quantiles of as many random draws would be off by some percent.
+        even = qmc.Sobol(p + 1, rng=np.random.default_rng(SEED)).random_base2(DRAWS_BASE2)
+        even = np.clip(even, 1e-9, 1 - 1e-9)
         values, vectors = np.linalg.eigh(self.covariance)
         root = vectors * np.sqrt(np.clip(values, 0.0, None))
-        step = (normal * np.tile(scale, 2)[:, None]) @ root.T
-        return np.asarray(self.coefficients + step)
+        wide = np.sqrt(df / chi2.ppf(even[:, -1], df))
+        return np.asarray(self.coefficients + (norm.ppf(even[:, :-1]) * wide[:, None]) @ root.T)
 
 
 class NoFitError(ValueError):
