@@ -104,6 +104,13 @@ class Street:
                 "median": round(float(np.median(ranges)), 1),
                 "most": round(float(ranges.max()), 1),
             },
+            "typical": {
+                "range_m": round(self.typical.range_m, 1),
+                "level_dbm": round(self.typical.level_dbm, 1),
+                "uplink_dbm": round(self.typical.uplink_dbm, 1),
+                "margin_db": round(self.typical.margin_db, 1),
+                "limited_by": self.typical.limited_by,
+            },
             "limited_by": self.limited_by,
             "assumed": self.assumed,
             "radios_of_other_bands": self.skipped,

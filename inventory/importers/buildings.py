@@ -15,6 +15,7 @@ from farola.errors import InputError
 from farola.settings import load_settings
 from inventory.db import open_inventory
 from inventory.importers.contents import Row, Source
+from inventory.importers.names import counted
 from inventory.importers.outcome import finish, record_import, refused
 from inventory.importers.polygons import to_wgs84, valid_polygon
 from inventory.importers.positions import judge
@@ -28,6 +29,8 @@ from inventory.planning_models import Building
 
 STOREY_M = 3.0
 TALLEST_M = 1000.0
+LARGEST_HA = 40
+"""The ground of the largest halls there are."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +118,29 @@ def _in_place(found: list[Outline], places: Places | None, report: Report) -> li
             report.reject(outline.row, BadCellError("geometry", value, verdict.bad, verdict.reason))
         else:
             kept.append(outline)
+    _tell_large(kept, report)
     if places is None:
         report.notes.append(
             "no neighbourhoods are known yet, so positions were not checked against the city"
         )
     return kept
+
+
+def _tell_large(outlines: list[Outline], report: Report) -> None:
+    """One warning where outlines are larger than buildings are."""
+    if not outlines:
+        return
+    shapes = np.array([o.geometry for o in outlines], dtype=object)
+    lats = shapely.get_y(shapely.point_on_surface(shapes))
+    hectares = shapely.area(shapes) * 111_320**2 * np.cos(np.radians(lats)) / 10_000
+    large = np.flatnonzero(hectares > LARGEST_HA)
+    if len(large):
+        first = outlines[int(large[0])]
+        report.warn(
+            first.row, "geometry", f"{hectares[large[0]]:,.0f} ha",
+            f"{counted(len(large), 'outline')} of more than {LARGEST_HA} ha: are these buildings, "
+            "or blocks and neighbourhoods?",
+        )  # fmt: skip
 
 
 def store_outlines(session: Session, outlines: list[Outline], chosen: Mapping[str, str]) -> Stored:

@@ -68,3 +68,14 @@ def test_a_table_or_a_missing_column_imports_nothing(imported, tmp_path, run):
     done, kept = imported(square(-99.15, 19.4, k="a"), options=("--height", "tall"), code=1)
     assert done.stderr.count("\n") == 1
     assert not kept
+
+
+def test_outlines_of_neighbourhoods_are_doubted(imported):
+    done, kept = imported(
+        square(-99.15, 19.4, 0.01, k="a"), square(-99.1, 19.4, k="b"), options=("--id", "k")
+    )
+    told = json.loads(done.stdout)["warnings"]
+    assert [
+        (warning["row"], "blocks and neighbourhoods" in warning["why"]) for warning in told
+    ] == [(1, True)]
+    assert len(kept) == 2
