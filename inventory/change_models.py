@@ -37,7 +37,7 @@ class Change(Base):
     approved_by: Mapped[str] = mapped_column(default="")
     approved_at: Mapped[datetime | None]
     policy: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """How it is rolled out: the fields of `provisioning.policy.Policy`, as first pushed."""
+    """How it is rolled out: the fields of `provisioning.rollout.policy.Policy`, as first pushed."""
     wave: Mapped[int] = mapped_column(default=0)
     """The wave that is under way or was the last; 0 before the first, which is the canary."""
     bake_until: Mapped[datetime | None]

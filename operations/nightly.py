@@ -2,7 +2,7 @@
 few at a time. `farola up` runs it.
 
 A night that was missed while nothing ran is made up for within `LATE`. What is asked, and what is
-meant by it, is `provisioning.audit`.
+meant by it, is `provisioning.audit.comparing`.
 """
 
 from __future__ import annotations
@@ -157,9 +157,9 @@ def run(inventory: Inventory, stop: threading.Event, over: Any = None) -> dict[s
     """
     from farola.keys import Keyring
     from inventory import audit_log, events, queries
-    from provisioning import audit as auditing
-    from provisioning import audit_series
-    from provisioning.history import History
+    from provisioning.audit import comparing as auditing
+    from provisioning.audit import series as audit_series
+    from provisioning.history.configs import History
 
     settings = inventory.settings
     with inventory.session() as session:

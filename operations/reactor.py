@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from inventory.db import Inventory
     from inventory.records import DeviceRecord, Secrets
     from operations.reactor_jobs import Jobs
-    from provisioning.fetch import Fetched
-    from provisioning.history import History
+    from provisioning.history.configs import History
+    from provisioning.history.fetch import Fetched
 
     Running = dict[str, tuple[Job, Future[Fetched]]]
 
@@ -110,7 +110,7 @@ class Reactor:
         from farola.errors import InventoryError
         from farola.keys import Keyring
         from operations.reactor_jobs import Jobs
-        from provisioning.history import History
+        from provisioning.history.configs import History
 
         home = self.inventory.settings.home
         history, jobs = History(home, Keyring(home)), Jobs(self.inventory)
@@ -178,7 +178,7 @@ def _tell(session: Session, job: Job, fetched: Fetched, history: History) -> str
     from inventory import events
     from inventory.models import utcnow
     from operations.reactor_jobs import held, put
-    from provisioning.fetch import explain, in_detail, in_words
+    from provisioning.history.fetch import explain, in_detail, in_words
 
     now_held, outcome = held(session, job.device_id), fetched.outcome
     if outcome == "unreachable":
@@ -217,7 +217,7 @@ def _fetch(
     job: Job, device: DeviceRecord | None, secrets: Secrets | None, history: History
 ) -> Fetched:
     """Fetch from one device; in a thread, and whatever goes wrong is its result."""
-    from provisioning.fetch import Fetched, fetch
+    from provisioning.history.fetch import Fetched, fetch
 
     if device is None:
         return Fetched(job.device_id, "refused", "it is retired or gone from the inventory")
@@ -234,7 +234,7 @@ def _device(
 ) -> tuple[DeviceRecord | None, Secrets | None]:
     from farola.keys import Keyring
     from inventory import queries
-    from provisioning.devices import credentials
+    from provisioning.platforms.choosing import credentials
 
     found = queries.devices(session, [device_id])
     if not found:

@@ -1,7 +1,7 @@
 """`farola rollouts`: goes on with what pushes left. `farola up` runs it.
 
 Devices that were offline at their turn get their change when they are back, and devices in doubt
-after a push that was killed are asked. What is done is `provisioning.queue`.
+after a push that was killed are asked. What is done is `provisioning.rollout.queue`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def rollouts(once: bool, as_json: bool) -> None:
     Ctrl-C), and then ends after the devices under way.
     """
     from inventory.db import open_inventory
-    from provisioning.queue import go_on
+    from provisioning.rollout.queue import go_on
 
     settings = load_settings()
     if once:
@@ -59,7 +59,7 @@ def look_after(settings: Settings, stop: threading.Event) -> None:
     """Look until `stop`; of several machines that share an inventory, one does."""
     from inventory.db import open_inventory
     from operations.leased import again_and_again
-    from provisioning.queue import go_on
+    from provisioning.rollout.queue import go_on
 
     inventory = open_inventory(settings)
 

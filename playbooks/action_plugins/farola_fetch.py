@@ -7,7 +7,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 import napalm_openwrt  # noqa: F401 - loaded before the fork, not by NAPALM after it
-from provisioning.one_by_one import fetch_one, told_to_ansible
+from provisioning.platforms.one_by_one import fetch_one, told_to_ansible
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible publishes no types

@@ -1,7 +1,7 @@
 """Ansible action `farola_push`: applies a frozen change to the host through NAPALM.
 
 It runs in Ansible's own worker, so no Python is needed on the device and no module is copied.
-In a rollout a wave is handed whole to the process that rolls it out (`provisioning.handout`). In a
+In a rollout a wave is handed whole to the process that rolls it out (`rollout/handout.py`). In a
 run by hand each host's turn is taken here; what is heavy is then imported before Ansible forks.
 Secrets are decrypted here and never become arguments, variables or results of the task.
 """
@@ -18,13 +18,13 @@ from ansible.plugins.action import ActionBase
 
 from farola.errors import FarolaError
 from farola.settings import default_home
-from provisioning import handout
+from provisioning.rollout import handout
 
 if not handout.desk():
     from sqlalchemy.orm import configure_mappers
 
     import napalm_openwrt  # noqa: F401 - loaded before the fork, not by NAPALM after it
-    from provisioning.apply import apply_change
+    from provisioning.turn.apply import apply_change
 
     configure_mappers()
 

@@ -34,7 +34,7 @@ from farola.settings import Settings, load_settings, write_settings
 from inventory import audit_log
 from inventory.db import Inventory, open_engine, upgrade
 from inventory.models import Base, Device, Lease
-from provisioning.locks import free
+from provisioning.change.locks import free
 from tests.collectors.snmp.test_active_standby import Collecting, polled_by, until
 from tests.collectors.test_metrics import scraped
 from tests.conftest import require

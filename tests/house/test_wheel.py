@@ -17,7 +17,7 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 CARRIED = (
     "playbooks/push.yml",
-    "provisioning/templates/access-point.yaml",
+    "provisioning/intent/templates/access-point.yaml",
     "collectors/snmp/profiles/openwrt.yaml",
     "inventory/migrations/versions/0001_initial.py",
     "web/templates/planner.html",

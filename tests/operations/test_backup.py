@@ -27,7 +27,7 @@ from inventory.db import open_inventory
 from inventory.queries import secrets, store_secrets
 from operations.backup import back_up
 from operations.restoring import restore
-from provisioning.history import REPOSITORY, History
+from provisioning.history.configs import REPOSITORY, History
 from tests.operations.tampering import TAMPERED
 from timeseries import Batch
 from timeseries.delivery import packed

@@ -31,7 +31,7 @@ from operations.reactions import (
     with_trigger,
 )
 from operations.reactor_jobs import BATCH, Jobs, held, put
-from provisioning.fetch import DIFF_LINES, bounded
+from provisioning.history.fetch import DIFF_LINES, bounded
 
 NOON = datetime(2026, 6, 1, 12)
 QUIET = timedelta(seconds=5)

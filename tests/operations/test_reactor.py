@@ -31,7 +31,7 @@ from inventory.models import Device, utcnow
 from operations.reactions import Seen
 from operations.reactor import LEASE, LEASE_S, Reactor
 from operations.reactor_jobs import FACT, Jobs
-from provisioning.history import REPOSITORY, History
+from provisioning.history.configs import REPOSITORY, History
 from simulator.fleet import Fleet
 from tests.fleets import PASSWORD, free_block
 

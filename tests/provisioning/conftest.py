@@ -17,8 +17,8 @@ from farola.settings import ProvisioningSettings, Settings, write_settings
 from inventory import audit_log, queries
 from inventory.db import open_inventory, upgrade
 from inventory.models import Device, Placement, Site
-from provisioning import wave_run
-from provisioning.carrier import AnsibleCarrier, Host
+from provisioning.rollout import wave_run
+from provisioning.rollout.carrier import AnsibleCarrier, Host
 from simulator.fleet import Fleet
 from tests.fleets import PASSWORD, running_fleet
 

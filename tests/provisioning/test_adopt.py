@@ -11,13 +11,13 @@ import pytest
 
 from farola.errors import DeviceError, InputError
 from inventory.records import DeviceRecord
-from provisioning.adopt import (
+from provisioning.life.adopt import (
     Seen,
     check_identity,
     normal_mac,
     ranked_macs,
 )
-from provisioning.host_keys import fingerprint, read_known_hosts
+from provisioning.life.host_keys import fingerprint, read_known_hosts
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8cYQ4pUbV4bAkPxgkcGzYl3OOZ2pn9zsR1kzBrr3yK"
 

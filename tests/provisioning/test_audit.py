@@ -20,9 +20,9 @@ from inventory.change_models import Change, ChangeDevice, Drift
 from inventory.db import open_inventory
 from inventory.models import Device, Event
 from operations import nightly
-from provisioning.devices import credentials
-from provisioning.platforms import open_driver
-from provisioning.prepare import prepare_change
+from provisioning.change.prepare import prepare_change
+from provisioning.platforms.choosing import credentials
+from provisioning.platforms.drivers import open_driver
 from tests.provisioning.conftest import City
 from timeseries import open_store
 

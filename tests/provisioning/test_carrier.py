@@ -15,9 +15,9 @@ import pytest
 
 from farola.errors import ProvisioningError
 from inventory.records import DeviceRecord
-from provisioning import carrier, push
-from provisioning.apply import Applied, Means
-from provisioning.carrier import AnsibleCarrier, Host
+from provisioning.rollout import carrier, push
+from provisioning.rollout.carrier import AnsibleCarrier, Host
+from provisioning.turn.apply import Applied, Means
 
 pytestmark = pytest.mark.slow
 NAMES = ("a", "b 'x'", "c", "d", "bad", "worse")

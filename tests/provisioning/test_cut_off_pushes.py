@@ -14,8 +14,8 @@ from napalm.base.exceptions import ConnectionClosedException
 from sqlalchemy import text
 
 from napalm_openwrt import OpenWrtDriver
-from provisioning import journal
-from provisioning.apply import apply_change
+from provisioning.change import journal
+from provisioning.turn.apply import apply_change
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_ansible")]
 

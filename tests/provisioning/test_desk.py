@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from farola.errors import ProvisioningError
-from provisioning import handout
-from provisioning.desk import Desk
+from provisioning.rollout import handout
+from provisioning.rollout.desk import Desk
 
 
 def alive() -> bool:

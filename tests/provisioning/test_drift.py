@@ -8,8 +8,8 @@ import pytest
 
 from farola.errors import ProvisioningError
 from napalm_openwrt.uci_text import parse
-from provisioning import rules
-from provisioning.drift import Before, Pushed, compare, flat
+from provisioning.audit import rules
+from provisioning.audit.drift import Before, Pushed, compare, flat
 
 
 def uci(ssid="city", channel="6", *more, dns="1.1.1.1"):

@@ -15,13 +15,13 @@ from farola.settings import City, Settings
 from inventory.records import DeviceRecord, Secrets
 from napalm_openwrt.uci_merge import diff, mask_config, merge
 from napalm_openwrt.uci_text import Config, Package, Section, format_config, format_file, parse
-from provisioning.context import fingerprint, secret_fingerprints
-from provisioning.features import evaluate, variables_of
-from provisioning.fit import candidate_text
-from provisioning.intent import Intent, gather
-from provisioning.render import TEMPLATES, default_radios, fit, read_template, render
-from provisioning.values import spelled
-from provisioning.variables import VARIABLES
+from provisioning.intent.context import fingerprint, secret_fingerprints
+from provisioning.intent.features import evaluate, variables_of
+from provisioning.intent.fit import candidate_text
+from provisioning.intent.meant import Intent, gather
+from provisioning.intent.render import TEMPLATES, default_radios, fit, read_template, render
+from provisioning.intent.values import spelled
+from provisioning.intent.variables import VARIABLES
 from simulator.stock_config import Identity, config_files
 from simulator.uci.syntax import read as device_read
 

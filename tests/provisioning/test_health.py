@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inventory.records import DeviceRecord
 from napalm_openwrt.uci_text import parse
-from provisioning.health import (
+from provisioning.rollout.health import (
     Seen,
     check_wave,
     judge_clients,
@@ -21,7 +21,7 @@ from provisioning.health import (
     look,
     same_hours,
 )
-from provisioning.settling import channels_of, linger_s, settle_s
+from provisioning.turn.settling import channels_of, linger_s, settle_s
 from timeseries import Batch
 from timeseries.sqlite import SqliteStore
 

@@ -25,8 +25,8 @@ from inventory.change_models import ConfigSecret
 from inventory.db import open_engine, open_inventory, upgrade
 from inventory.models import Device
 from napalm_openwrt.uci_text import Package, Section, format_config
-from provisioning import secret_references as references
-from provisioning.history import ASIDE, INDEX, REPOSITORY, History, Kept, path_of
+from provisioning.history import secret_references as references
+from provisioning.history.configs import ASIDE, INDEX, REPOSITORY, History, Kept, path_of
 
 COMMUNITY, WIFI, PASSWORD = "city's-own-community", "a key of nobody", "hunter22-of-root"
 CONFIG = f"""package snmpd

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from farola.errors import ProvisioningError, SettingsError
 from farola.settings import City, Settings
 from inventory.records import DeviceRecord, SiteRecord
-from provisioning.intent import gather, is_secret, posix_timezone, read_levels, unknown_names
-from provisioning.values import channels, host_name
+from provisioning.intent.meant import gather, is_secret, posix_timezone, read_levels, unknown_names
+from provisioning.intent.values import channels, host_name
 
 SITE = SiteRecord("s1", "Plaza Niño", 19.4, -99.1, "fixed", "live", None, "Iztapalapa", None, "x")
 

@@ -21,9 +21,10 @@ from inventory.db import open_inventory
 from inventory.groups import change_group, groups
 from inventory.models import Bssid, Credential, Device, Radio
 from inventory.records import DeviceRecord, Secrets
-from provisioning import life, rotate, vouchers
-from provisioning.enrol import FACTORY, Enrolment, enrol
-from provisioning.life_commands import new_secret
+from provisioning.commands.life import new_secret
+from provisioning.life import devices as life
+from provisioning.life import rotate, vouchers
+from provisioning.life.enrol import FACTORY, Enrolment, enrol
 from tests.fleets import PASSWORD
 from tests.provisioning.conftest import City
 

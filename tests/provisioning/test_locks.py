@@ -9,7 +9,7 @@ import pytest
 
 from farola.errors import ProvisioningError
 from farola.settings import City, Settings
-from provisioning.locks import alone, free
+from provisioning.change.locks import alone, free
 
 
 def test_of_two_homes_with_one_inventory_one_pushes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from provisioning.push import PLAYBOOKS, _ansible_playbook, _environment
+from provisioning.rollout.push import PLAYBOOKS, _ansible_playbook, _environment
 from tests.fleets import PASSWORD
 from tests.provisioning.conftest import City
 

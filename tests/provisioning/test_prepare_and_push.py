@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from farola.keys import Keyring
-from provisioning.history import History
+from provisioning.history.configs import History
 
 pytestmark = pytest.mark.slow
 CITY = ZoneInfo("America/Mexico_City")
@@ -224,7 +224,7 @@ def test_a_wrong_variable_stops_before_any_device_is_asked(adopted: Any, home: P
 def test_plain_ansible_looks_and_pushes_and_nothing_secret_is_said_or_left(
     adopted: Any, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from provisioning.push import PLAYBOOKS, _ansible_playbook, _environment
+    from provisioning.rollout.push import PLAYBOOKS, _ansible_playbook, _environment
 
     change = prepare(adopted, "--device", "ap1", "--device", "full")["change"]
     left = tmp_path / "left"

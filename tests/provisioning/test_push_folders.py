@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from provisioning.push import PREFIX, STALE_S, sweep
+from provisioning.rollout.push import PREFIX, STALE_S, sweep
 
 
 def test_what_a_killed_push_left_is_removed_and_nothing_else(tmp_path: Path) -> None:

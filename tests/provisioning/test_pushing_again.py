@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from inventory.db import open_inventory
-from provisioning.rollout import push_change
+from provisioning.rollout.rollout import push_change
 from tests.provisioning.test_rollouts import QUICK, prepare, statuses
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_ansible")]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from farola.errors import ProvisioningError
 from napalm_openwrt.uci_merge import merge
 from napalm_openwrt.uci_text import Config, format_config, parse
-from provisioning.fit import band_of
-from provisioning.intent import Value
-from provisioning.render import default_radios, fit, read_template, render
+from provisioning.intent.fit import band_of
+from provisioning.intent.meant import Value
+from provisioning.intent.render import default_radios, fit, read_template, render
 
 TEMPLATE = read_template(Path("nowhere"), "access-point")[0]
 FACTORY = (Path(__file__).parent / "factory.uci").read_text(encoding="utf-8")

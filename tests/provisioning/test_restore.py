@@ -11,9 +11,9 @@ from farola.keys import Keyring
 from inventory import queries
 from inventory.change_models import ChangeDevice
 from inventory.db import open_inventory
-from provisioning.blame import blamed
-from provisioning.history import History
-from provisioning.restore import candidate_of
+from provisioning.history.blame import blamed
+from provisioning.history.configs import History
+from provisioning.history.restore import candidate_of
 from tests.provisioning.conftest import COMMUNITY, City
 from tests.provisioning.test_audit import said
 

@@ -16,14 +16,15 @@ from farola.settings import City, Settings, write_settings
 from inventory import audit_log
 from inventory.db import Inventory, open_inventory, upgrade
 from inventory.models import Device, Placement, Site
-from provisioning import actions, changes, journal, wave_run
-from provisioning.actions import Action
-from provisioning.carrier import Host
-from provisioning.changes import Prepared
-from provisioning.health import Check
-from provisioning.policy import Policy
-from provisioning.rollout import push_change
-from provisioning.undo import Undone
+from provisioning.change import changes, journal
+from provisioning.change.changes import Prepared
+from provisioning.rollout import actions, wave_run
+from provisioning.rollout.actions import Action
+from provisioning.rollout.carrier import Host
+from provisioning.rollout.health import Check
+from provisioning.rollout.policy import Policy
+from provisioning.rollout.rollout import push_change
+from provisioning.turn.undo import Undone
 
 NAMES = [f"d{number:02}" for number in range(24)]
 OUTCOMES = ("pushed", "failed", "queued", "drifted", "cut off")

@@ -17,13 +17,14 @@ from farola.people import person
 from farola.settings import load_settings, write_settings
 from inventory import audit_log
 from inventory.db import open_inventory
-from provisioning import apply, changes, journal
-from provisioning.apply import apply_change
-from provisioning.devices import choose
-from provisioning.health import Check
-from provisioning.policy import Policy
-from provisioning.prepare import prepare_change
-from provisioning.rollout import PushResult, push_change
+from provisioning.change import changes, journal
+from provisioning.change.prepare import prepare_change
+from provisioning.platforms.choosing import choose
+from provisioning.rollout.health import Check
+from provisioning.rollout.policy import Policy
+from provisioning.rollout.rollout import PushResult, push_change
+from provisioning.turn import apply
+from provisioning.turn.apply import apply_change
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_ansible")]
 THREE = ("ap1", "ap2", "ap3")

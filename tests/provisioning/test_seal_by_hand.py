@@ -9,9 +9,9 @@ from farola.errors import ProvisioningError
 from farola.keys import Keyring
 from inventory.change_models import Change
 from inventory.db import open_inventory
-from provisioning import changes
-from provisioning.apply import apply_change
-from provisioning.changes import Prepared
+from provisioning.change import changes
+from provisioning.change.changes import Prepared
+from provisioning.turn.apply import apply_change
 from tests.provisioning.conftest import City
 
 

@@ -13,8 +13,8 @@ from farola import regulatory
 from farola.errors import ProvisioningError
 from farola.settings import City, Settings
 from inventory.records import DeviceRecord, Secrets, SiteRecord
-from provisioning.intent import Intent, gather, notices
-from provisioning.levels import read_levels, refuse_unknown_variables
+from provisioning.intent.levels import read_levels, refuse_unknown_variables
+from provisioning.intent.meant import Intent, gather, notices
 
 SITE = SiteRecord("s1", "Plaza", 19.4, -99.1, "fixed", "live", None, "Iztapalapa", None, "x")
 VAULT = {"key": Secrets("key", "", {"secret": "eight or more"})}

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from farola.people import person
 from inventory.db import open_inventory
 from napalm_openwrt import OpenWrtDriver
-from provisioning.devices import choose
-from provisioning.fleet import Fleet
-from provisioning.policy import Policy
-from provisioning.prepare import prepare_change
-from provisioning.rollout import push_change
-from provisioning.undo import go_first, rollback_change
-from provisioning.waves import Domains
+from provisioning.change.prepare import prepare_change
+from provisioning.platforms.choosing import choose
+from provisioning.rollout.fleet import Fleet
+from provisioning.rollout.policy import Policy
+from provisioning.rollout.rollout import push_change
+from provisioning.rollout.waves import Domains
+from provisioning.turn.undo import go_first, rollback_change
 from tests.fleets import PASSWORD
 
 THREE = ("ap1", "ap2", "ap3")

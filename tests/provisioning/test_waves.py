@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from farola.errors import ProvisioningError
 from farola.settings import ProvisioningSettings
-from provisioning.fleet import Fleet, held_back
-from provisioning.gates import read_windows, window_gate
-from provisioning.judge import FAILED, UNREACHABLE, Counts, judge, tally
-from provisioning.policy import Policy, policy_of, read_waves
-from provisioning.waves import Domains, next_wave
+from provisioning.change.gates import read_windows, window_gate
+from provisioning.rollout.fleet import Fleet, held_back
+from provisioning.rollout.judge import FAILED, UNREACHABLE, Counts, judge, tally
+from provisioning.rollout.policy import Policy, policy_of, read_waves
+from provisioning.rollout.waves import Domains, next_wave
 
 CITY = ZoneInfo("America/Mexico_City")
 

@@ -8,8 +8,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from napalm_openwrt import OpenWrtDriver
-from provisioning import platforms, resolve
-from provisioning.apply import apply_change
+from provisioning.platforms import drivers as platforms
+from provisioning.turn import resolve
+from provisioning.turn.apply import apply_change
 
 DEVICE = "ap"
 PATIENCE_S = 5

@@ -12,7 +12,7 @@ from typing import Any
 from napalm.base.exceptions import NapalmException
 
 from napalm_openwrt import new_commit_id
-from provisioning.changes import IN_DOUBT
+from provisioning.change.changes import IN_DOUBT
 from tests.provisioning.faults.plans import CANDIDATES, Deed, Plan, plan_of
 from tests.provisioning.faults.stage import LONG_S, Scenery, Stage, driver_to, staged
 

@@ -24,10 +24,11 @@ from inventory import audit_log, queries
 from inventory.db import Inventory, open_inventory, upgrade
 from inventory.models import Device
 from napalm_openwrt import OpenWrtDriver
-from provisioning import changes, journal, platforms
-from provisioning.policy import policy_of
-from provisioning.prepare import base_of, prepare_change
-from provisioning.resolve import resolve_change
+from provisioning.change import changes, journal
+from provisioning.change.prepare import base_of, prepare_change
+from provisioning.platforms import drivers as platforms
+from provisioning.rollout.policy import policy_of
+from provisioning.turn.resolve import resolve_change
 from tests.fleets import PASSWORD, Lone, lone_point
 from tests.provisioning.faults import pusher
 from tests.provisioning.faults.plans import CANDIDATES, Candidate

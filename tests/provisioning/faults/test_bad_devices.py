@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from napalm_openwrt import OpenWrtDriver
-from provisioning import platforms
+from provisioning.platforms import drivers as platforms
 from simulator.faults import Fault
 from tests.fleets import PASSWORD
 

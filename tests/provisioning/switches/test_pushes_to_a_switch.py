@@ -6,17 +6,17 @@ import json
 from typing import Any
 
 import pytest
+from tests.provisioning.platforms.switches.conftest import VARIABLES
 
 from farola.errors import ProvisioningError
 from farola.keys import Keyring
 from inventory import queries
 from inventory.db import open_inventory
 from inventory.models import Device
-from provisioning import changes
-from provisioning.apply import apply_change
-from provisioning.prepare import prepare_change
-from provisioning.resolve import resolve_change
-from tests.provisioning.switches.conftest import VARIABLES
+from provisioning.change import changes
+from provisioning.change.prepare import prepare_change
+from provisioning.turn.apply import apply_change
+from provisioning.turn.resolve import resolve_change
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_push_killed_before_it_could_commit_or_confirm_is_resolved(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"provisioning.switch_eos.EosSwitch.{step}", kill)
+        patch.setattr(f"provisioning.platforms.switch_eos.EosSwitch.{step}", kill)
         with pytest.raises(Killed):
             apply_change(cabinet.home, 1, "SW-1")
     inventory = open_inventory(cabinet.settings)

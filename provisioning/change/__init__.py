@@ -1,0 +1,1 @@
+"""Changes: prepared, frozen, sealed, allowed, and accounted for."""

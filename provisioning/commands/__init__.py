@@ -1,0 +1,1 @@
+"""`farola provision …` and the commands of a device's life."""

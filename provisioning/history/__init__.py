@@ -1,0 +1,1 @@
+"""What devices ran: kept in git without secrets, fetched, put back."""

@@ -1,0 +1,1 @@
+"""A device's life: adopted, swapped, retired, its credentials rotated."""
