@@ -26,7 +26,8 @@ LEAST_TOLD, SHARE_TOLD = 10, 0.5
 """Where so many lines of a measurement in a batch, and more than this share of them, are refused
 for one reason, that reason is not in the lines."""
 _GZIP = 31
-_EXPIRED = re.compile(r"(?:beyond|outside)(?: the)? retention policy")
+EXPIRED = re.compile(r"(?:beyond|outside)(?: the)? retention policy")
+"""In what a server says of rows that are older than it keeps; it took the others."""
 _LIMIT = re.compile(r"max-(?:series-per-database|values-per-tag) limit exceeded")
 _VARIES = re.compile(r"'.*'|\"(?:[^\"\\]|\\.)*\"|\d+", re.S)
 _HOW_MANY = re.compile(r"dropped[= ](\d+)")
@@ -127,7 +128,7 @@ class Delivery:
                 self._most_lines, self._taken_whole = len(lines) // 2, 0
             else:
                 self._must_take_something(error)
-        elif _EXPIRED.search(told):
+        elif EXPIRED.search(told):
             # Only what the server itself no longer keeps is missing; the others are in it.
             counted = _HOW_MANY.search(told)
             outcome.expired += min(int(counted[1]), len(lines)) if counted else len(lines)

@@ -19,8 +19,9 @@ from farola.settings import StoreSettings
 from timeseries.asking import checked_question
 from timeseries.base import SCHEMA, Aggregate, Batch, Health, Measurement, Table
 from timeseries.checking import checked, checked_query, to_ms
+from timeseries.delivery import EXPIRED
 from timeseries.influx_figures import figures
-from timeseries.influx_http import FIGURES_MS, GZIP, Server
+from timeseries.influx_http import FIGURES_MS, GZIP, RefusedError, Server
 from timeseries.influx_latest import latest_rows
 from timeseries.influx_setup import PROBE, prepare
 from timeseries.influx_versions import works_there
@@ -78,7 +79,11 @@ class InfluxStore:
 
     def _mark_days(self, days: Collection[int], told: str) -> None:
         body = "\n".join(f"{MADE} {told} {day}" for day in sorted(days))
-        self._server.write(body.encode(), self._server.rollup_bucket)
+        try:
+            self._server.write(body.encode(), self._server.rollup_bucket)
+        except RefusedError as error:
+            if not EXPIRED.search(str(error)):  # then it takes no rows of those days either
+                raise
 
     def made(self, start_ms: int, end_ms: int) -> dict[int, Made]:
         """By the time of a day of groups its mark, in [start, end) milliseconds. StoreError."""

@@ -1,34 +1,35 @@
-"""The days of groups of a city whose rollups are on a server, kept in `spool/days.db`: a day that
-is over seldom changes, and to tell all neighbourhoods' of a month costs a server most of a second.
+"""The days of many groups of a city as a store told them, kept in a file: a day that is over seldom
+changes, and all neighbourhoods' of a month cost a server half a second, and SQLite a tenth.
 
-Whoever writes rows of `group_day` leaves a mark of that day on the server (`Making`): before, that
-it is being made, and after, that it is done, with a number that no other time has. A day is told
-from the file only where the server has the very mark that was there before the file's rows were
-asked for, and the day was done then. What somebody writes without marks shows within GOOD_FOR_S.
+Whoever writes rows of `group_day` leaves a mark of that day in the store: before, that it is being
+made, and after, that it is done, with a number that no other time has (SQLite has both at once). A
+day is told from the file only where the store has the very mark that was there before the file's
+rows were asked for, and the day was done then. What somebody writes without marks shows within
+GOOD_FOR_S.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from timeseries.base import SCHEMA, Store, Table
+from timeseries.base import SCHEMA, Table
 from timeseries.checking import LAST_TIME
 from timeseries.kept_file import KeptFile, NoFileError, packed_columns, unpacked_columns
 from timeseries.sqlite_files import DAY_MS
-from timeseries.windows import instant
 
-FILE, GROUP_DAY = "days.db", "group_day"
+GROUP_DAY = "group_day"
 GOOD_FOR_S = 3600.0
 FEW_DAYS = 3
 """So many are asked for one by one."""
-MOST_ROWS, MOST_QUESTIONS = 400_000, 8
+LEAST_ROWS, MOST_ROWS, MOST_QUESTIONS = 2_000, 400_000, 8
+"""Of fewer rows it is not worth a file."""
 Made = tuple[int, bool]
 """The number of a day's mark, and whether the day is done."""
 _VERSION = 1
@@ -39,17 +40,15 @@ CREATE TABLE IF NOT EXISTS answer (
 """
 
 
-class Making(Store, Protocol):
-    """A store that tells of the marks on days of groups."""
-
-    def made(self, start_ms: int, end_ms: int) -> dict[int, Made]:
-        """By the time of a day its mark, in [start, end) milliseconds. StoreError."""
-        ...
+Marks = Callable[[int, int], dict[int, Made]]
+"""Tells the marks of the days in [start, end) milliseconds, by their times. StoreError."""
+Ask = Callable[[Mapping[str, str], Sequence[str], int, int], Table]
+"""Asks the store for the rows that `KeptDays.series` tells."""
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """Rows of [start, end) milliseconds that a server told at `at_ms` or later, each day after its
+    """Rows of [start, end) milliseconds that a store told at `at_ms` or later, each day after its
     mark in `made`.
     """
 
@@ -63,14 +62,14 @@ class _Answer:
 class KeptDays:
     """Answers `series` of GROUP_DAY for many groups at once. Threads may share it."""
 
-    def __init__(self, server: Making, identity: str, folder: Path) -> None:
-        """`identity` tells one server and database from others; `folder` is the spool's."""
-        self._server, self._identity = server, identity
-        self._file = KeptFile(folder / FILE, _VERSION, _TABLES)
+    def __init__(self, marks: Marks, ask: Ask, identity: str, path: Path) -> None:
+        """`identity` tells one store from others; the file is at `path`."""
+        self._marks, self._ask, self._identity = marks, ask, identity
+        self._file = KeptFile(path, _VERSION, _TABLES)
 
     def series(self, where: Mapping[str, str], names: Sequence[str], start: int, end: int) -> Table:
         """Rows whose tags equal `where`, with one of the fields `names` at least, in [start, end)
-        milliseconds, by time then tags. StoreError where the server does not answer.
+        milliseconds, by time then tags. StoreError where the store does not answer.
         """
         question = json.dumps([sorted(where.items()), list(names)])
         now = int(time.time() * 1000)
@@ -79,12 +78,12 @@ class KeptDays:
             # Some more, so that who asks again a little later is answered.
             first = max(start // DAY_MS * DAY_MS - DAY_MS, 0)
             after = LAST_TIME if end > now - DAY_MS else end
-            made = self._server.made(first, after)
-            table = self._asked(where, names, first, after)
+            made = self._marks(first, after)
+            table = self._ask(where, names, first, after)
             kept = _Answer(now, first, after, made, table)
             self._keep(question, kept)
         else:
-            made = self._server.made(start, end)
+            made = self._marks(start, end)
             there = {at: one for at, one in kept.made.items() if start <= at < end}
             other = {at for at in made.keys() | there.keys() if made.get(at) != there.get(at)}
             other.update(at for at, (_, done) in made.items() if not done)
@@ -93,7 +92,7 @@ class KeptDays:
             if other:
                 table = kept.table
                 for at in sorted(other):
-                    table = _replaced(table, at, self._asked(where, names, at, at + 1))
+                    table = _replaced(table, at, self._ask(where, names, at, at + 1))
                 kept = _Answer(kept.at_ms, kept.start, kept.end, kept.made | made, table)
                 self._keep(question, kept)
         return _cut(kept.table, start, end)
@@ -106,10 +105,7 @@ class KeptDays:
                 lambda db: db.execute("DELETE FROM answer WHERE question = ?", (question,)).close()
             )
             return self.series(where, names, start, end)
-        return self._asked(where, names, start, end)
-
-    def _asked(self, where: Mapping[str, str], names: Sequence[str], start: int, end: int) -> Table:
-        return self._server.series(GROUP_DAY, where, instant(start), instant(end), names)
+        return self._ask(where, names, start, end)
 
     def _kept(self, question: str, start: int, end: int, now: int) -> _Answer | None:
         """What is kept for that time and not too old."""
@@ -122,12 +118,13 @@ class KeptDays:
         with suppress(NoFileError), self._file.reading() as db:
             row = db and db.execute(query, values).fetchone()
             if row:
-                made, times, tags, fields = unpacked_columns(row[3])
-                return _Answer(*row[:3], made, Table(times, tags, fields))
+                at_ms, first, after, packed = row
+                made, times, tags, fields = unpacked_columns(packed)
+                return _Answer(at_ms, first, after, made, Table(times, tags, fields))
         return None
 
     def _keep(self, question: str, one: _Answer) -> None:
-        if len(one.table) > MOST_ROWS:
+        if not LEAST_ROWS <= len(one.table) <= MOST_ROWS:
             return
         once: dict[str, str] = {}
         tags = {
@@ -136,8 +133,13 @@ class KeptDays:
         }
         packed = packed_columns((one.made, one.table.times, tags, one.table.fields))
         values = question, self._identity, one.at_ms, one.start, one.end, packed
+
+        def put(db: sqlite3.Connection) -> None:
+            db.execute(_PUT, values)
+            db.execute(_LAST)
+
         with suppress(NoFileError):
-            self._file.write(lambda db: db.execute(_PUT, values).close() or db.execute(_LAST))
+            self._file.write(put)
 
 
 _PUT = "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?)"

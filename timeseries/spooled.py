@@ -18,7 +18,7 @@ from farola.output import note
 from timeseries.base import SCHEMA, Aggregate, Batch, Health, Store, Table, newest_of
 from timeseries.checking import Rows, checked, checked_query, to_ms
 from timeseries.delivery import packed, unpacked
-from timeseries.kept_days import KeptDays, Making, is_of_many_groups
+from timeseries.kept_days import GROUP_DAY, KeptDays, Made, is_of_many_groups
 from timeseries.lines import CHUNK_LINES, lines
 from timeseries.marks import ROLLED_UP
 from timeseries.newest import Newest, kept_of
@@ -26,6 +26,7 @@ from timeseries.read_lines import Row, read_rows, split_lines
 from timeseries.sender import Marking, Sender, Tell, counted
 from timeseries.spool import Spool
 from timeseries.spool_file import QUARTER_MS, Backlog, Packed
+from timeseries.windows import instant
 
 CLOSE_S = 5.0
 """How long `close` waits for what waits."""
@@ -33,7 +34,7 @@ PATIENCE_S = 20.0
 """How long a poll waits for a server to tell of the poll before."""
 
 
-class Server(Making, Protocol):
+class Server(Store, Protocol):
     """A store that takes line protocol as it is."""
 
     def send(self, body: bytes, gzipped: bool) -> None:
@@ -42,6 +43,10 @@ class Server(Making, Protocol):
 
     def sign_in_again(self) -> bool:
         """Read the credential anew; whether it is another one."""
+        ...
+
+    def made(self, start_ms: int, end_ms: int) -> dict[int, Made]:
+        """By the time of a day of groups its mark, in [start, end) milliseconds. StoreError."""
         ...
 
 
@@ -66,7 +71,11 @@ class SpooledStore:
         self.server = server
         self.spool = Spool(folder, most_bytes)
         self._newest = Newest(server, identity, self.spool) if identity else None
-        self._days = KeptDays(server, identity, folder) if identity else None
+        self._days = (
+            KeptDays(server.made, self._ask_days, identity, folder / "days.db")
+            if identity
+            else None
+        )
         taken = [self._newest.handed_over] if self._newest else []
         self.sender = Sender(self.spool, server.send, marking, tell, *taken)
         """It tries again by itself, so `server.send` should not."""
@@ -129,6 +138,11 @@ class SpooledStore:
             _, names, tags = checked_query(measurement, fields, where)
             return self._days.series(tags, names, to_ms(start), to_ms(end))
         return self.server.series(measurement, where, start, end, fields)
+
+    def _ask_days(
+        self, where: Mapping[str, str], names: Sequence[str], start: int, end: int
+    ) -> Table:
+        return self.server.series(GROUP_DAY, where, instant(start), instant(end), names)
 
     def aggregates(
         self,

@@ -28,8 +28,10 @@ from timeseries import sqlite_aggregates, tables
 from timeseries.asking import Question, checked_question
 from timeseries.base import SCHEMA, Aggregate, Batch, Health, Measurement, Table, newest_of
 from timeseries.checking import Rows, checked, checked_query, to_ms
+from timeseries.kept_days import GROUP_DAY, KeptDays, Made, is_of_many_groups
 from timeseries.marks import ROLLED_UP, Marks
 from timeseries.sqlite_aggregates import Row
+from timeseries.sqlite_days import FILE, made_in, mark_days
 from timeseries.sqlite_files import (
     DAY_MS,
     LATEST,
@@ -63,6 +65,8 @@ class SqliteStore:
         self._marks = marks
         self._raw = _Held()
         self._rollups = _Held()
+        rows = partial(self._rows, GROUP_DAY)
+        self._days = KeptDays(self.made, rows, "", folder / FILE)
 
     def write(self, batches: Sequence[Batch]) -> int:
         """Keep all rows: one transaction for each UTC day in them (a poll has one day), and one for
@@ -122,8 +126,20 @@ class SqliteStore:
         fields: Sequence[str] = (),
     ) -> Table:
         """Rows whose tags equal `where`, by time then tags."""
-        shape, names, tags = checked_query(measurement, fields, where)
-        between = to_ms(start), to_ms(end)
+        _, names, tags = checked_query(measurement, fields, where)
+        if is_of_many_groups(measurement, tags):
+            return self._days.series(tags, names, to_ms(start), to_ms(end))
+        return self._rows(measurement, tags, names, to_ms(start), to_ms(end))
+
+    def _rows(
+        self,
+        measurement: str,
+        tags: Mapping[str, str],
+        names: Sequence[str],
+        first: int,
+        after: int,
+    ) -> Table:
+        shape, between = SCHEMA[measurement], (first, after)
         found = _empty(shape, names, tags)
         for path, connection, present in self._files(shape, *between):
             if present.intersection(names):
@@ -159,6 +175,11 @@ class SqliteStore:
             if present.intersection(question.fields)
         )
         return sqlite_aggregates.to_table(question, sqlite_aggregates.joined(question, parts))
+
+    def made(self, start_ms: int, end_ms: int) -> dict[int, Made]:
+        """By the time of a day of groups its mark, in [start, end) milliseconds. StoreError."""
+        with reading(self.folder / ROLLUPS) as connection:
+            return made_in(connection, start_ms, end_ms) if connection else {}
 
     def days(self) -> list[tuple[int, Path]]:
         """The raw files there are: day (days since 1970, UTC) and path, oldest first."""
@@ -286,6 +307,8 @@ def _put(connection: sqlite3.Connection, rows: Rows, latest: bool) -> None:
     values = sorted(zip(rows.times, *rows.tags, *rows.fields.values(), strict=True), key=by_key)
     tables.prepare(connection, "main", shape)
     connection.executemany(tables.upsert(shape, fields), values)
+    if shape.name == GROUP_DAY:
+        mark_days(connection, rows.times)
     if latest:
         tables.prepare(connection, "latest", shape)
         connection.executemany(tables.upsert_latest(shape, fields), values)

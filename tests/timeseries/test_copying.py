@@ -133,9 +133,13 @@ def test_what_a_server_does_not_take_is_counted_and_told(
         tags = {"device": ["a"], "ssid": ["x"]}
         source.store.write([Batch("ssid", [time_ms], tags, {"clients": [clients]})])
     source.store.write([Batch("portal", [now - MINUTE], {"site": ["s"]}, {"users": [5]})])
+    groups = {"kind": ["borough"] * 2, "group": ["g"] * 2}
+    source.store.write([Batch("group_day", [now - 5 * DAY, now - MINUTE], groups, {"up": [1, 2]})])
     influx.store.send(f'portal,site=t users="text" {now + MINUTE}'.encode())
     report = run_copy(source, influx, now)
     ssid, portal = report.measurements["ssid"], report.measurements["portal"]
+    days = report.measurements["group_day"]
+    assert (days.written, days.there.rows, days.expired) == (1, 1, 1)
     assert (ssid.source.rows, ssid.written, ssid.there.rows, ssid.expired) == (3, 2, 2, 1)
     assert (portal.refused, portal.there.rows, portal.equal) == (1, 0, False)
     assert "field type conflict" in portal.reason

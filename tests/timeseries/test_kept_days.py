@@ -18,14 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farola.errors import StoreError
-from timeseries import Batch, Table
+from timeseries import Batch, Table, kept_days
 from timeseries.influx import InfluxStore
-from timeseries.kept_days import DAY_MS, FEW_DAYS, FILE, KeptDays, Made
+from timeseries.kept_days import DAY_MS, FEW_DAYS, KeptDays, Made
 from timeseries.spooled import SpooledStore
 from timeseries.sqlite import SqliteStore
 from timeseries.windows import instant
 
 FIRST = int(time.time() * 1000) // DAY_MS * DAY_MS - 20 * DAY_MS
+FILE = "days"
 OF_KIND = {"kind": "neighbourhood"}
 
 
@@ -62,9 +63,9 @@ class Embedded(SqliteStore):
         self.write([rows(day, polls)])
         self.end(day, number)
 
-    def series(self, measurement: str, where: Any, start: Any, end: Any, *more: Any) -> Table:
-        self.asked.append(round((end - start).total_seconds() * 1000 / DAY_MS))
-        answer = super().series(measurement, where, start, end, *more)
+    def ask(self, where: Any, names: Any, start: int, end: int) -> Table:
+        self.asked.append(round((end - start) / DAY_MS))
+        answer = self._rows("group_day", where, names, start, end)
         if self.meanwhile:
             happens, self.meanwhile = self.meanwhile, None
             happens()
@@ -79,12 +80,21 @@ def city() -> Iterator[tuple[Embedded, Path]]:
         server.close()
 
 
+def opened(server: Embedded, folder: Path, identity: str = "one") -> KeptDays:
+    return KeptDays(server.made, server.ask, identity, folder / FILE)
+
+
+@pytest.fixture(autouse=True)
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few rows are worth a file."""
+    monkeypatch.setattr(kept_days, "LEAST_ROWS", 0)
+
+
 def told(kept: KeptDays, server: Embedded, first: int = -1, after: int = 30) -> Table:
     """What is told, after it was held against what the server has."""
     start, end = FIRST + first * DAY_MS, FIRST + after * DAY_MS
     found = kept.series(OF_KIND, ["polls"], start, end)
-    asked = "group_day", OF_KIND, instant(start), instant(end), ("polls",)
-    assert found == SqliteStore.series(server, *asked)
+    assert found == server._rows("group_day", OF_KIND, ["polls"], start, end)
     return found
 
 
@@ -100,7 +110,7 @@ STEPS = st.one_of(
 @given(steps=st.lists(STEPS, max_size=25))
 def test_what_is_told_is_what_the_server_has(steps: list[Any]) -> None:
     with city() as (server, folder):
-        kept = KeptDays(server, "one", folder)
+        kept = opened(server, folder)
         for step in [("make", 0, {"a": 1}), "ask", *steps, "ask"]:
             file = folder / FILE
             match step:
@@ -126,16 +136,16 @@ def test_what_is_told_is_what_the_server_has(steps: list[Any]) -> None:
                     with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(file)) as db, db:
                         db.execute(f"UPDATE answer SET {change[step == 'old']}")
                 case "another":
-                    kept = KeptDays(server, "one", folder)
+                    kept = opened(server, folder)
 
 
 def test_rows_are_asked_for_once_then_those_of_days_that_were_made_since() -> None:
     with city() as (server, folder):
         for day in range(10):
             server.make(day, {"a": day, "b": 1})
-        assert len(told(KeptDays(server, "one", folder), server)) == 20
+        assert len(told(opened(server, folder), server)) == 20
         server.asked.clear()
-        kept = KeptDays(server, "one", folder)
+        kept = opened(server, folder)
         assert len(told(kept, server, 3, 30)) == 14
         assert server.asked == []
         server.make(10, {"a": 5})
@@ -151,7 +161,7 @@ def test_rows_are_asked_for_once_then_those_of_days_that_were_made_since() -> No
             server.make(day, {"a": 8})
         told(kept, server)
         assert server.asked.pop() > 10
-        told(KeptDays(server, "another", folder), server)
+        told(opened(server, folder, "another"), server)
         assert server.asked.pop() > 10
 
 
@@ -159,7 +169,7 @@ def test_what_came_without_a_mark_is_told_an_hour_later_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with city() as (server, folder):
-        kept = KeptDays(server, "one", folder)
+        kept = opened(server, folder)
         server.make(1, {"a": 1})
         told(kept, server)
         server.write([rows(1, {"a": 2})])
@@ -174,7 +184,24 @@ def test_a_folder_that_cannot_be_written_to_costs_an_answer_nothing() -> None:
         (folder / FILE).mkdir()
         server.make(1, {"a": 1})
         for _ in range(2):
-            assert len(told(KeptDays(server, "one", folder), server)) == 1
+            assert len(told(opened(server, folder), server)) == 1
+
+
+@settings(deadline=None, max_examples=30)
+@given(steps=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5), POLLS), max_size=12))
+def test_sqlite_files_tell_what_any_process_wrote_last(steps: list[Any]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        stores = [SqliteStore(Path(name)) for _ in range(2)]
+        for whose, day, polls in steps:
+            stores[whose].write([rows(day, polls)])
+            for first, store in enumerate(stores):
+                span = FIRST + first * DAY_MS, FIRST + 9 * DAY_MS
+                wanted = store._rows("group_day", OF_KIND, ["polls"], *span)
+                span_of = map(instant, span)
+                assert store.series("group_day", OF_KIND, *span_of, ("polls",)) == wanted
+        assert (Path(name) / "days.kept").exists() == bool(steps)
+        for store in stores:
+            store.close()
 
 
 @pytest.mark.service
