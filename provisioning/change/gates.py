@@ -230,7 +230,8 @@ def _naive(instant: datetime) -> datetime:
 
 def _paused(fact: dict[str, Any]) -> str:
     reason = f": {fact['reason']}" if fact.get("reason") else ""
+    at = str(fact.get("at", "?"))[:16].replace("T", " ")
     return (
-        f"every push is paused since {fact.get('at', '?')} by {fact.get('by', 'somebody')}{reason} "
+        f"every push is paused since {at} UTC by {fact.get('by', 'somebody')}{reason} "
         "(`farola provision resume`)"
     )

@@ -22,7 +22,7 @@ from provisioning.rollout.fleet import Fleet, held_back
 from provisioning.rollout.judge import FAILED, Counts, judge, tally
 from provisioning.rollout.policy import Policy
 from provisioning.rollout.watch import Watch, as_stored, faults
-from provisioning.rollout.waves import next_wave
+from provisioning.rollout.waves import leaves, next_wave
 from provisioning.turn.apply import Means
 from provisioning.turn.resolve import resolve_change
 from provisioning.turn.undo import undo_devices
@@ -116,10 +116,12 @@ class Rollout:
     def _pick(self, left: Mapping[str, str | None], step: int) -> tuple[str, ...]:
         """The wave out of `left`, devices and their sites; the canary is `step` 0."""
         policy = self.policy
-        sure = {name: site for name, site in left.items() if self._confirms(name)}
-        if left and not sure:
+        # Of all that are left, whichever platform they are of: a child comes before its parent.
+        free = {name: left[name] for name in leaves(left, self.fleet.parents)}
+        sure = {name: site for name, site in free.items() if self._confirms(name)}
+        if free and not sure:
             policy = replace(policy, waves=tuple(min(s, WITHOUT_CONFIRM) for s in policy.waves))
-        pool = sure or left
+        pool = sure or free
         first = {name: site for name, site in pool.items() if name not in self._late}
         return next_wave(first or pool, policy, self.fleet.parents, self.fleet.domains, step)
 

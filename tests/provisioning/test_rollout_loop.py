@@ -5,7 +5,7 @@ played here in the place of a playbook's run.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,14 +16,17 @@ from farola.settings import City, Settings, write_settings
 from inventory import audit_log
 from inventory.db import Inventory, open_inventory, upgrade
 from inventory.models import Device, Placement, Site
+from inventory.records import DeviceRecord
 from provisioning.change import changes, journal
 from provisioning.change.changes import Prepared
 from provisioning.rollout import actions, wave_run
 from provisioning.rollout.actions import Action
 from provisioning.rollout.carrier import Host
+from provisioning.rollout.fleet import Fleet
 from provisioning.rollout.health import Check
 from provisioning.rollout.policy import Policy
 from provisioning.rollout.rollout import push_change
+from provisioning.rollout.waves import Domains
 from provisioning.turn.undo import Undone
 
 NAMES = [f"d{number:02}" for number in range(24)]
@@ -159,3 +162,24 @@ def test_every_device_is_accounted_for_whatever_they_do(
     if "failed:" in result.halted_because or " failed" in result.halted_because:
         last = {n for n in NAMES if wave_of[n] == record.wave}
         assert not {n for n in last if status[n] == "pushed"}, "the wave that failed is taken back"
+
+
+def test_a_parent_waits_for_a_child_of_a_platform_that_cannot_confirm(tmp_path: Path) -> None:
+    def device(name: str, platform: str) -> DeviceRecord:
+        return DeviceRecord(
+            name, name, "access-point", platform, None, 22, 161, None, None, None, None, "live",
+            "imported", None,
+        )  # fmt: skip
+
+    fleet = Fleet(
+        {"up": device("up", "openwrt"), "child": device("child", "mikrotik_routeros"),
+         "other": device("other", "openwrt")},
+        {"child": "up"}, Domains(), frozenset({"up"}),
+    )  # fmt: skip
+    nobody = cast(Any, None)
+    rollout = wave_run.Rollout(
+        nobody, 1, Policy(waves=(9,)), "ana", fleet, nobody, nobody, 1, nobody, nobody, nobody,
+        _left=dict.fromkeys(fleet.devices),
+    )  # fmt: skip
+    assert rollout._ahead(("other",), 0) == [("other",), ("child",), ("up",)]
+    assert rollout._pick(dict.fromkeys(fleet.devices), 0) == ("other",)
