@@ -164,7 +164,7 @@ def test_every_device_is_accounted_for_whatever_they_do(
         assert not {n for n in last if status[n] == "pushed"}, "the wave that failed is taken back"
 
 
-def test_a_parent_waits_for_a_child_of_a_platform_that_cannot_confirm(tmp_path: Path) -> None:
+def test_a_parent_waits_for_a_child_of_a_platform_that_cannot_confirm() -> None:
     def device(name: str, platform: str) -> DeviceRecord:
         return DeviceRecord(
             name, name, "access-point", platform, None, 22, 161, None, None, None, None, "live",
