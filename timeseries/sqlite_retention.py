@@ -18,6 +18,7 @@ from timeseries.checking import to_ms
 from timeseries.rollups import CITY
 from timeseries.sqlite_files import (
     DAY_MS,
+    LATEST,
     ROLLUPS,
     Writer,
     date_of,
@@ -33,6 +34,10 @@ from timeseries.windows import Window
 
 ROWS_AT_ONCE = 50_000
 """Old hours deleted in one transaction."""
+POLLED = ("device", "interface", "radio", "ssid", "check")
+"""Measurements of which each poll has the newest rows; others have some once a day or a month."""
+_IS_OLD = 'SELECT 1 FROM "{}" WHERE time < ?'
+_FORGET = 'DELETE FROM "{}" WHERE time < ?'
 PROVEN_BY = 3
 """Days with rows that show, after a leap of the clock, that time did go on so far."""
 LEAP_DAYS = 2
@@ -152,6 +157,10 @@ class SqliteRetention:
             if hours:
                 days_kept = self.settings.hour_days
                 told.append(f"forgot {hours:,} hourly rollups (older than hour_days = {days_kept})")
+            kept_raw = [day for day, _ in days_in(self.folder)]
+            first = min([age.today - self.settings.raw_days, *kept_raw])
+            if newest := self.forget_newest(first * DAY_MS):
+                told.append(f"forgot the newest rows of what has none any more ({newest:,})")
         told += self._waiting(age, with_rows, today)
         return "; ".join(told)
 
@@ -201,6 +210,26 @@ class SqliteRetention:
                         deleted += _in_parts(writer, statement, max(before, 0))
             finally:
                 writer.close()
+        return deleted
+
+    def forget_newest(self, before: int) -> int:
+        """Delete from the newest rows of what is polled those before that time (milliseconds since
+        1970), whose raw rows are gone: a device that left the city. How many they were. StoreError.
+        """
+        path, old, deleted = self.folder / LATEST, [], 0
+        with reading(path) as connection:
+            for name in POLLED if connection else ():
+                if connection and columns(connection, SCHEMA[name]):
+                    found = connection.execute(f"{_IS_OLD.format(name)} LIMIT 1", (before,))
+                    old += [name] if found.fetchone() else []
+        if old:
+            with named_faults(path):
+                writer = Writer(path)
+                try:
+                    for name in old:
+                        deleted += _in_parts(writer, _FORGET.format(name), before)
+                finally:
+                    writer.close()
         return deleted
 
 

@@ -58,6 +58,24 @@ def test_days_beyond_their_number_go_but_not_those_with_open_marks(embedded: Sql
     assert retention(NOW, []) == ""
 
 
+def test_a_device_that_left_is_forgotten_with_its_last_raw_rows(embedded: SqliteStore) -> None:
+    for back, name in enumerate(["silent", "silent", "silent", "waits", "left"], 1):
+        tags = {"device": [name]}
+        embedded.write([Batch("device", [T - back * DAY_MS], tags, {"clients": [back]})])
+        used = {"sessions": [back]}
+        embedded.write([Batch("portal", [T - back * DAY_MS], {"site": [name]}, used)])
+    embedded.write(poll(T))
+    retention = SqliteRetention(embedded.folder, StoreSettings(raw_days=2))
+    old = T - 4 * DAY_MS
+    told = retention(NOW, [Window(old - old % HOUR_MS, old - old % HOUR_MS + HOUR_MS)])
+    assert "forgot the newest rows of what has none any more (1)" in told
+    assert {*embedded.latest("device").tags["device"]} == {*NAMES, "waits", "silent"}
+    retention(NOW, [])
+    assert {*embedded.latest("device").tags["device"]} == {*NAMES, "silent"}
+    assert embedded.latest("portal").tags["site"] == ["left", "silent", "waits"]
+    assert retention(NOW, []) == ""
+
+
 def test_days_beyond_the_size_go_oldest_first_and_never_the_newest(embedded: SqliteStore) -> None:
     for back in range(4):
         embedded.write(poll(T - back * DAY_MS))
