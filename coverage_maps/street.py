@@ -15,7 +15,7 @@ from coverage_maps.antennas import Antenna
 from coverage_maps.emitters import Emitter, from_sites
 from coverage_maps.ground import Ground
 from coverage_maps.propagation import CARRIERS, SERVICES, Link, Reach, Tuning, check_link, reach
-from coverage_maps.walls import Budget, Obstacles, behind_walls, budget
+from coverage_maps.walls import Obstacles, behind_walls, budget
 from farola.errors import PlanningError
 from inventory.records import RadioRecord, SiteRecord
 
@@ -106,8 +106,8 @@ class Street:
             },
             "typical": {
                 "range_m": round(self.typical.range_m, 1),
-                "level_dbm": round(self.typical.level_dbm, 1),
-                "uplink_dbm": round(self.typical.uplink_dbm, 1),
+                "level_dbm": _finite(self.typical.level_dbm),
+                "uplink_dbm": _finite(self.typical.uplink_dbm),
                 "margin_db": round(self.typical.margin_db, 1),
                 "limited_by": self.typical.limited_by,
             },
@@ -118,6 +118,11 @@ class Street:
             "measured": self.measured,
             "warnings": list(self.warnings),
         }
+
+
+def _finite(level: float) -> float | None:
+    """A level for JSON, which knows no infinity: None where nothing is sent."""
+    return round(level, 1) if np.isfinite(level) else None
 
 
 def street_emitters(
@@ -177,14 +182,11 @@ def with_walls(
 
     `advance` is called with the number of emitters done.
     """
-    budgets: dict[Link, Budget] = {}
     emitters = []
     walled = 0
     for emitter in street.emitters:
         link = street.links[emitter.id]
-        if link not in budgets:
-            budgets[link] = budget(link)
-        behind = behind_walls(emitter, link, budgets[link], obstacles)
+        behind = behind_walls(emitter, link, budget(link), obstacles)
         walled += behind is not None
         emitters.append(behind or emitter)
         advance(1)

@@ -120,7 +120,8 @@ def _levels(
     """
     if wanted is False:
         return None
-    levels = levels_by_emitter(ground, heard(session, (), {}), own_sources(session, request.link()))
+    own = heard(session, (), {}, own=True)
+    levels = levels_by_emitter(ground, own, own_sources(session, request.link())) if own else {}
     if wanted and not levels:
         raise PlanningError(
             "no walk heard an access point of ours: import them with --bssid, and walks with "

@@ -68,11 +68,17 @@ class Walked:
     """Access points whose position was guessed."""
 
 
-def heard(session: Session, surveys: Sequence[str], left_out: dict[str, int]) -> list[Heard]:
-    """Levels of the surveys of those names (all if none), averaged over `CELL_M`."""
+def heard(
+    session: Session, surveys: Sequence[str], left_out: dict[str, int], *, own: bool = False
+) -> list[Heard]:
+    """Levels of the surveys of those names (all if none), averaged over `CELL_M`; with `own` of
+    our own networks alone.
+    """
     query = select(SurveyReading).order_by(SurveyReading.id)
     if surveys:
         query = query.where(SurveyReading.survey.in_(surveys))
+    if own:
+        query = query.join(Bssid, Bssid.bssid == SurveyReading.bssid)
     cells: dict[tuple[str, str, int, int], list[SurveyReading]] = defaultdict(list)
     for row in session.scalars(query):
         if row.lat is None or row.lon is None:

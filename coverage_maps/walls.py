@@ -8,6 +8,7 @@ place on it is reached before those behind it, and a footprint is a polygon of r
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -176,6 +177,7 @@ class Budget:
         return np.asarray(self.allowed_db - pattern_db - np.where(walls_db > 0, blocked, clear))
 
 
+@functools.lru_cache(maxsize=4096)
 def budget(link: Link, farthest_m: float | None = None) -> Budget:
     """The budget of a link, up to its farthest reach on a clear line (or as far as said).
 
@@ -187,6 +189,7 @@ def budget(link: Link, farthest_m: float | None = None) -> Budget:
     return _budget(sending, clear, farthest_m, blocked=np.inf if walled else None)
 
 
+@functools.lru_cache(maxsize=4096)
 def plain_budget(link: Link, farthest_m: float | None = None) -> Budget:
     """The budget of a link where nothing is known of buildings: its environment everywhere."""
     sending, _ = lawful(link)

@@ -93,6 +93,15 @@ def test_the_map_says_outdoor_or_indoor_and_what_was_assumed(run):
 
 
 @pytest.mark.usefixtures("town")
+def test_a_band_that_may_not_be_used_reaches_nobody(run):
+    done = run("coverage", "--model", "street", "--band", "6", "--json")
+    told = json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert told["total"]["share"] == 0
+    assert told["limited_by"] == {"country": 1}
+    assert told["typical"]["level_dbm"] is None
+
+
+@pytest.mark.usefixtures("town")
 @pytest.mark.parametrize(
     "words",
     [
