@@ -226,5 +226,7 @@ def _print_plan(result: Plan, explain: bool, say: Language) -> None:
     )
     if result.total_cost is not None:
         click.echo(f"Cost: {result.total_cost:,.2f}")
-    for line in (*result.warnings, *result.caveats):
-        note(line)
+    for remark in result.remarks:
+        note(say.said(remark))
+    for caveat in result.caveats:
+        note(say.text(caveat))

@@ -109,7 +109,7 @@ def _demand(site: PlannedSite, plan: Plan, say: Language) -> list[str]:
         said.append(say.text("Nothing is known of how much the portal is used around there."))
     elif site.demand is None:
         said.append(say.text("So few people used the portal nearby that the figure is not shown."))
-    else:
+    elif site.unmet is None:
         said.append(
             say.text("Around there, people use the portal {times} times as much as in the city "
                      "on average.", times=say.number(site.demand, 2))
