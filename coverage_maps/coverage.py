@@ -189,7 +189,7 @@ def _taken(one: Emitter, emitters: Sequence[Emitter], extents: Floats) -> bool:
     """Whether another stands at the place of `one`, to the centimetre."""
     near = np.flatnonzero(_meeting(extents, np.array([one.x, one.y, one.x, one.y])))
     return any(
-        abs(emitters[k].x - one.x) <= 0.01 and abs(emitters[k].y - one.y) <= 0.01
+        round(emitters[k].x, 2) == round(one.x, 2) and round(emitters[k].y, 2) == round(one.y, 2)
         for k in near.tolist()
     )
 
@@ -213,12 +213,22 @@ def _clip_again(
     are clipped again by what is `reaching` into their bounds.
     """
     uncovered, shares = before.uncovered.copy(), before.shares.copy()
-    touched = np.unique(ground.tree.query(moved, predicate="intersects")[1])
-    for i in touched:
-        union = shapely.union_all(reaching(np.array(ground.polygons[i].bounds)))
-        uncovered[i] = shapely.difference(ground.polygons[i], union)
-    left = shapely.area(uncovered[touched]) / ground.areas[touched]
-    shares[touched] = np.clip(1 - left, 0.0, 1.0)
+    done: set[int] = set()
+    for shape in moved:
+        touched = set(ground.tree.query(shape, predicate="intersects").tolist()) - done
+        if not touched:
+            continue
+        done |= touched
+        again = np.array(sorted(touched))
+        # Few are near the neighbourhoods that one shape meets, of which each has fewer still.
+        reached = reaching(np.array(shapely.total_bounds(ground.polygons[again])))
+        extents = shapely.bounds(reached).reshape(-1, 4)
+        bounds = shapely.bounds(ground.polygons[again])
+        for i, box in zip(again.tolist(), bounds, strict=True):
+            union = shapely.union_all(reached[_meeting(extents, box)])
+            uncovered[i] = shapely.difference(ground.polygons[i], union)
+        left = shapely.area(uncovered[again]) / ground.areas[again]
+        shares[again] = np.clip(1 - left, 0.0, 1.0)
     return uncovered, shares
 
 

@@ -36,8 +36,8 @@ def changed(positions: Floats, gone: Floats, new: Floats) -> Floats:
     places = np.ascontiguousarray(positions).view(np.complex128).ravel()
     if len(gone):
         parting = np.zeros(len(places), dtype=bool)
-        for x, y in gone:
-            parting |= np.abs(places - complex(x, y)) <= 0.01
+        for x, y in np.round(gone, 2):
+            parting |= np.abs(places - complex(x, y)) < 0.005
         places = places[~parting]
     arriving = distinct(new).view(np.complex128).ravel()
     at = np.searchsorted(places, arriving)

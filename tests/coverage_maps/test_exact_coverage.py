@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coverage_maps.coverage import cover, move
@@ -115,6 +115,7 @@ def test_a_site_more_never_lowers_a_share_and_none_leaves_0_to_1(city, some, one
 
 @settings(max_examples=40, deadline=None)
 @given(places, st.integers(0, 11), st.tuples(st.floats(-300, 1300), st.floats(-300, 1300)))
+@example([(0.0, 0.0), (0.0, 0.015625)], 0, (0.0, 0.0))  # a centimetre apart
 def test_moving_one_site_equals_computing_anew(city, some, which, to):
     ground = lay_out(
         [city.square(i * 250, j * 250, 250, f"{i}{j}") for i in range(4) for j in range(4)]
