@@ -32,9 +32,9 @@ RADIUS, MOVES = 80.0, 9
 NEIGHBOURHOODS = 2_500
 POINTS = (5_000, 10_000, 25_000, 50_000, 100_000)
 POLYGONS = (2_500, 10_000, 100_000, 1_200_000)
-MOST = {"CPU seconds": 15.0, "MB": 1_000.0}
+MOST = {"CPU seconds": 15.0, "MB": 1_000.0, "moved": 50.0}
 """Allowed for 100,000 access points over the neighbourhoods."""
-MOST_CELLS = {"CPU seconds": 300.0, "MB": 6_000.0}
+MOST_CELLS = {"CPU seconds": 300.0, "MB": 6_000.0, "moved": 100.0}
 """Allowed for as many over 1.2 million cells."""
 
 
@@ -127,7 +127,7 @@ def measure(
         rows += [
             _row(f"{of}: CPU seconds", found.lay_out_s + found.cover_s, most["CPU seconds"]),
             _row(f"{of}: most memory, MB", found.mb, most["MB"]),
-            _row(f"{of}: one moved, CPU milliseconds", found.move_ms, 50.0),
+            _row(f"{of}: one moved, CPU milliseconds", found.move_ms, most["moved"]),
         ]
     return rows
 
