@@ -41,7 +41,7 @@ class _Purse:
     """All cost the same: a choice is a number of sites."""
 
 
-class _Choice:
+class Choice:
     """The chosen sites and what every candidate would add to them, kept up to date."""
 
     def __init__(self, covers: csr_array, weights: Floats, chosen: Indices) -> None:
@@ -113,7 +113,7 @@ def anneal(
     if not len(chosen) or time.monotonic() >= deadline:
         return chosen
     rng = np.random.default_rng(SEED)
-    state = _Choice(covers, weights, chosen)
+    state = Choice(covers, weights, chosen)
     alike = bool(np.all(costs == costs[0]))
     purse = _Purse(costs, budget * (1 + 1e-12), _price(state, costs), alike)
     best, best_value = chosen.copy(), state.value
@@ -134,12 +134,12 @@ def anneal(
             best, best_value, idle = found, value, 0
         else:
             idle += 1
-            state = _Choice(covers, weights, best)
+            state = Choice(covers, weights, best)
         hot = HOT * (0.6 if idle % 2 else 1.0)
     return best
 
 
-def _price(state: _Choice, costs: Floats) -> float:
+def _price(state: Choice, costs: Floats) -> float:
     """What a unit of cost is worth: the least that a chosen site brings for its own."""
     worth = []
     for j in state.sites:
@@ -150,7 +150,7 @@ def _price(state: _Choice, costs: Floats) -> float:
 
 
 def _round(
-    state: _Choice,
+    state: Choice,
     purse: _Purse,
     *,
     rng: np.random.Generator,
@@ -178,13 +178,13 @@ def _round(
     return best, best_value
 
 
-def _exchange(state: _Choice, place: int, heat: float, rng: np.random.Generator) -> None:
+def _exchange(state: Choice, place: int, heat: float, rng: np.random.Generator) -> None:
     """One site out, one in; where it is the same one, nothing has to be kept up to date."""
     old = state.sites[place]
     row = state.row(old)
     opened = row[state.times[row] == 1]
     gains = state.gains + state.shift(opened) if len(opened) else state.gains
-    new = _drawn(gains, heat, rng)
+    new = drawn(gains, heat, rng)
     if new == old or gains[new] <= 0:
         return
     state.gains = gains
@@ -195,7 +195,7 @@ def _exchange(state: _Choice, place: int, heat: float, rng: np.random.Generator)
 
 
 def _refill(
-    state: _Choice, place: int, purse: _Purse, heat: float, rng: np.random.Generator
+    state: Choice, place: int, purse: _Purse, heat: float, rng: np.random.Generator
 ) -> None:
     """One or two sites out, then as many in as can be paid and add more than their price."""
     state.remove(place)
@@ -205,14 +205,14 @@ def _refill(
     while True:
         payable = (purse.costs <= room) & (state.gains > 0)
         worth = np.where(payable, state.gains - purse.price * purse.costs, -np.inf)
-        new = _drawn(worth, heat, rng)
+        new = drawn(worth, heat, rng)
         if worth[new] == -np.inf:
             return
         state.add(new)
         room -= float(purse.costs[new])
 
 
-def _drawn(gains: Floats, heat: float, rng: np.random.Generator) -> int:
+def drawn(gains: Floats, heat: float, rng: np.random.Generator) -> int:
     """An index, drawn with probability in proportion to exp(gain / heat)."""
     top = int(np.argmax(gains))
     near = np.flatnonzero(gains > gains[top] - FAR * heat)

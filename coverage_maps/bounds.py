@@ -24,6 +24,30 @@ MEMORY = 0.5
 WORTH_CUTTING = 0.3
 
 
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """What a choice must keep to beside the budget, as far as the bound makes use of it."""
+
+    capacity: float = np.inf
+    """The most weight that one site can serve."""
+    cells: Indices | None = None
+    """Of each candidate: of one cell at most one can be chosen. None where all can."""
+
+    def kept(self, sums: Floats, names: Indices) -> Floats:
+        """What each candidate can bring at most; of a cell only the best one brings anything."""
+        if np.isfinite(self.capacity):
+            sums = np.minimum(sums, self.capacity)
+        if self.cells is None:
+            return sums
+        cells = self.cells[names]
+        order = np.lexsort((-sums, cells))
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = cells[order][1:] != cells[order][:-1]
+        best = np.zeros_like(sums)
+        best[order[first]] = sums[order[first]]
+        return best
+
+
 @dataclass(eq=False)
 class _Problem:
     """What is left of the problem: candidates that may be in a better choice, and their points."""
@@ -58,6 +82,7 @@ def lagrangian(
     value: float,
     deadline: float,
     outside: float = 0.0,
+    limits: Limits | None = None,
 ) -> tuple[float, Indices]:
     """An upper bound on the weight that can be covered, and the best choice met on the way.
 
@@ -68,19 +93,21 @@ def lagrangian(
     `deadline` (time.monotonic); the first bound is always computed. `covers` is boolean of
     shape (candidates, demand points). `outside` is the most weight for its cost that a candidate
     brings that is not among them: where the price of money is above, none of those could
-    lift the bound, and where it is below, the budget times the difference is added.
+    lift the bound, and where it is below, the budget times the difference is added. `limits` are
+    what else a choice must keep to; the choice that is returned may break them, the bound is
+    that of the problem with them.
     """
     left = _Problem(csr_array(covers, dtype=np.float64), weights, costs, np.arange(len(costs)))
-    whole = bool(np.all(weights == np.floor(weights)))
+    whole = limits is None and bool(np.all(weights == np.floor(weights)))
     best = float(weights.sum())
     known, found, found_value = value, np.empty(0, dtype=np.intp), -1.0
     y, slope, room = weights.copy(), np.zeros_like(weights), np.empty_like(weights)
     step, waited = 1.0, 0
     while True:
-        sums = left.matrix @ y
+        sums = (limits or Limits()).kept(left.matrix @ y, left.names)
         taken, parts, relaxed, price = knapsack(sums, left.costs, budget)
-        bound = float(left.weights.sum() - y.sum()) + relaxed
-        bound += max(0.0, outside - price) * budget
+        extra = max(0.0, outside - price) * budget
+        bound = float(left.weights.sum() - y.sum()) + relaxed + extra
         rows = left.reached(taken)
         times = _counts(rows, parts, len(y))
         solid = parts >= 1
@@ -104,8 +131,7 @@ def lagrangian(
             break
         # In place: in a city these arrays are a megabyte each, and new ones cost more than sums.
         slope *= MEMORY
-        slope += times
-        slope -= 1.0
+        slope += times - 1.0
         slope[((y <= 0) & (slope > 0)) | ((y >= left.weights) & (slope < 0))] = 0.0
         norm = _dot(slope, slope)
         if norm == 0:
@@ -115,7 +141,7 @@ def lagrangian(
         np.clip(y, 0.0, left.weights, out=y)
         # A hair of room, so that rounding never drops a candidate of an equal choice.
         keep = bound + (sums - price * left.costs) > known * (1 - 1e-9)
-        if np.count_nonzero(~keep) > WORTH_CUTTING * len(keep):
+        if limits is None and np.count_nonzero(~keep) > WORTH_CUTTING * len(keep):
             y, slope = left.cut(keep, y, slope)
             room = np.empty_like(y)
             if not len(left.costs):

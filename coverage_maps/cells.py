@@ -80,6 +80,11 @@ def generated_candidates(ground: Ground, before: Coverage) -> Points:
     return Points(points.xy[first], points.owner[first], points.residents[first], points.spacing)
 
 
+def inhabited_grid(ground: Ground, polygons: Geometries, spacing: float) -> Points:
+    """Points every `spacing` metres on `polygons`, the inhabited part of each neighbourhood."""
+    return _grid(ground, polygons, spacing)
+
+
 def covers_matrix(candidates: Floats, demand: Floats, radius: float) -> csr_array:
     """Which candidate reaches which demand point: boolean, shape (candidates, demand points)."""
     shape = (len(candidates), len(demand))

@@ -91,7 +91,7 @@ def maximal_coverage(
         Shapes that do not fit, a value that is nan or below 0, weights that are all 0.
     """
     began = time.monotonic()
-    matrix, weight, cost = _checked(covers, weights, costs, budget)
+    matrix, weight, cost = checked(covers, weights, costs, budget)
     built = np.unique(np.asarray(fixed, dtype=np.intp))
     if len(built) and not 0 <= built[0] <= built[-1] < matrix.shape[0]:
         raise PlanningError(
@@ -256,9 +256,10 @@ def _row(covers: csr_array, j: int) -> Indices:
     return np.asarray(covers.indices[covers.indptr[j] : covers.indptr[j + 1]])
 
 
-def _checked(
+def checked(
     covers: Any, weights: ArrayLike, costs: ArrayLike | None, budget: float
 ) -> tuple[csr_array, Floats, Floats]:
+    """Covers, weights and costs as arrays; raises PlanningError as `maximal_coverage` says."""
     matrix = csr_array(covers).astype(bool)
     matrix.eliminate_zeros()
     matrix.sum_duplicates()
