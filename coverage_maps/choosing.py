@@ -80,26 +80,39 @@ def choose(
         Such a place is no candidate, or they need more than the limit.
     """
     must = indices_of(pool, request.must, "--must")
-    costs = np.ones(len(pool.xy)) if request.budget is None else pool.costs
-    taken = float(costs[must].sum())
+    allowed = allowed_candidates(pool, request)
+    costs = None if request.budget is None else pool.costs
+    taken = len(must) if costs is None else float(costs[must].sum())
     if taken > limit * (1 + 1e-12):
         raise PlanningError(
             f"the {len(must)} places that --must names need {taken:g} of {limit:g}: raise --sites "
             "or --budget, or name fewer"
         )
-    usable = np.flatnonzero(allowed_candidates(pool, request))
-    answer = maximal_coverage(
-        csr_array(covers[usable]), weights,
-        costs=None if request.budget is None else costs[usable], budget=limit - taken,
-        fixed=np.searchsorted(usable, must).tolist(), time_limit=seconds,
-    )  # fmt: skip
-    if not len(must):
+    if not constrained(request):
+        usable = np.flatnonzero(allowed)
+        answer = maximal_coverage(
+            csr_array(covers[usable]), weights,
+            costs=None if costs is None else costs[usable], budget=limit, time_limit=seconds,
+        )  # fmt: skip
         return replace(answer, chosen=usable[answer.chosen])
-    both = np.concatenate((must, usable[answer.chosen]))
-    # The whole in order of gain; what must be there and adds nothing comes last.
+    from coverage_maps.constrained import constrained_coverage
+
+    capacity = None if request.capacity is None else request.capacity / request.busy_share
+    answer = constrained_coverage(
+        covers, weights, costs=costs, budget=limit, must=must.tolist(),
+        forbidden=np.flatnonzero(~allowed).tolist(), xy=pool.xy, spacing=request.spacing,
+        capacity=capacity, time_limit=seconds,
+    )  # fmt: skip
+    # In order of gain; what must be there and adds nothing comes last.
+    both = answer.chosen
     ordered = both[greedy(csr_array(covers[both]), weights, np.zeros(len(both)), 0.0)]
     rest = both[~np.isin(both, ordered)]
     return replace(answer, chosen=np.concatenate((ordered, rest)))
+
+
+def constrained(request: PlanRequest) -> bool:
+    """Whether more is asked for than a number of sites or a budget."""
+    return bool(request.must) or request.spacing > 0 or request.capacity is not None
 
 
 def sensitivity(

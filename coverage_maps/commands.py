@@ -69,6 +69,15 @@ class PartPrice(click.ParamType[tuple[str, float]]):
     help="What a part of a site costs: hardware, power, backhaul, backhaul-km (to the nearest "
     "live site) or fee; repeatable.",
 )
+@click.option("--spacing", type=float, default=0.0, help="Metres two new sites are apart at least.")
+@click.option("--capacity", type=float, help="Clients that a site can serve at the busy hour.")
+@click.option(
+    "--busy-share",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Share of the residents in reach who are connected at the busy hour.",
+)
 @click.option("--vans", type=int, default=0, help="Stops of a van to propose beside the sites.")
 @click.option("--explain", is_flag=True, help="Say why, site by site.")
 @click.option(

@@ -74,8 +74,8 @@ def city_map(scene: Scene, title: str) -> Markup:
     for polygon, colour in zip(simple, colours(scene), strict=True):
         by_colour.setdefault(colour, []).append(_path(polygon, place))
     parts = [
-        f'<path fill="{colour}" stroke="#fff" stroke-width=".2" d="{"".join(by_colour[colour])}"/>'
-        for colour in sorted(by_colour)
+        f'<path fill="{colour}" stroke="{colour}" stroke-width=".3" d="{"".join(paths)}"/>'
+        for colour, paths in sorted(by_colour.items())
     ]
     spots = place(scene.proposed)
     for x, y in spots[NUMBERED:]:

@@ -15,7 +15,7 @@ import numpy as np
 from coverage_maps.cache import cached_cover
 from coverage_maps.candidates import choose_candidates
 from coverage_maps.cells import covers_matrix, demand_points
-from coverage_maps.choosing import allowed_candidates, barred, choose, sensitivity
+from coverage_maps.choosing import allowed_candidates, barred, choose, constrained, sensitivity
 from coverage_maps.demand import Demand, plan_demand
 from coverage_maps.effect import measure
 from coverage_maps.footprint import check_radius
@@ -37,6 +37,8 @@ from inventory.records import NeighbourhoodRecord, SiteRecord, UsageRecord
 
 DEFAULT_EQUITY = 0.25
 SEARCH_SECONDS = 5.0
+COMPARED_SECONDS = 1.0
+"""For a plan that only tells what a weight costs."""
 
 
 def make_plan(
@@ -93,7 +95,10 @@ def make_plan(
     prices = np.ones(len(pool.xy)) if request.budget is None else pool.costs
 
     def reached(weights: Floats) -> float:
-        """Residents that a plan by these weights would reach."""
+        """Residents that a plan by these weights would reach, the same asked for beside them."""
+        if constrained(request):
+            other = choose(pool, covers, weights, request, limit=limit, seconds=COMPARED_SECONDS)
+            return union_weight(covers, points.residents, other.chosen)
         payable = barred(prices, allowed, limit)
         return union_weight(covers, points.residents, greedy(covers, weights, payable, limit))
 
@@ -111,6 +116,7 @@ def make_plan(
     choice = Choice(
         pool, covers, weights, answer.chosen, prices,
         spare=limit - float(prices[answer.chosen].sum()), allowed=allowed, factors=factors,
+        spacing=request.spacing,
     )  # fmt: skip
     planned = propose(
         ground, before, choice, effects=effects, groups=groups, demand=demand, survives=survives
@@ -131,7 +137,8 @@ def make_plan(
         covered_before=covered,
         covered_after=covered + math.fsum(site.newly_covered for site in planned),
         population=float(ground.residents.sum()),
-        unit="weighted residents newly covered" if weighed else "residents newly covered",
+        unit=("weighted " if weighed else "")
+        + ("residents newly covered" if request.capacity is None else "residents newly served"),
         groups=groups.by,
         group_names=tuple(effects[0].by_group),
         radius=request.radius,
@@ -191,6 +198,14 @@ def check_request(request: PlanRequest) -> None:
         raise PlanningError("say how much to build: either --sites N or --budget X, one of the two")
     if request.sites is not None and request.sites < 1:
         raise PlanningError(f"--sites {request.sites} plans nothing: give 1 or more")
+    if not (math.isfinite(request.spacing) and request.spacing >= 0):
+        raise PlanningError(f"--spacing {request.spacing:g} is no distance: give metres, 0 or more")
+    if request.capacity is not None and not (
+        math.isfinite(request.capacity) and request.capacity > 0
+    ):
+        raise PlanningError(f"--capacity {request.capacity:g} serves nobody: give clients above 0")
+    if not 0 < request.busy_share <= 1:
+        raise PlanningError(f"--busy-share {request.busy_share:g} is no share above 0 and up to 1")
     if request.vans < 0:
         raise PlanningError(f"--vans {request.vans} cannot be: give 0 or more")
     check_prices(request.prices)

@@ -41,6 +41,8 @@ class Choice:
     """Which candidates may be taken."""
     factors: dict[str, Floats]
     """What a resident of each neighbourhood counts, by factor."""
+    spacing: float = 0.0
+    """Metres that two sites are apart at least."""
 
 
 def propose(
@@ -135,7 +137,7 @@ def _rivals(
     pool, chosen = choice.pool, choice.chosen
     found = runners_up(
         choice.covers, choice.weights, pool.xy, chosen=chosen, costs=choice.costs,
-        spare=choice.spare, allowed=choice.allowed,
+        spare=choice.spare, spacing=choice.spacing, allowed=choice.allowed,
         # Of a fine grid the next point is the same place.
         apart=before.radius if pool.grid is not None else 0.01, near=nearby(before.radius),
     )  # fmt: skip

@@ -29,9 +29,11 @@ def remarks(
     if request.sites is not None and planned < request.sites:
         said.append(
             counted(
-                "{n} site asked for, but after {planned} no candidate reaches anybody new "
+                "{n} site asked for, but after {planned} no candidate that may be taken reaches "
+                "anybody new "
                 "({useful} reach somebody today)",
-                "{n} sites asked for, but after {planned} no candidate reaches anybody new "
+                "{n} sites asked for, but after {planned} no candidate that may be taken reaches "
+                "anybody new "
                 "({useful} reach somebody today)",
                 request.sites, planned=planned, useful=useful,
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from scipy.spatial import KDTree
 
 from coverage_maps.projection import Floats
 
@@ -39,6 +40,7 @@ def runners_up(
     apart: float,
     near: float,
     allowed: NDArray[np.bool_],
+    spacing: float = 0.0,
 ) -> list[RunnerUp | None]:
     """For each chosen site the candidate that would add most in its place, the others kept.
 
@@ -53,6 +55,7 @@ def runners_up(
     by_point = csr_array(covers.T.tocsr())
     free = allowed.copy()
     free[chosen] = False
+    crowd = _crowd(xy, xy[chosen], spacing)
     best: list[RunnerUp | None] = []
     for site in chosen:
         points = covers.indices[covers.indptr[site] : covers.indptr[site + 1]]
@@ -63,7 +66,11 @@ def runners_up(
                 point
             ]
         away = np.hypot(*(xy - xy[site]).T)
-        gain[~free | (away <= apart) | (costs > (costs[site] + spare) * (1 + 1e-12))] = 0.0
+        # Too near to another site of the plan than the one it would replace.
+        crowded = crowd > (away < spacing)
+        gain[~free | crowded | (away <= apart) | (costs > (costs[site] + spare) * (1 + 1e-12))] = (
+            0.0
+        )
         around = np.where(away <= near, gain, 0.0)
         nearby = bool(around.max() > 0)
         other = int(np.argmax(around if nearby else gain))
@@ -71,6 +78,14 @@ def runners_up(
         found = RunnerUp(other, float(gain[other]), against, nearby)
         best.append(found if gain[other] > 0 else None)
     return best
+
+
+def _crowd(xy: Floats, sites: Floats, spacing: float) -> Indices:
+    """How many of `sites` are nearer than `spacing` to each of `xy`."""
+    if spacing <= 0:
+        return np.zeros(len(xy), dtype=np.intp)
+    reach = np.nextafter(spacing, 0)
+    return np.asarray(KDTree(sites).query_ball_point(xy, reach, return_length=True))
 
 
 def why_lost(
