@@ -12,9 +12,10 @@ from scipy.spatial import KDTree
 
 from coverage_maps.candidates import Candidates
 from coverage_maps.cells import Points
-from coverage_maps.plans import PlanRequest
+from coverage_maps.constrained import constrained_coverage
+from coverage_maps.plans import Alternative, PlanRequest
 from coverage_maps.projection import Floats
-from coverage_maps.siting import Indices, Siting, greedy, maximal_coverage
+from coverage_maps.siting import Indices, Siting, greedy, maximal_coverage, union_weight
 from farola.errors import PlanningError
 
 
@@ -95,8 +96,6 @@ def choose(
             costs=None if costs is None else costs[usable], budget=limit, time_limit=seconds,
         )  # fmt: skip
         return replace(answer, chosen=usable[answer.chosen])
-    from coverage_maps.constrained import constrained_coverage
-
     capacity = None if request.capacity is None else request.capacity / request.busy_share
     answer = constrained_coverage(
         covers, weights, costs=costs, budget=limit, must=must.tolist(),
@@ -124,21 +123,28 @@ def sensitivity(
     chosen: Indices,
     factors: Mapping[str, Floats],
     limit: float,
-) -> tuple[tuple[str, ...], Floats | None]:
-    """Names of other weightings, and for each chosen site the share of them that take it too.
+    worst: NDArray[np.bool_] | None,
+) -> tuple[tuple[Alternative, ...], Floats | None]:
+    """Other weightings, and for each chosen site the share of them that take it too.
 
     Each is chosen for greedily. On a grid a place within the radius of the site is the same. None
-    where there is no other weighting.
+    where there is no other weighting. `worst` tells the points of the most deprived fifth.
     """
     if not factors:
         return (), None
+    told = []
     costs = np.ones(len(pool.xy)) if request.budget is None else pool.costs
     costs = barred(costs, allowed_candidates(pool, request), limit)
     kept = np.zeros(len(chosen))
-    for factor in factors.values():
+    for name, factor in factors.items():
         others = greedy(covers, points.residents * factor[points.owner], costs, limit)
+        residents = union_weight(covers, points.residents, others)
+        theirs = None
+        if worst is not None:
+            theirs = union_weight(covers, np.where(worst, points.residents, 0.0), others)
+        told.append(Alternative(name, residents, theirs))
         if pool.grid is None:
             kept += np.isin(chosen, others)
         elif len(others):
             kept += KDTree(pool.xy[others]).query(pool.xy[chosen])[0] <= request.radius
-    return tuple(factors), kept / len(factors)
+    return tuple(told), kept / len(factors)

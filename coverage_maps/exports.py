@@ -9,7 +9,7 @@ from typing import Any
 from coverage_maps.equity import Equity
 from coverage_maps.groups import Group, Grouping
 from coverage_maps.messages import Language, Remark
-from coverage_maps.plans import Change, Plan, PlannedSite, Rival, Unmet
+from coverage_maps.plans import Alternative, Change, Plan, PlannedSite, Rival, Unmet
 from coverage_maps.words import explain, summary
 from farola.errors import PlanningError
 
@@ -77,7 +77,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
             "before": None if plan.before is None else asdict(plan.before),
             "after": None if plan.after is None else asdict(plan.after),
         },
-        "weightings": list(plan.weightings),
+        "weightings": [asdict(other) for other in plan.weightings],
         "vans": [_site(site) for site in plan.vans],
         "inputs": plan.inputs,
     }
@@ -93,30 +93,29 @@ def read_plan(told: Mapping[str, Any]) -> Plan:
     """
     fairness = told.get("inequality") or {}
     try:
-        sites = tuple(_read_site(site) for site in told["sites"])
-        own = {key: told[key] for key in KEPT_AS_THEY_ARE}
+        return Plan(
+            **{key: told[key] for key in KEPT_AS_THEY_ARE},
+            sites=tuple(_read_site(site) for site in told["sites"]),
+            radius=told["radius_m"],
+            group_names=tuple(told["group_names"]),
+            warnings=tuple(told["warnings"]),
+            caveats=tuple(told["caveats"]),
+            remarks=tuple(Remark(**remark) for remark in told.get("remarks", ())),
+            changes={
+                by: tuple(Change(**change) for change in changes)
+                for by, changes in told.get("changes", {}).items()
+            },
+            before=Equity(**fairness["before"]) if fairness.get("before") else None,
+            after=Equity(**fairness["after"]) if fairness.get("after") else None,
+            weightings=tuple(Alternative(**other) for other in told.get("weightings", ())),
+            vans=tuple(_read_site(site) for site in told.get("vans", ())),
+            inputs=dict(told.get("inputs", {})),
+        )
     except (KeyError, TypeError) as error:
         raise PlanningError(
-            f"the plan lacks {error}: an earlier Farola kept it; make it anew with `farola plan`"
+            f"an earlier Farola kept this plan, and it cannot be read ({error}): make it anew with "
+            "`farola plan`"
         ) from None
-    return Plan(
-        **own,
-        sites=sites,
-        radius=told["radius_m"],
-        group_names=tuple(told["group_names"]),
-        warnings=tuple(told["warnings"]),
-        caveats=tuple(told["caveats"]),
-        remarks=tuple(Remark(**remark) for remark in told.get("remarks", ())),
-        changes={
-            by: tuple(Change(**change) for change in changes)
-            for by, changes in told.get("changes", {}).items()
-        },
-        before=Equity(**fairness["before"]) if fairness.get("before") else None,
-        after=Equity(**fairness["after"]) if fairness.get("after") else None,
-        weightings=tuple(told.get("weightings", ())),
-        vans=tuple(_read_site(site) for site in told.get("vans", ())),
-        inputs=dict(told.get("inputs", {})),
-    )
 
 
 def _read_site(told: Mapping[str, Any]) -> PlannedSite:

@@ -109,9 +109,13 @@ def make_plan(
     groups = grouping(ground)
     effects = measure(ground, before, pool.xy[answer.chosen], groups)
     factors = _factors(ground, equity, demand)
+    worst = None
+    if np.isfinite(ground.badness).any():
+        worst = (grouping(ground, "fifth").index == 0)[points.owner]
     weightings, survives = sensitivity(
         pool, covers, points, request,
         chosen=answer.chosen, factors=_others(ground, equity, demand), limit=limit,
+        worst=worst,
     )  # fmt: skip
     choice = Choice(
         pool, covers, weights, answer.chosen, prices,

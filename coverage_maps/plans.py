@@ -129,6 +129,18 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """A plan with residents weighed in another way, by greedy choice; residents by the points."""
+
+    name: str
+    """`heads` or `equity X`, and `, demand` where demand is weighed."""
+    residents: float
+    """Newly covered."""
+    worst_off: float | None
+    """Of these, those of the most deprived fifth; None where deprivation is unknown."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """Ranked sites; `objective`, `upper_bound`, `gap` in what was optimised, the rest residents."""
 
@@ -165,7 +177,7 @@ class Plan:
     """Of the coverage shares of neighbourhoods."""
     after: Equity | None = None
     """By the same kappa."""
-    weightings: tuple[str, ...] = ()
+    weightings: tuple[Alternative, ...] = ()
     """The other weightings that the choice was tried under."""
     vans: tuple[PlannedSite, ...] = ()
     """Mobile sites, ranked apart: what they reach is reached for a part of the week only, and is

@@ -16,7 +16,15 @@ from coverage_maps.ground import lay_out, positions
 from coverage_maps.messages import Language
 from coverage_maps.pictures import Scene, bars, city_map, growth, legend_square, site_map
 from coverage_maps.plans import Plan
-from coverage_maps.words import better_at_most, explain, group_name, site_name, summary, van_stop
+from coverage_maps.words import (
+    better_at_most,
+    explain,
+    group_name,
+    site_name,
+    summary,
+    van_stop,
+    weighting_name,
+)
 from farola import __version__
 from inventory.records import NeighbourhoodRecord, SiteRecord
 
@@ -72,6 +80,8 @@ def report_bytes(plan: Plan, say: Language, background: Background) -> bytes:
         growth=growth(plan.sites, say, say.text("Residents newly covered, by number of sites")),
         groups=_groups(plan, say),
         fairness=_fairness(plan, say),
+        others=[(weighting_name(other.name, say), other) for other in plan.weightings],
+        worst_off=sum(c.after - c.before for c in plan.changes.get("fifth", ())[:1]),
         boroughs=any(site.borough for site in plan.sites),
         cards=cards,
         van_stop=van_stop,

@@ -400,6 +400,17 @@ def site_name(site: PlannedSite | Rival, say: Language) -> str:
     return say.name(site.name)
 
 
+def weighting_name(name: str, say: Language) -> str:
+    """A way to weigh residents, in words."""
+    first, _, demand = name.partition(", ")
+    told = (
+        say.text("heads alone")
+        if first == "heads"
+        else say.text("equity {equity}", equity=say.number(float(first.split()[1]), 2))
+    )
+    return say.text("{weights}, with demand", weights=told) if demand else told
+
+
 def group_name(name: str, say: Language) -> str:
     """A group's name: those of fifths are ours, those of grades the city's own."""
     if name in {*FIFTHS, UNGROUPED, "all"}:

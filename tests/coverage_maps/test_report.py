@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from dataclasses import replace
+from datetime import date
 from xml.etree import ElementTree
 
 import pyogrio
@@ -16,8 +17,10 @@ from coverage_maps.exports import plan_json, read_plan
 from coverage_maps.messages import LANGUAGES, language
 from coverage_maps.plan_files import WRITERS, csv_bytes, gpkg_bytes, kml_bytes
 from coverage_maps.planning import make_plan
-from coverage_maps.plans import PlanRequest
+from coverage_maps.plans import Alternative, PlanRequest
 from coverage_maps.report import Background, report_bytes
+from farola.errors import PlanningError
+from inventory.records import UsageRecord
 
 HOSTILE = (
     "=1+1 <script>alert('x')</script> & \u202eback {n} \u0627\u0644\u0642\u0627\u0647\u0631\u0629"
@@ -69,6 +72,19 @@ def test_a_report_stands_alone_and_hides_nothing_in_names(plan, around, code):
     for picture in pictures:
         assert ElementTree.fromstring(picture).attrib["viewBox"]
     assert code == "en" or "residents" not in re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+
+
+def test_a_city_of_which_little_is_known_has_a_report_too(city):
+    around = Background("Bare", [city.square(0, 0, 500)], [])
+    usage = [UsageRecord("neighbourhood", "n", "", date(2024, 1, 1), date(2024, 2, 1), 90.0, None,
+                         None, "imported")]  # fmt: skip
+    for figures in ([], usage):
+        made = make_plan(around.neighbourhoods, [], figures, PlanRequest(sites=2))
+        made = replace(made, weightings=(Alternative("heads, demand", 5.0, None),))
+        page = report_bytes(made, language("ar"), around).decode()
+        assert page.count("<article>") == 2
+    with pytest.raises(PlanningError, match="an earlier Farola kept this plan"):
+        read_plan({"sites": [{"rank": 1}]})
 
 
 def test_the_same_plan_gives_the_same_bytes(plan, around):

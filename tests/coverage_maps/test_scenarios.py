@@ -118,3 +118,25 @@ def test_a_mistake_is_one_line_and_a_code(run, args, says):
 )
 def test_what_the_command_line_cannot_mean_is_told(run, args, says):
     assert says in run(*args, code=2).stderr
+
+
+@pytest.mark.usefixtures("town")
+def test_sites_keep_their_distance_and_serve_no_more_than_they_can(run):
+    def told(*more):
+        return json.loads(run("plan", "--sites", 4, "--equity", 0, *more, "--json").stdout)
+
+    free = told()
+    assert len(free["sites"]) == 4
+    apart = told("--spacing", 155)
+    assert len(apart["sites"]) == 3
+    assert any("that may be taken" in line for line in apart["warnings"])
+    assert apart["objective"] <= apart["upper_bound"] * (1 + 1e-9)
+    for site in apart["sites"]:  # 1080 and 1230 are 150 m apart: one may stand for the other
+        assert site["runner_up"] is None or site["runner_up"]["site_id"] in {"c1080", "c1230"}
+    full = told("--capacity", 5, "--busy-share", 0.05)
+    assert full["unit"] == "residents newly served"
+    assert full["objective"] == pytest.approx(4 * 100, rel=0.01)
+    assert full["upper_bound"] >= full["objective"] * (1 - 1e-9)
+    assert "--spacing -1" in run("plan", "--sites", 1, "--spacing", "-1", code=1).stderr
+    assert "--capacity 0" in run("plan", "--sites", 1, "--capacity", "0", code=1).stderr
+    assert "--busy-share 2" in run("plan", "--sites", 1, "--busy-share", "2", code=1).stderr
