@@ -17,6 +17,8 @@ from coverage_maps.projection import Floats
 
 PIECE = 400
 """Places whose correlation is looked at together, at the most: it costs their third power."""
+PIECES = 4
+"""So many pieces, spread over the city, are looked at, at the most."""
 TRIES = 150
 TURNS = 50
 SETTLED = 1e-6
@@ -55,7 +57,9 @@ def estimate_correlation(
     from coverage_maps.blocks import halved
 
     pieces = halved(xy, max(0, int(np.ceil(np.log2(len(xy) / PIECE)))))
-    width = float(np.hypot(*np.ptp(xy, axis=0)))
+    pieces = pieces[:: -(-len(pieces) // PIECES)]
+    # A piece cannot show what reaches beyond it.
+    width = max(float(np.hypot(*np.ptp(xy[piece], axis=0))) for piece in pieces)
     aways = [np.hypot(*(xy[p][:, None] - xy[p][None]).transpose(2, 0, 1)) for p in pieces]
     limits = np.log([(1e-6, 10.0), (1e-6, 50.0), (width / 500, width / 3)])
 
