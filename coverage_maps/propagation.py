@@ -288,10 +288,8 @@ def lawful(link: Link) -> tuple[Link, tuple[str, ...]]:
     outside_too = {c: rule for c, rule in known.items() if link.site_indoor or not rule.indoors}
     if not outside_too:
         band = f"{link.band} GHz" + (f", channel {link.channel}," if link.channel else "")
-        why = "indoors only" if known else "not at all"
-        told.append(
-            f"{band} may be used {why} in {whose}: such a radio reaches nobody out of doors"
-        )
+        why = "may be used indoors only" if known else "may not be used"
+        told.append(f"{band} {why} in {whose}: such a radio reaches nobody out of doors")
         return replace(link, power_dbm=-np.inf), tuple(told)
     most = max(rule.power for rule in outside_too.values())
     eirp = link.power_dbm + link.antenna.dbi

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inventory import queries
@@ -185,6 +185,7 @@ def test_a_city_across_the_antimeridian(cli, files) -> None:
     assert "wrong sign" in result["rejected"][0]["why"]
 
 
+@settings(deadline=None)  # two imports into a database each
 @given(
     table=st.lists(
         st.tuples(
