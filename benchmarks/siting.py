@@ -43,13 +43,14 @@ def measure() -> list[dict[str, Any]]:
         why = f"not measured: no {data}"
         return [*rows, *(_row(f"city plan of {p} sites, gap in percent", None, 0.1, stretch=why)
                          for p in PLANS)]  # fmt: skip
-    covers, residents, xy = city(data)
+    covers, residents, xy, _worst = city(data)
     return [*rows, *plans(covers, residents), *growth(covers, residents),
             *cut(covers, residents, xy)]  # fmt: skip
 
 
-def city(data: Path) -> tuple[csr_array, Any, Any]:
-    """Which candidate covers which cell, the residents of cells, where the candidates are."""
+def city(data: Path) -> tuple[csr_array, Any, Any, Any]:
+    """Which candidate covers which cell, the residents of cells, where the candidates are, and
+    which cells are of the fifth of residents with the highest deprivation."""
     from coverage_maps.cells import covers_matrix, demand_points, inhabited_grid
     from coverage_maps.coverage import cover
     from coverage_maps.ground import lay_out, positions
@@ -68,7 +69,11 @@ def city(data: Path) -> tuple[csr_array, Any, Any]:
     before = cover(ground, xy, RADIUS)
     candidates = inhabited_grid(ground, before.uncovered, CANDIDATES_M)
     cells = demand_points(ground, before, candidates.xy, CANDIDATES_M)
-    return covers_matrix(candidates.xy, cells.xy, RADIUS), cells.residents, candidates.xy
+    known = np.flatnonzero(np.isfinite(ground.badness) & (ground.residents > 0))
+    ordered = known[np.argsort(-ground.badness[known], kind="stable")]
+    people = np.cumsum(ground.residents[ordered])
+    worst = np.isin(cells.owner, ordered[people <= people[-1] / 5])
+    return covers_matrix(candidates.xy, cells.xy, RADIUS), cells.residents, candidates.xy, worst
 
 
 def plans(covers: csr_array, residents: Any) -> list[dict[str, Any]]:

@@ -77,8 +77,8 @@ def city(seed=3, candidates=400):
 
 def test_spacing_costs_little_where_there_is_room_and_the_bound_knows_of_it():
     covers, weights, xy = city()
-    free = constrained_coverage(covers, weights, budget=30, time_limit=3.0)
-    apart = constrained_coverage(covers, weights, budget=30, xy=xy, spacing=320, time_limit=3.0)
+    free = constrained_coverage(covers, weights, budget=30, time_limit=1.0)
+    apart = constrained_coverage(covers, weights, budget=30, xy=xy, spacing=320, time_limit=1.0)
     gaps = [np.hypot(*(xy[a] - xy[b])) for a, b in combinations(apart.chosen, 2)]
     assert min(gaps) >= 320
     assert apart.covered < free.covered

@@ -19,7 +19,8 @@ def city():
 
 def test_along_the_curve_more_for_the_worst_off_is_fewer_in_all():
     covers, residents, worst = city()
-    curve = trade_off_curve(covers, residents, worst, budget=25, time_limit=1.0)
+    bonuses = (0, 0.2, 0.5, 2)
+    curve = trade_off_curve(covers, residents, worst, budget=25, bonuses=bonuses, time_limit=0.5)
     people, shares = [p.residents for p in curve], [p.share for p in curve]
     assert people == sorted(people, reverse=True)
     assert shares == sorted(shares)
