@@ -180,8 +180,8 @@ def _gained(plan: Plan) -> float:
 def _plan_of(one: Kept) -> Plan:
     if one.plan is None:
         raise PlanningError(
-            f"the plan of scenario {one.name!r} is gone, or an earlier Farola kept it: `farola plan … "
-            "--save` makes it anew"
+            f"the plan of scenario {one.name!r} is gone, or an earlier Farola kept it: make it "
+            "anew with `farola plan … --save`"
         )
     return one.plan
 
