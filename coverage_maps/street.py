@@ -59,9 +59,6 @@ class StreetRequest:
         band = self.band or DEFAULT.band
         if band not in CARRIERS:
             raise PlanningError(f"no band {band!r}: choose one of {', '.join(CARRIERS)} (GHz)")
-        given = {
-            "power_dbm": self.power_dbm, "height_m": self.height_m, "phone_dbm": self.phone_dbm,
-        }  # fmt: skip
         antenna = DEFAULT.antenna if self.antenna_dbi is None else Antenna(self.antenna_dbi)
         return check_link(
             Link(
@@ -69,7 +66,9 @@ class StreetRequest:
                 needed_dbm=SERVICES[self.service] if self.needed_dbm is None else self.needed_dbm,
                 reliability=self.reliability, interference_db=self.interference_db,
                 indoor=self.indoor, building=self.building, country=self.country,
-                tuning=self.tuning, **{k: v for k, v in given.items() if v is not None},
+                tuning=self.tuning, power_dbm=_or(self.power_dbm, DEFAULT.power_dbm),
+                height_m=_or(self.height_m, DEFAULT.height_m),
+                phone_dbm=_or(self.phone_dbm, DEFAULT.phone_dbm),
             )
         )  # fmt: skip
 
@@ -118,6 +117,10 @@ class Street:
             "measured": self.measured,
             "warnings": list(self.warnings),
         }
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
 def _finite(level: float) -> float | None:

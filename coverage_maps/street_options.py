@@ -12,6 +12,7 @@ from farola.errors import PlanningError
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from coverage_maps.propagation import Tuning
     from coverage_maps.street import StreetRequest
     from farola.settings import Settings
 
@@ -120,7 +121,8 @@ def street_request(
     from coverage_maps.street import StreetRequest
 
     environment = values["environment"] or StreetRequest().environment
-    tuning, notes = None, []
+    tuning: Tuning | None = None
+    notes: list[str] = []
     if values["calibrated"] is not False:
         from coverage_maps.calibrations import active_tuning
 

@@ -166,7 +166,7 @@ class Budget:
     def margin_db(self, metres: Floats) -> Floats:
         """What is kept for the reliability at places so far away."""
         log = np.log(np.maximum(metres, self.metres[0]))
-        return np.interp(log, np.log(self.metres), self.margin)
+        return np.asarray(np.interp(log, np.log(self.metres), self.margin))
 
     def spare_db(self, metres: Floats, walls_db: Floats, pattern_db: Floats) -> Floats:
         """dB to spare at places so far away, behind so much of walls, so far off the peak."""
