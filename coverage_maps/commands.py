@@ -176,7 +176,8 @@ def _write(files: dict[str, Path | None], result: Plan, say: Language, around: B
 
 
 def _print_words(result: Plan, say: Language) -> None:
-    from coverage_maps.words import explain, site_name, summary
+    from coverage_maps.summaries import summary
+    from coverage_maps.words import explain, site_name
 
     for line in summary(result, say):
         click.echo(plain(line))

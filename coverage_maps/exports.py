@@ -10,7 +10,8 @@ from coverage_maps.equity import Equity
 from coverage_maps.groups import Group, Grouping
 from coverage_maps.messages import Language, Remark
 from coverage_maps.plans import Alternative, Change, Plan, PlannedSite, Rival, Unmet
-from coverage_maps.words import explain, summary
+from coverage_maps.summaries import summary
+from coverage_maps.words import explain
 from farola.errors import PlanningError
 
 KEPT_AS_THEY_ARE = (

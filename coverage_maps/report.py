@@ -16,15 +16,8 @@ from coverage_maps.ground import lay_out, positions
 from coverage_maps.messages import Language
 from coverage_maps.pictures import Scene, bars, city_map, growth, legend_square, site_map
 from coverage_maps.plans import Plan
-from coverage_maps.words import (
-    better_at_most,
-    explain,
-    group_name,
-    site_name,
-    summary,
-    van_stop,
-    weighting_name,
-)
+from coverage_maps.summaries import better_at_most, summary
+from coverage_maps.words import explain, group_name, site_name, van_stop, weighting_name
 from farola import __version__
 from inventory.records import NeighbourhoodRecord, SiteRecord
 

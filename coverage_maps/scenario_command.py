@@ -54,7 +54,8 @@ def show(name: str, lang: str, as_json: bool) -> None:
     """Show what a scenario asks for and what its plan brings."""
     from coverage_maps.messages import language
     from coverage_maps.scenarios import find
-    from coverage_maps.words import explain, site_name, summary
+    from coverage_maps.summaries import summary
+    from coverage_maps.words import explain, site_name
     from inventory.db import open_inventory
 
     settings = load_settings()

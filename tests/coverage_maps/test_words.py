@@ -11,7 +11,8 @@ from coverage_maps.catalogue import collect, updated
 from coverage_maps.messages import FOLDER, LANGUAGES, counted, language
 from coverage_maps.planning import make_plan
 from coverage_maps.plans import PlanRequest
-from coverage_maps.words import explain, summary
+from coverage_maps.summaries import summary
+from coverage_maps.words import explain
 from farola.errors import InputError
 
 RESIDENTS = (
