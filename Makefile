@@ -17,6 +17,8 @@ demo: $(VENV)/.runtime ## install, run the whole loop on a pretend city, serve t
 
 # Compiled once, not by each worker of each run.
 test soak: export PYTHONDONTWRITEBYTECODE =
+# Threads for sums would wait for those of the other worker.
+test soak unit: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/.dev debian ## install all that the tests need and run every test, JOBS at a time
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not soak" $(ARGS)
