@@ -78,8 +78,8 @@ def import_city(home: Path, data: Path) -> None:
 
 def city(home: Path) -> dict[str, float]:
     """The figures, by metric; nothing is read from a cache."""
-    from coverage_maps.coverage import Coverage, cover, move
-    from coverage_maps.ground import lay_out, positions
+    from coverage_maps.cover.coverage import Coverage, cover, move
+    from coverage_maps.cover.ground import lay_out, positions
     from farola.settings import Settings
     from inventory import queries
     from inventory.db import open_inventory
@@ -117,7 +117,7 @@ def _geopandas(ground: Any, before: Any, chosen: Any) -> dict[str, float]:
     import geopandas
     import shapely
 
-    from coverage_maps.emitters import CORNERS, OUTER
+    from coverage_maps.cover.emitters import CORNERS, OUTER
 
     areas = geopandas.GeoDataFrame({"k": range(len(ground.areas))}, geometry=ground.polygons)
     ours = 1 - shapely.area(before.uncovered) / ground.areas
@@ -159,12 +159,12 @@ def _geopandas(ground: Any, before: Any, chosen: Any) -> dict[str, float]:
 
 def _plan(ground: Any, before: Any) -> tuple[float, float]:
     """Gap and seconds of the search that `farola plan` makes, on generated candidates."""
-    from coverage_maps.candidates import choose_candidates
-    from coverage_maps.cells import covers_matrix, demand_points
-    from coverage_maps.planning import DEFAULT_EQUITY, SEARCH_SECONDS
-    from coverage_maps.plans import PlanRequest
+    from coverage_maps.cover.cells import covers_matrix, demand_points
+    from coverage_maps.plan.candidates import choose_candidates
+    from coverage_maps.plan.planning import DEFAULT_EQUITY, SEARCH_SECONDS
+    from coverage_maps.plan.plans import PlanRequest
+    from coverage_maps.plan.weights import resident_weights
     from coverage_maps.siting import maximal_coverage
-    from coverage_maps.weights import resident_weights
 
     request = PlanRequest(sites=SITES, radius=RADIUS, candidates="generated")
     pool = choose_candidates(ground, before, (), request)

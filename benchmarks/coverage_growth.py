@@ -52,9 +52,9 @@ class Cost(NamedTuple):
 
 def cost(polygons: int, points: int) -> Cost:
     """What `points` access points over `polygons` neighbourhoods cost; in a process of its own."""
-    from coverage_maps.coverage import cover_emitters, move_emitters
-    from coverage_maps.emitters import Emitter
-    from coverage_maps.ground import lay_out
+    from coverage_maps.cover.coverage import cover_emitters, move_emitters
+    from coverage_maps.cover.emitters import Emitter
+    from coverage_maps.cover.ground import lay_out
 
     random = np.random.default_rng(8)
     records = tiles(polygons, random)
@@ -86,7 +86,7 @@ def tiles(count: int, random: np.random.Generator) -> list[Any]:
     """Neighbourhoods in a square of SIDE about the middle of a made-up city."""
     import shapely
 
-    from coverage_maps.projection import LocalPlane
+    from coverage_maps.cover.projection import LocalPlane
     from inventory.records import NeighbourhoodRecord
 
     n = round(count**0.5)

@@ -62,7 +62,7 @@ def greedy_points(covers: Any, residents: Any, worst: Any, sites: int, most: flo
 
 def main() -> None:
     sys.path.insert(0, str(ROOT))
-    from coverage_maps.tradeoff import knee, trade_off_curve
+    from coverage_maps.solving.tradeoff import knee, trade_off_curve
 
     spec = importlib.util.spec_from_file_location("siting", Path(__file__).with_name("siting.py"))
     assert spec

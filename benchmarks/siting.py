@@ -51,9 +51,9 @@ def measure() -> list[dict[str, Any]]:
 def city(data: Path) -> tuple[csr_array, Any, Any, Any]:
     """Which candidate covers which cell, the residents of cells, where the candidates are, and
     which cells are of the fifth of residents with the highest deprivation."""
-    from coverage_maps.cells import covers_matrix, demand_points, inhabited_grid
-    from coverage_maps.coverage import cover
-    from coverage_maps.ground import lay_out, positions
+    from coverage_maps.cover.cells import covers_matrix, demand_points, inhabited_grid
+    from coverage_maps.cover.coverage import cover
+    from coverage_maps.cover.ground import lay_out, positions
     from farola.settings import Settings
     from inventory import queries
     from inventory.db import open_inventory

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
-from coverage_maps.antennas import Antenna, check_antenna
-from coverage_maps.building_entry import VALID_GHZ, entry_loss_db
-from coverage_maps.path_loss import (
+from coverage_maps.cover.projection import Floats
+from coverage_maps.radio.antennas import Antenna, check_antenna
+from coverage_maps.radio.building_entry import VALID_GHZ, entry_loss_db
+from coverage_maps.radio.path_loss import (
     P1411,
     Branch,
     Model,
@@ -27,7 +28,6 @@ from coverage_maps.path_loss import (
     model,
     outside,
 )
-from coverage_maps.projection import Floats
 from farola.errors import PlanningError
 
 FARTHEST = 50_000.0

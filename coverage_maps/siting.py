@@ -1,9 +1,9 @@
 """Chooses where to build: the maximal covering location problem, with a proven upper bound.
 
-Greedy choice by true marginal gain, improved by exchanging sites (`coverage_maps.swaps`), then
+Greedy choice by true marginal gain, improved by exchanging sites (`solving/swaps.py`), then
 Lagrangian steps that prove how far from the optimum it can be at most and try the choices they
-come across (`coverage_maps.bounds`); where a gap stays open, what time is left goes to annealing
-(`coverage_maps.annealing`).
+come across (`solving/bounds.py`); where a gap stays open, what time is left goes to annealing
+(`solving/annealing.py`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from coverage_maps.annealing import anneal
-from coverage_maps.bounds import knapsack, lagrangian
-from coverage_maps.narrow import narrowed
-from coverage_maps.projection import Floats
-from coverage_maps.swaps import improve
+from coverage_maps.cover.projection import Floats
+from coverage_maps.solving.annealing import anneal
+from coverage_maps.solving.bounds import knapsack, lagrangian
+from coverage_maps.solving.narrow import narrowed
+from coverage_maps.solving.swaps import improve
 from farola.errors import PlanningError
 
 Indices = NDArray[np.intp]

@@ -56,10 +56,10 @@ ROOT: dict[str, tuple[str, str]] = {
     "init": ("inventory.commands.setup:init", "Make a home for a city."),
     "doctor": ("operations.doctor:doctor", "Tell what is missing on this machine."),
     "status": ("operations.status:status", "Show what is known of the city now."),
-    "plan": ("coverage_maps.commands:plan", "Propose where to deploy next, and say why."),
-    "coverage": ("coverage_maps.coverage_command:coverage", "Show who is covered, by group."),
+    "plan": ("coverage_maps.commands.plan:plan", "Propose where to deploy next, and say why."),
+    "coverage": ("coverage_maps.commands.coverage:coverage", "Show who is covered, by group."),
     "demand": (
-        "coverage_maps.demand_command:demand",
+        "coverage_maps.commands.demand:demand",
         "Tell where the portal would be used more with more coverage.",
     ),
     "backup": ("operations.backup_command:backup", "Write all of a city into one file."),
@@ -103,37 +103,37 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "scenario": (
         "Plans kept under a name, to compare.",
         {
-            "list": ("coverage_maps.scenario_command:list_scenarios", "List the scenarios."),
-            "show": ("coverage_maps.scenario_command:show", "Show one and what it brings."),
-            "compare": ("coverage_maps.scenario_command:compare", "Hold some side by side."),
-            "delete": ("coverage_maps.scenario_command:delete", "Forget one; its plan stays."),
+            "list": ("coverage_maps.commands.scenario:list_scenarios", "List the scenarios."),
+            "show": ("coverage_maps.commands.scenario:show", "Show one and what it brings."),
+            "compare": ("coverage_maps.commands.scenario:compare", "Hold some side by side."),
+            "delete": ("coverage_maps.commands.scenario:delete", "Forget one; its plan stays."),
         },
     ),
     "deployments": (
         "Accept a plan's sites, and follow them until they are measured.",
         {
             "list": (
-                "coverage_maps.deployment_commands:list_deployments",
+                "coverage_maps.commands.deployments:list_deployments",
                 "List the deployments, and how far each is.",
             ),
             "accept": (
-                "coverage_maps.deployment_commands:accept",
+                "coverage_maps.commands.deployments:accept",
                 "Make deployments of a plan's sites.",
             ),
             "provisioned": (
-                "coverage_maps.deployment_commands:provisioned",
+                "coverage_maps.commands.deployments:provisioned",
                 "Say that devices hang there and have their config.",
             ),
             "live": (
-                "coverage_maps.deployment_commands:live",
+                "coverage_maps.commands.deployments:live",
                 "Say that sites serve people now.",
             ),
             "withdraw": (
-                "coverage_maps.deployment_commands:withdraw",
+                "coverage_maps.commands.deployments:withdraw",
                 "Give deployments up before they are live.",
             ),
             "impact": (
-                "coverage_maps.deployment_commands:impact",
+                "coverage_maps.commands.deployments:impact",
                 "Hold those that are live against their forecast.",
             ),
         },
@@ -287,7 +287,7 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
                 "Read pcap or WiGLE files.",
             ),
             "calibrate": (
-                "coverage_maps.calibrate_command:calibrate",
+                "coverage_maps.commands.calibrate:calibrate",
                 "Fit the street model to what walks measured.",
             ),
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coverage_maps.thirds import thirds
+from coverage_maps.cover.thirds import thirds
 
 __all__ = ["cell", "cells", "thirds"]
 

@@ -184,8 +184,8 @@ class CoverageCache:
             self._running.pop((radius, version), None)
 
     def _compute(self, radius: float, version: str) -> Picture:
-        from coverage_maps.cache import cached_cover
-        from coverage_maps.ground import lay_out, positions
+        from coverage_maps.cover.cache import cached_cover
+        from coverage_maps.cover.ground import lay_out, positions
 
         with self._inventory.session() as session:
             records = queries.neighbourhoods(session)
@@ -205,7 +205,7 @@ def picture(
     version: str, radius: float, ground: Any, *, shares: dict[str, float], sites: int,
     sites_geojson: bytes,
 ) -> Picture:  # fmt: skip
-    """Join shares, deprivation and geometry; `ground` is `coverage_maps.ground.Ground`."""
+    """Join shares, deprivation and geometry; `ground` is `coverage_maps.cover.ground.Ground`."""
     areas = classify(list(ground.records), shares)
     total, groups = _groups(ground, shares)
     residents: dict[str, float] = {}
@@ -244,7 +244,7 @@ def _groups(
 ) -> tuple[GroupFigures, dict[str, tuple[GroupFigures, ...]]]:
     import numpy as np
 
-    from coverage_maps.groups import grouping, summarise
+    from coverage_maps.cover.groups import grouping, summarise
 
     values = np.array([shares[record.id] for record in ground.records])
     total, _each = summarise(ground, values, grouping(ground, "neighbourhood"))

@@ -11,7 +11,7 @@ import shapely
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
-from coverage_maps.projection import LocalPlane
+from coverage_maps.cover.projection import LocalPlane
 from inventory.records import NeighbourhoodRecord, SiteRecord
 
 

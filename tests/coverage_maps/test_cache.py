@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import shapely
 
-from coverage_maps import cache
-from coverage_maps.cache import cached_cover, cached_cover_emitters
-from coverage_maps.coverage import cover_emitters
-from coverage_maps.emitters import from_sites
-from coverage_maps.ground import lay_out, positions
+from coverage_maps.cover import cache
+from coverage_maps.cover.cache import cached_cover, cached_cover_emitters
+from coverage_maps.cover.coverage import cover_emitters
+from coverage_maps.cover.emitters import from_sites
+from coverage_maps.cover.ground import lay_out, positions
 
 
 def test_what_was_stored_is_what_was_computed(city, tmp_path, monkeypatch):

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from coverage_maps.calibration import Published, Readings, fit, hold_out, pooled
-from coverage_maps.projection import LocalPlane
+from coverage_maps.cover.projection import LocalPlane
 from coverage_maps.propagation import Link, reference_db
-from coverage_maps.source_positions import guess
+from coverage_maps.radio.calibration import Published, Readings, fit, hold_out, pooled
+from coverage_maps.radio.source_positions import guess
 from farola.errors import PlanningError
 from farola.settings import load_settings
 from inventory import models
@@ -144,7 +144,7 @@ def test_calibrate_finds_what_was_planted_and_maps_use_it(run):
     assert [h["walk"] for h in again["held_out"]] == ["monday"]
     assert again["readings"] < told["readings"]
     with open_inventory(load_settings()).session() as session:
-        from coverage_maps.calibrations import active_tuning
+        from coverage_maps.radio.calibrations import active_tuning
 
         tuning, notes = active_tuning(session, "residential")
         assert tuning is not None

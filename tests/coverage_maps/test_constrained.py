@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from coverage_maps.constrained import constrained_coverage, served
 from coverage_maps.siting import greedy
+from coverage_maps.solving.constrained import constrained_coverage, served
 from farola.errors import PlanningError
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coverage_maps.coverage import cover
-from coverage_maps.demand import CAVEATS, HIGHEST, LOWEST, demand_index
-from coverage_maps.ground import lay_out, positions
-from coverage_maps.planning import make_plan
-from coverage_maps.plans import PlanRequest
-from coverage_maps.usage import recent_use
+from coverage_maps.cover.coverage import cover
+from coverage_maps.cover.ground import lay_out, positions
+from coverage_maps.demand.index import CAVEATS, HIGHEST, LOWEST, demand_index
+from coverage_maps.demand.usage import recent_use
+from coverage_maps.plan.planning import make_plan
+from coverage_maps.plan.plans import PlanRequest
 from inventory.records import UsageRecord
 
 

@@ -11,9 +11,16 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coverage_maps.coverage import cover, cover_emitters, move_emitters
-from coverage_maps.emitters import Emitter, from_radios, from_sites, outermost, shapes, with_range
-from coverage_maps.ground import lay_out, positions
+from coverage_maps.cover.coverage import cover, cover_emitters, move_emitters
+from coverage_maps.cover.emitters import (
+    Emitter,
+    from_radios,
+    from_sites,
+    outermost,
+    shapes,
+    with_range,
+)
+from coverage_maps.cover.ground import lay_out, positions
 from farola.errors import PlanningError
 from inventory.records import RadioRecord
 

@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inequality.gini import Gini
 
-from coverage_maps.equity import assess, concentration_index, gini, kolm_pollak, kolm_pollak_kappa
+from coverage_maps.plan.equity import (
+    assess,
+    concentration_index,
+    gini,
+    kolm_pollak,
+    kolm_pollak_kappa,
+)
 from farola.errors import PlanningError
 
 shares = st.lists(

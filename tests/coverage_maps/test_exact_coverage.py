@@ -11,9 +11,9 @@ import shapely
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coverage_maps.coverage import cover, move
-from coverage_maps.footprint import discs, distinct
-from coverage_maps.ground import lay_out, positions
+from coverage_maps.cover.coverage import cover, move
+from coverage_maps.cover.footprint import discs, distinct
+from coverage_maps.cover.ground import lay_out, positions
 from farola.errors import PlanningError
 
 RADIUS = 100.0

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverage_maps.ground import lay_out
-from coverage_maps.groups import grouping, parts_by_rank, summarise
+from coverage_maps.cover.ground import lay_out
+from coverage_maps.cover.groups import grouping, parts_by_rank, summarise
 from farola.errors import PlanningError
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverage_maps.ground import lay_out
-from coverage_maps.impact import Deployed, impact_of
-from coverage_maps.matching import Case, effect_of
-from coverage_maps.suppression import SHOWN_FROM, suppressed
+from coverage_maps.cover.ground import lay_out
+from coverage_maps.demand.suppression import SHOWN_FROM, suppressed
+from coverage_maps.impact.matching import Case, effect_of
+from coverage_maps.impact.outcome import Deployed, impact_of
 from inventory.records import UsageRecord
 
 LIVE_ON = date(2024, 4, 1)

@@ -13,12 +13,12 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coverage_maps import live
-from coverage_maps.coverage import cover_emitters
-from coverage_maps.emitters import from_sites
-from coverage_maps.ground import lay_out
-from coverage_maps.live import cover_live
-from coverage_maps.uptime import read_uptime
+from coverage_maps.cover import live
+from coverage_maps.cover.coverage import cover_emitters
+from coverage_maps.cover.emitters import from_sites
+from coverage_maps.cover.ground import lay_out
+from coverage_maps.cover.live import cover_live
+from coverage_maps.cover.uptime import read_uptime
 from farola.settings import Settings, load_settings
 from inventory import models
 from inventory.db import open_inventory

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from coverage_maps.cache import cached_cover
-from coverage_maps.ground import lay_out, positions
+from coverage_maps.cover.cache import cached_cover
+from coverage_maps.cover.ground import lay_out, positions
 from farola.settings import load_settings
 from inventory import queries
 from inventory.db import open_inventory

@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from coverage_maps.cells import covers_matrix, demand_points, generated_candidates
-from coverage_maps.coverage import cover
-from coverage_maps.exports import plan_geojson, plan_json
-from coverage_maps.ground import lay_out, positions
-from coverage_maps.planning import make_plan
-from coverage_maps.plans import PlanRequest
-from coverage_maps.weights import deprivation_weights
+from coverage_maps.cover.cells import covers_matrix, demand_points, generated_candidates
+from coverage_maps.cover.coverage import cover
+from coverage_maps.cover.ground import lay_out, positions
+from coverage_maps.plan.planning import make_plan
+from coverage_maps.plan.plans import PlanRequest
+from coverage_maps.plan.weights import deprivation_weights
+from coverage_maps.telling.exports import plan_geojson, plan_json
 from farola.errors import PlanningError
 
 RADIUS = 80.0

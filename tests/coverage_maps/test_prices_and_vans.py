@@ -7,9 +7,9 @@ import math
 
 import pytest
 
-from coverage_maps.planning import make_plan
-from coverage_maps.plans import PlanRequest
-from coverage_maps.timetables import days_of, hours_a_week
+from coverage_maps.plan.planning import make_plan
+from coverage_maps.plan.plans import PlanRequest
+from coverage_maps.plan.timetables import days_of, hours_a_week
 from farola.errors import PlanningError
 from farola.settings import load_settings
 from inventory import queries

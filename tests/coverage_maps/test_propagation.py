@@ -10,9 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from coverage_maps.antennas import Antenna
-from coverage_maps.building_entry import entry_loss_db
-from coverage_maps.path_loss import MODELS, Path, free_space_db, median_db, model
 from coverage_maps.propagation import (
     Link,
     Tuning,
@@ -25,6 +22,9 @@ from coverage_maps.propagation import (
     reference_db,
     uplink_dbm,
 )
+from coverage_maps.radio.antennas import Antenna
+from coverage_maps.radio.building_entry import entry_loss_db
+from coverage_maps.radio.path_loss import MODELS, Path, free_space_db, median_db, model
 from farola.errors import PlanningError
 
 METRES = [10.0, 100.0, 1000.0, 5000.0]

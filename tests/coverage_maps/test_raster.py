@@ -13,14 +13,14 @@ import pytest
 import shapely
 from shapely.geometry import box
 
-from coverage_maps.antennas import Antenna
-from coverage_maps.coverage import cover_emitters
-from coverage_maps.emitters import Emitter
-from coverage_maps.ground import lay_out
-from coverage_maps.measured import Levels
+from coverage_maps.cover.coverage import cover_emitters
+from coverage_maps.cover.emitters import Emitter
+from coverage_maps.cover.ground import lay_out
 from coverage_maps.propagation import Link, reach
-from coverage_maps.raster import field, footprint, shares, tiles
-from coverage_maps.walls import Obstacles, behind_walls, budget
+from coverage_maps.radio.antennas import Antenna
+from coverage_maps.radio.measured import Levels
+from coverage_maps.radio.raster import field, footprint, shares, tiles
+from coverage_maps.radio.walls import Obstacles, behind_walls, budget
 from farola.settings import load_settings
 from inventory import models
 from inventory.db import open_inventory

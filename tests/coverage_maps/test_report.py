@@ -13,12 +13,12 @@ import pyogrio
 import pytest
 import shapely
 
-from coverage_maps.exports import plan_json, read_plan
-from coverage_maps.messages import LANGUAGES, language
-from coverage_maps.plan_files import WRITERS, csv_bytes, gpkg_bytes, kml_bytes
-from coverage_maps.planning import make_plan
-from coverage_maps.plans import Alternative, PlanRequest
-from coverage_maps.report import Background, report_bytes
+from coverage_maps.plan.planning import make_plan
+from coverage_maps.plan.plans import Alternative, PlanRequest
+from coverage_maps.telling.exports import plan_json, read_plan
+from coverage_maps.telling.files import WRITERS, csv_bytes, gpkg_bytes, kml_bytes
+from coverage_maps.telling.messages import LANGUAGES, language
+from coverage_maps.telling.report import Background, report_bytes
 from farola.errors import PlanningError
 from inventory.records import UsageRecord
 

@@ -13,8 +13,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, csr_matrix, hstack, identity
 from scipy.spatial.distance import cdist
 
-from coverage_maps.bounds import knapsack, lagrangian
 from coverage_maps.siting import greedy, maximal_coverage, union_weight
+from coverage_maps.solving.bounds import knapsack, lagrangian
 from farola.errors import PlanningError
 
 
@@ -223,7 +223,7 @@ def test_the_knapsack_with_parts_is_no_less_than_any_whole_choice(items, budget)
 @pytest.mark.slow
 def test_a_city_of_candidates_is_near_the_bound_in_three_seconds():
     rng = np.random.default_rng(7)
-    from coverage_maps.cells import covers_matrix
+    from coverage_maps.cover.cells import covers_matrix
 
     xy = rng.uniform(0, 20_000, (100_000, 2))
     covers = covers_matrix(xy[:50_000], xy, 120.0)

@@ -8,10 +8,10 @@ import math
 import pytest
 import shapely
 
-from coverage_maps.coverage import cover_emitters
-from coverage_maps.ground import lay_out
+from coverage_maps.cover.coverage import cover_emitters
+from coverage_maps.cover.ground import lay_out
 from coverage_maps.propagation import reach
-from coverage_maps.street import StreetRequest, street_emitters
+from coverage_maps.radio.street import StreetRequest, street_emitters
 from farola.errors import PlanningError
 from farola.settings import load_settings
 from inventory import models

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from coverage_maps.tradeoff import TradeOff, knee, lasting, trade_off_curve
+from coverage_maps.solving.tradeoff import TradeOff, knee, lasting, trade_off_curve
 from farola.errors import PlanningError
 
 

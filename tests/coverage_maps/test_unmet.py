@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverage_maps.blocks import blocks, halved
-from coverage_maps.spatial import Correlation, Problem, refit
-from coverage_maps.unmet import LEVEL, NoFitError, Observed, fit, interval_score, unmet
+from coverage_maps.demand.blocks import blocks, halved
+from coverage_maps.demand.model import LEVEL, NoFitError, Observed, fit, interval_score, unmet
+from coverage_maps.demand.spatial import Correlation, Problem, refit
 from tests.coverage_maps.made_up_demand import MadeUp, made_up
 
 NAMES = ("deprivation", "no-Internet share", "uptime")

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import shapely
 
-from coverage_maps.coverage import Coverage
-from coverage_maps.demand import LOWEST, plan_demand
-from coverage_maps.demand_report import demand_json
-from coverage_maps.ground import lay_out
-from coverage_maps.unmet_demand import estimate
-from coverage_maps.usage import recent_use
-from coverage_maps.use_of_places import UseOfPlaces, bring_home
+from coverage_maps.commands.demand_report import demand_json
+from coverage_maps.cover.coverage import Coverage
+from coverage_maps.cover.ground import lay_out
+from coverage_maps.demand.index import LOWEST, plan_demand
+from coverage_maps.demand.unmet import estimate
+from coverage_maps.demand.usage import recent_use
+from coverage_maps.demand.use_of_places import UseOfPlaces, bring_home
 from farola.errors import PlanningError
 from farola.settings import load_settings
 from inventory import models

@@ -13,12 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import box
 
-from coverage_maps.coverage import cover_emitters
-from coverage_maps.emitters import Emitter, shapes
-from coverage_maps.ground import lay_out
+from coverage_maps.cover.coverage import cover_emitters
+from coverage_maps.cover.emitters import Emitter, shapes
+from coverage_maps.cover.ground import lay_out
 from coverage_maps.propagation import Link, ranges_m
-from coverage_maps.street import StreetRequest, street_emitters, with_walls
-from coverage_maps.walls import BEARINGS, Obstacles, behind_walls, budget, obstacles, rays, wall_db
+from coverage_maps.radio.street import StreetRequest, street_emitters, with_walls
+from coverage_maps.radio.walls import (
+    BEARINGS,
+    Obstacles,
+    behind_walls,
+    budget,
+    obstacles,
+    rays,
+    wall_db,
+)
 from inventory.records import BuildingRecord
 
 LINK = Link("los")

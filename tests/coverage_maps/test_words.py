@@ -7,12 +7,12 @@ import string
 import pytest
 from babel.messages.pofile import read_po
 
-from coverage_maps.catalogue import collect, updated
-from coverage_maps.messages import FOLDER, LANGUAGES, counted, language
-from coverage_maps.planning import make_plan
-from coverage_maps.plans import PlanRequest
-from coverage_maps.summaries import summary
-from coverage_maps.words import explain
+from coverage_maps.plan.planning import make_plan
+from coverage_maps.plan.plans import PlanRequest
+from coverage_maps.telling.catalogue import collect, updated
+from coverage_maps.telling.messages import FOLDER, LANGUAGES, counted, language
+from coverage_maps.telling.summaries import summary
+from coverage_maps.telling.words import explain
 from farola.errors import InputError
 
 RESIDENTS = (
@@ -28,7 +28,9 @@ def fields(text):
 @pytest.mark.parametrize("code", LANGUAGES[1:])
 def test_every_message_is_translated_and_keeps_what_stands_in_its_braces(code):
     path = FOLDER / code / "LC_MESSAGES" / "messages.po"
-    assert updated(code, collect()) == path.read_bytes(), "run python -m coverage_maps.catalogue"
+    assert updated(code, collect()) == path.read_bytes(), (
+        "run python -m coverage_maps.telling.catalogue"
+    )
     catalogue = read_po(path.read_bytes().decode().splitlines(), locale=code)
     for message in catalogue:
         if not message.id:

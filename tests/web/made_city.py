@@ -14,9 +14,9 @@ import numpy as np
 import shapely
 from sqlalchemy.orm import Session
 
-from coverage_maps.exports import plan_json
-from coverage_maps.planning import make_plan
-from coverage_maps.plans import PlanRequest
+from coverage_maps.plan.planning import make_plan
+from coverage_maps.plan.plans import PlanRequest
+from coverage_maps.telling.exports import plan_json
 from farola.keys import create_key
 from farola.settings import City, Settings, write_settings
 from inventory import events, queries

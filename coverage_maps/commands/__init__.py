@@ -1,0 +1,1 @@
+"""`farola coverage|plan|demand|scenario|deployments` and `farola survey calibrate`."""

@@ -1,0 +1,1 @@
+"""Deployments, and whether they did what was forecast."""

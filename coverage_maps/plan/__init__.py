@@ -1,0 +1,1 @@
+"""Where to deploy next: candidates, weights, the choice and what it brings, scenarios."""

@@ -1,0 +1,1 @@
+"""What propagation gives: losses, antennas, walls, calibration, footprints that are not round."""

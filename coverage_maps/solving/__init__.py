@@ -1,0 +1,1 @@
+"""Solves maximal covering problems: search, bounds, constraints, the price of fairness."""

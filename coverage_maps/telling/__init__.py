@@ -1,0 +1,1 @@
+"""Plans in words, pictures and files, in three languages."""
