@@ -200,9 +200,10 @@ def reap() -> None:
 
 def children(pid: int) -> list[int]:
     found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(word) for word in task.read_text("ascii").split()]
+    with contextlib.suppress(OSError):  # it may end while it is looked at
+        for task in list(Path(f"/proc/{pid}/task").glob("*/children")):
+            with contextlib.suppress(OSError):
+                found += [int(word) for word in task.read_text("ascii").split()]
     return found
 
 
