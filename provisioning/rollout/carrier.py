@@ -103,10 +103,14 @@ class AnsibleCarrier:
         """Take the turns of `names`, some at a time."""
         with ThreadPoolExecutor(self._forks, "farola-turn") as pool, _seldom_switching():
             turns = [pool.submit(self._turn, name) for name in names]
-            for turn in as_completed(turns):
-                host = turn.result()
-                self._statuses[host.device_id] = host.status or "failed"
-                on_host(host)
+            try:
+                for turn in as_completed(turns):
+                    host = turn.result()
+                    self._statuses[host.device_id] = host.status or "failed"
+                    on_host(host)
+            except BaseException:  # nobody judges any more: only turns under way end
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _turn(self, name: str) -> Host:
         try:

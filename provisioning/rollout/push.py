@@ -30,6 +30,10 @@ PLAYBOOKS = ROOT / "playbooks"
 """Found by path, never by import: it lies beside this room in a checkout and in a wheel."""
 FORKS = 20
 PREFIX = "farola-push-"
+SILENT_S = 1800.0
+"""How long Ansible is waited for until it comes with a batch, and after the last one until it ends:
+then it hangs, and is ended.
+"""
 STALE_S = 3600
 """Age in seconds at which the folder of a push that is gone is removed."""
 WAVES = "FAROLA_WAVES"
@@ -73,9 +77,9 @@ class AnsibleRun:
             sweep(Path(tempfile.gettempdir()))
             self._private = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         except OSError as error:
-            raise ProvisioningError(
-                f"{tempfile.gettempdir()}: cannot be written: {error.strerror}"
-            ) from None
+            # Where none is left, `gettempdir` itself fails.
+            where = error.filename or "temporary folder"
+            raise ProvisioningError(f"{where}: cannot be written: {error.strerror}") from None
         try:
             self._desk = Desk(self._private / "desk", change_id)
             chosen = [devices[name] for wave in waves for name in wave]
@@ -124,11 +128,14 @@ class AnsibleRun:
 
     def bring(self) -> tuple[str, ...]:
         """Wait until Ansible comes with the next batch: its devices but for those in `faults`; none
-        where it ended instead.
+        where it ended instead, or hangs.
         """
-        brought = self._desk.wait(self._thread.is_alive)
+        until = time.monotonic() + SILENT_S
+        brought = self._desk.wait(lambda: self._thread.is_alive() and time.monotonic() < until)
         if self._coming:
             del self._coming[0]
+        if not brought:
+            self._over.set()
         return brought
 
     def go_on(self, statuses: Mapping[str, str]) -> None:
@@ -146,6 +153,8 @@ class AnsibleRun:
         if self._coming:
             self._over.set()
         self._desk.close()
+        self._thread.join(SILENT_S)
+        self._over.set()
         self._thread.join()
         shutil.rmtree(self._private, ignore_errors=True)
 

@@ -173,7 +173,7 @@ class Rollout:
         base = self.counts
         complaint = carrier.carry(wave, ahead, lambda host: self._heard(host, base, size))
         rows = self._account(number)
-        if complaint and not self._heard_of:
+        if complaint and not self._heard_of and not self.stop.is_set():
             self.halt(f"Ansible did not run: {complaint}")
             raise ProvisioningError(
                 f"change {self.change_id}: Ansible did not run, nothing was pushed to wave "
@@ -338,8 +338,10 @@ class Rollout:
             if self.halted:
                 return
             self.halted, self.told_to_wait = why, told
-            with self.inventory.session() as session:
-                journal.halt(session, self.change_id, why, self.actor, held=held)
+            journal.patiently(
+                self.inventory,
+                lambda session: journal.halt(session, self.change_id, why, self.actor, held=held),
+            )
 
     def _obey(self) -> None:
         """Halt as soon as a person says so, whatever Ansible is at."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,40 @@ def test_an_ansible_that_is_killed_between_two_waves_costs_no_device_its_turn(st
     assert stage.carry("c", "d") == {"c": ("pushed", ""), "d": ("pushed", "")}
     assert stage.turns[0] == "a"
     assert len(stage.runs) == 2
+
+
+def test_an_ansible_that_hangs_is_ended_and_another_one_brings_the_wave(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.carry("a", ahead=[("c",)])
+    os.kill(stage.ansible(), signal.SIGSTOP)
+    monkeypatch.setattr(push, "SILENT_S", 0.1)
+
+    def anew() -> list[tuple[str]]:
+        monkeypatch.setattr(push, "SILENT_S", 600.0)
+        return [("c",)]
+
+    told: list[Host] = []
+    assert stage.carrier.carry(("c",), anew, told.append) == ""
+    assert told == [Host("c", "pushed")]
+
+
+def test_turns_that_wait_are_not_begun_where_nobody_can_judge_any_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(_means: Any, _change: int, device: str) -> Applied:
+        stage.turns.append(device)
+        time.sleep(0.02)
+        return Applied("pushed")
+
+    monkeypatch.setattr(carrier, "take_turn", take)
+
+    def heard(_host: Host) -> None:
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        stage.carrier.take([f"d{number}" for number in range(200)], heard)
+    assert len(stage.turns) < 200
 
 
 def test_what_ansible_says_when_it_cannot_run_is_told(

@@ -4,6 +4,7 @@ played here in the place of a playbook's run.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -183,3 +184,22 @@ def test_a_parent_waits_for_a_child_of_a_platform_that_cannot_confirm() -> None:
     )  # fmt: skip
     assert rollout._ahead(("other",), 0) == [("other",), ("child",), ("up",)]
     assert rollout._pick(dict.fromkeys(fleet.devices), 0) == ("other",)
+
+
+def test_who_stops_a_push_while_ansible_starts_is_told_so(fleet: Inventory) -> None:
+    stop = threading.Event()
+
+    class Ended(playing(fleet, {})):  # type: ignore[misc]  # a class made by a function
+        def carry(self, _wave: Any, _ahead: Any, _on_host: Any) -> str:
+            stop.set()
+            return "it ended with status 254 (canceled)"
+
+    with fleet.session() as session:
+        frozen = [Prepared(NAMES[0], "pending", "package system\n", "a diff", "base")]
+        keyring = Keyring(fleet.settings.home)
+        change = changes.freeze(session, frozen, keyring, author="ana", reason="")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wave_run, "AnsibleCarrier", Ended)
+        result = push_change(fleet, change, Policy(), actor="ana", stop=stop)
+    assert (result.halted_because, result.told_to_wait) == (wave_run.STOPPED, True)
+    assert result.became == {NAMES[0]: "pending"}
