@@ -46,25 +46,19 @@ class KeptFile:
         """What is there now, as one state of it; None without a file, or where it is of another
         version. Raises NoFileError; a damaged file is unlinked then.
         """
-        try:
-            with self._gone_if_damaged(), reading(self.path) as db:
-                if db is not None:
-                    db.execute("BEGIN").close()
-                known = db and db.execute("PRAGMA user_version").fetchone()[0] == self._version
-                yield db if known else None
-        except StoreError as error:
-            raise NoFileError(str(error)) from None
+        with self._gone_if_damaged(), reading(self.path) as db:
+            if db is not None:
+                db.execute("BEGIN").close()
+            known = db and db.execute("PRAGMA user_version").fetchone()[0] == self._version
+            yield db if known else None
 
     def write(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Do `work` in one transaction; a file that is missing is made. Raises NoFileError; a
         damaged file is unlinked then.
         """
-        try:
-            with self._lock, self._gone_if_damaged(), named_faults(self.path):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                patiently(lambda: self._transaction(work))
-        except StoreError as error:
-            raise NoFileError(str(error)) from None
+        with self._lock, self._gone_if_damaged(), named_faults(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            patiently(lambda: self._transaction(work))
 
     def forget(self) -> None:
         """Unlink the file, which works on a full disk too. OSError."""
@@ -92,11 +86,11 @@ class KeptFile:
     def _gone_if_damaged(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, DamagedError) as error:
+        except (StoreError, DamagedError) as error:  # SQLite's own have been named by now
             if isinstance(error, DamagedError) or is_damage(error):
                 with suppress(OSError):
                     self.forget()
-            raise NoFileError(f"{self.path}: {error}") from None
+            raise NoFileError(str(error)) from None
 
 
 class DamagedError(ValueError):

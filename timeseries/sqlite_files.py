@@ -222,8 +222,8 @@ def named_faults(path: Path) -> Iterator[None]:
         ) from None
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite found the file itself at fault."""
+def is_damage(error: Exception) -> bool:
+    """Whether SQLite, in its own words or named, found the file itself at fault."""
     return any(word in str(error) for word in ("not a database", "malformed"))
 
 

@@ -178,6 +178,17 @@ def test_what_came_without_a_mark_is_told_an_hour_later_at_most(
         told(kept, server)
 
 
+def test_a_file_that_is_damaged_is_made_anew() -> None:
+    with city() as (server, folder):
+        server.make(1, {"a": 1})
+        told(opened(server, folder), server)
+        (folder / FILE).write_bytes(b"no database" * 500)
+        told(opened(server, folder), server)
+        server.asked.clear()
+        told(opened(server, folder), server)
+        assert server.asked == []
+
+
 def test_a_folder_that_cannot_be_written_to_costs_an_answer_nothing() -> None:
     with city() as (server, folder):
         folder.mkdir()
