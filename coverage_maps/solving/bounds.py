@@ -99,7 +99,8 @@ def lagrangian(
     """
     left = _Problem(csr_array(covers, dtype=np.float64), weights, costs, np.arange(len(costs)))
     whole = limits is None and bool(np.all(weights == np.floor(weights)))
-    best = float(weights.sum())
+    # Who is left out may reach points that are not among these: then their sum is no bound.
+    best = float(weights.sum()) if outside == 0 else np.inf
     known, found, found_value = value, np.empty(0, dtype=np.intp), -1.0
     y, slope, room = weights.copy(), np.zeros_like(weights), np.empty_like(weights)
     step, waited = 1.0, 0
@@ -119,7 +120,8 @@ def lagrangian(
         feasible = _dot(left.weights, room)
         if feasible > found_value:
             found, found_value = left.names[taken[solid]], feasible
-            known = max(known, feasible)
+            if limits is None:  # else it may break them, and says nothing of what can be reached
+                known = max(known, feasible)
 
         waited = 0 if bound < best * (1 - 1e-7) else waited + 1
         best = min(best, float(np.floor(bound * (1 + 1e-12) + 1e-6)) if whole else bound)
@@ -145,7 +147,7 @@ def lagrangian(
             y, slope = left.cut(keep, y, slope)
             room = np.empty_like(y)
             if not len(left.costs):
-                best = known
+                best = known if outside == 0 else best
                 break
     return max(best, known), found
 

@@ -151,6 +151,13 @@ def test_a_great_dear_site_is_not_lost_to_cheap_ones():
     assert answer.covered == 100
 
 
+def test_the_bound_holds_for_a_site_that_greedy_and_narrowing_leave_out():
+    # Free A with B is what greedy takes; C brings less for its money and more in all.
+    covers = csr_array(np.eye(3, dtype=bool))
+    answer = maximal_coverage(covers, [6.0, 4.0, 5.0], costs=[0.0, 47.5, 75.0], budget=80.0)
+    assert answer.upper_bound >= 11.0
+
+
 def test_chosen_are_ordered_by_what_they_add():
     covers = csr_array(np.eye(4, dtype=bool))
     assert maximal_coverage(covers, [1.0, 4.0, 2.0, 3.0], budget=3).chosen.tolist() == [1, 3, 2]
