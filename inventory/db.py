@@ -20,6 +20,7 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 from farola.errors import InventoryError, SettingsError
 from farola.settings import Settings
@@ -47,6 +48,9 @@ def open_engine(url: str) -> Engine:
     """
     try:
         engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        if engine.dialect.name == "sqlite" and isinstance(engine.pool, QueuePool):
+            # A file takes any number of connections: who waits for its lock does not wait for one.
+            engine = create_engine(url, max_overflow=-1)
     except ImportError as error:
         raise SettingsError(
             f"[inventory] database_url: the database's driver {error.name!r} is not installed: "

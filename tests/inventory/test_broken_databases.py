@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import sys
+from contextlib import ExitStack
 
 import pytest
 from sqlalchemy import text
@@ -131,3 +132,11 @@ def test_init_where_nothing_can_be_written_is_one_line(cli, tmp_path, monkeypatc
         done = cli("init", code=1)
         assert str(tmp_path / "file") in done.err
         assert len(done.err.strip().splitlines()) == 1
+
+
+def test_who_waits_for_the_lock_of_a_file_leaves_others_a_connection(tmp_path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'inventory.db'}")
+    with ExitStack() as many:
+        for _ in range(40):
+            many.enter_context(engine.connect())
+    engine.dispose()
