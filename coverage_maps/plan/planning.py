@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from coverage_maps.cover.cache import cached_cover
 from coverage_maps.cover.cells import covers_matrix, demand_points
@@ -29,7 +30,7 @@ from coverage_maps.plan.proposals import Choice, propose
 from coverage_maps.plan.standing import changes, fairness, shares_after
 from coverage_maps.plan.vans import propose_stops
 from coverage_maps.plan.weights import blend, resident_weights
-from coverage_maps.siting import greedy, union_weight
+from coverage_maps.siting import Indices, greedy, union_weight
 from coverage_maps.telling.messages import language
 from coverage_maps.telling.remarks import remarks
 from farola.errors import PlanningError
@@ -94,18 +95,19 @@ def make_plan(
         )
     prices = np.ones(len(pool.xy)) if request.budget is None else pool.costs
 
-    def reached(weights: Floats) -> float:
-        """Residents that a plan by these weights would reach, the same asked for beside them."""
+    def rival(weights: Floats) -> Indices:
+        """A plan by these weights, the same asked for beside them."""
         if constrained(request):
-            other = choose(pool, covers, weights, request, limit=limit, seconds=COMPARED_SECONDS)
-            return union_weight(covers, points.residents, other.chosen)
-        payable = barred(prices, allowed, limit)
-        return union_weight(covers, points.residents, greedy(covers, weights, payable, limit))
+            return choose(
+                pool, covers, weights, request, limit=limit, seconds=COMPARED_SECONDS
+            ).chosen
+        return greedy(covers, weights, barred(prices, allowed, limit), limit)
 
-    ours = union_weight(covers, points.residents, answer.chosen)
-    by_heads = reached(points.residents)
-    # What fairness costs is measured against a plan of the same demand, and the other way round.
-    by_demand = reached(points.residents * demand.index[points.owner]) if demand.used else by_heads
+    by_demand = points.residents * demand.index[points.owner]
+    forgone, forgone_to_demand = _forgone(
+        covers, points.residents, by_demand,
+        [answer.chosen, rival(points.residents), *([rival(by_demand)] if demand.used else [])],
+    )  # fmt: skip
     groups = grouping(ground)
     effects = measure(ground, before, pool.xy[answer.chosen], groups)
     factors = _factors(ground, equity, demand)
@@ -150,8 +152,8 @@ def make_plan(
         candidates=len(pool.xy),
         candidate_source=pool.source,
         total_cost=None if math.isnan(cost) else cost,
-        forgone=max(0.0, 1 - ours / by_demand) if equity > 0 else 0.0,
-        forgone_to_demand=max(0.0, 1 - by_demand / by_heads),
+        forgone=forgone if equity > 0 else 0.0,
+        forgone_to_demand=forgone_to_demand if demand.used else 0.0,
         warnings=tuple(english.said(remark) for remark in said),
         caveats=demand.caveats,
         remarks=said,
@@ -171,6 +173,21 @@ def make_plan(
         ),
         inputs=fingerprints(neighbourhoods, sites, usage, request, uptime),
     )
+
+
+def _forgone(
+    covers: csr_array, residents: Floats, by_demand: Floats, plans: Sequence[Indices]
+) -> tuple[float, float]:
+    """Shares of residents (0..1) given up to equity by the first of `plans`, against the one that
+    is best by demand, and to demand by that one, against the one that reaches most.
+
+    Each is the best of all `plans` by its own measure: a search that was trapped under one measure
+    is no price of it.
+    """
+    people = [union_weight(covers, residents, chosen) for chosen in plans]
+    wanted = [union_weight(covers, by_demand, chosen) for chosen in plans]
+    best = max(range(len(plans)), key=lambda k: (wanted[k], people[k]))
+    return max(0.0, 1 - people[0] / people[best]), 1 - people[best] / max(people)
 
 
 def _factors(ground: Ground, equity: float, demand: Demand) -> dict[str, Floats]:

@@ -73,6 +73,18 @@ def test_what_demand_costs_is_not_blamed_on_equity(city):
     assert result.forgone_to_demand > 0.1
 
 
+def test_demand_is_told_to_cost_no_more_than_its_weights_can(city):
+    # A little more for its money in the west; but the east alone spends the budget and brings more.
+    neighbourhoods, sites = towns(city)
+    neighbourhoods[1] = city.square(5000, 0, 400, "east", population=1700.0)
+    sites[2] = city.site(300, 300, "w-new", status="candidate", cost=10.0)
+    sites[3] = city.site(5300, 300, "e-new", status="candidate", cost=16.9)
+    usage = [month("w-live", 110), month("e-live", 175)]
+    result = make_plan(neighbourhoods, sites, usage, PlanRequest(budget=16.9, equity=0.0))
+    assert [site.site_id for site in result.sites] == ["e-new"]
+    assert result.forgone_to_demand == 0.0
+
+
 def test_without_usage_each_site_says_so(city):
     result = plan(city, [])
     assert all(site.why.endswith("demand: no data") for site in result.sites)
