@@ -208,7 +208,7 @@ def rollback(change: int, devices: tuple[str, ...], as_json: bool) -> None:
     record = load_record(change)
     with (
         alone(settings, change),
-        progress("Rolling back", len(record.of("pushed", "unconfirmed"))) as done,
+        progress("Rolling back", len(record.of("pushed", "unconfirmed", "applying"))) as done,
     ):
         results = rollback_change(inventory, change, devices, person(), done)
     statuses = {

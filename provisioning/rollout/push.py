@@ -52,7 +52,7 @@ class AnsibleRun:
     devices
         All of `waves`, by id.
     stopped
-        Whether a person has asked for an end: Ansible, which holds nothing, is ended at once.
+        Whether a person has asked for an end: Ansible, which holds nothing, is soon ended then.
 
     Raises
     ------

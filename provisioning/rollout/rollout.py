@@ -1,6 +1,6 @@
 """Roll a frozen change out: wave after wave, each watched and judged before the next.
 
-One wave is one run of a playbook; Ansible only carries the work. Who is in a wave, when to stop,
+One wave is one batch of a playbook; Ansible only carries the work. Who is in a wave, when to stop,
 and what a stop means are decided here. All is journaled, so a push that is killed goes on.
 """
 

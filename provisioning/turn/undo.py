@@ -34,6 +34,7 @@ from provisioning.platforms.choosing import credentials, for_each, why
 from provisioning.platforms.drivers import open_driver, platform_of
 from provisioning.rollout.fleet import Fleet, read_fleet
 from provisioning.turn.apply import is_offline
+from provisioning.turn.resolve import resolve_change
 
 LINK_S = 60.0
 """How long a device is waited for that hangs on one that has just gone back: their link has to come
@@ -142,8 +143,8 @@ def rollback_change(
     done: Callable[[int], None] = lambda _n: None,
 ) -> list[Undone]:  # fmt: skip
     """Take a change back from `names`, or from all that run it, newest wave first, so that a mesh
-    parent goes back before what hangs on it (why: see above). Pauses, freezes and windows do not
-    hold it.
+    parent goes back before what hangs on it (why: see above). Who is in doubt is asked before.
+    Pauses, freezes and windows do not hold it.
 
     Raises
     ------
@@ -155,10 +156,15 @@ def rollback_change(
     unknown = sorted(set(names) - {device.device_id for device in record.devices})
     if unknown:
         raise ProvisioningError(f"change {change_id} has no device {', '.join(unknown[:5])}")
+    if record.of("applying"):  # a push was cut off at them: they may run it
+        resolve_change(inventory, change_id, actor=actor)
+        with inventory.session() as session:
+            record = changes.load(session, change_id)
     waves = {
         device.device_id: device.wave
-        for device in record.of("pushed", "unconfirmed") if device.commit_id
+        for device in record.of("pushed", "unconfirmed", "applying") if device.commit_id
     }  # fmt: skip
+    doubt = {device.device_id for device in record.of("applying")} & set(waves)
     listens = max((device.settle_s for device in record.devices), default=0)
     chosen = {name: wave for name, wave in waves.items() if not names or name in names}
     if not chosen:
@@ -171,7 +177,10 @@ def rollback_change(
     for wave in sorted(set(chosen.values()), reverse=True):
         turn = []
         for name in sorted(name for name, number in chosen.items() if number == wave):
-            if held := sorted(first[name] & keep):
+            if name in doubt:
+                keep.add(name)
+                results.append(Undone(name, False, "it may run it, and cannot be asked now"))
+            elif held := sorted(first[name] & keep):
                 keep.add(name)
                 results.append(Undone(name, False, _why_held(name, held[0], fleet)))
             else:

@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,3 +162,16 @@ def test_a_child_whose_link_is_down_since_its_parent_went_back_is_waited_for(
         ("ap3", True, ""), ("ap1", True, ""),
     ]  # fmt: skip
     assert "OpenWrt" in adopted.config("ap1", "wireless")
+
+
+@pytest.mark.slow
+def test_a_parent_in_doubt_is_asked_before_its_child_goes_back(
+    adopted: Any, home: Path, meshed: int
+) -> None:
+    with sqlite3.connect(home / "inventory.db") as database:  # as a push leaves it that was killed
+        database.execute("UPDATE change_device SET status = 'applying' WHERE device_id = 'ap3'")
+        database.execute("UPDATE change SET status = 'pushing'")
+    assert roll_back(adopted, meshed) == dict.fromkeys(THREE, ("rolled_back", ""))
+    log = json.loads(adopted.run("provision", "log", "--change", meshed, "--json").stdout)
+    back = [entry["device"] for entry in log if entry["action"] == "device.rolled_back"]
+    assert back.index("ap3") < back.index("ap1")
