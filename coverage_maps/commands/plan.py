@@ -48,7 +48,8 @@ class PartPrice(click.ParamType[tuple[str, float]]):
 @click.option(
     "--equity",
     type=float,
-    help="0 counts heads, 1 serves the most deprived; by default 0.25 where deprivation is known.",
+    help="0 reaches most people, 1 serves the worst-off fifth first; by default 0.25 where "
+    "deprivation is known, about where fairness begins to cost more.",
 )
 @click.option(
     "--candidates",

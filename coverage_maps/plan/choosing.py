@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from coverage_maps.cover.cells import Points
 from coverage_maps.cover.projection import Floats
 from coverage_maps.plan.candidates import Candidates
 from coverage_maps.plan.plans import Alternative, PlanRequest
-from coverage_maps.siting import Indices, Siting, greedy, maximal_coverage, union_weight
+from coverage_maps.siting import Indices, Siting, greedy, maximal_coverage
 from coverage_maps.solving.constrained import constrained_coverage
 from farola.errors import PlanningError
 
@@ -123,12 +123,12 @@ def sensitivity(
     chosen: Indices,
     factors: Mapping[str, Floats],
     limit: float,
-    worst: NDArray[np.bool_] | None,
+    measured: Callable[[str, Indices], Alternative],
 ) -> tuple[tuple[Alternative, ...], Floats | None]:
     """Other weightings, and for each chosen site the share of them that take it too.
 
     Each is chosen for greedily. On a grid a place within the radius of the site is the same. None
-    where there is no other weighting. `worst` tells the points of the most deprived fifth.
+    where there is no other weighting. `measured` makes the record of a choice.
     """
     if not factors:
         return (), None
@@ -138,11 +138,7 @@ def sensitivity(
     kept = np.zeros(len(chosen))
     for name, factor in factors.items():
         others = greedy(covers, points.residents * factor[points.owner], costs, limit)
-        residents = union_weight(covers, points.residents, others)
-        theirs = None
-        if worst is not None:
-            theirs = union_weight(covers, np.where(worst, points.residents, 0.0), others)
-        told.append(Alternative(name, residents, theirs))
+        told.append(measured(name, others))
         if pool.grid is None:
             kept += np.isin(chosen, others)
         elif len(others):

@@ -27,7 +27,7 @@ from coverage_maps.plan.inputs import fingerprints
 from coverage_maps.plan.plans import Plan, PlanRequest
 from coverage_maps.plan.prices import check_prices
 from coverage_maps.plan.proposals import Choice, propose
-from coverage_maps.plan.standing import changes, fairness, shares_after
+from coverage_maps.plan.standing import changes, fairness, measuring, shares_after
 from coverage_maps.plan.vans import propose_stops
 from coverage_maps.plan.weights import blend, resident_weights
 from coverage_maps.siting import Indices, greedy, union_weight
@@ -37,6 +37,8 @@ from farola.errors import PlanningError
 from inventory.records import NeighbourhoodRecord, SiteRecord, UsageRecord
 
 DEFAULT_EQUITY = 0.25
+"""Where each further resident of the worst-off begins to cost more (docs/siting.md)."""
+COMPARED_EQUITY = (0.15, 0.25, 0.4, 0.6, 1.0)
 SEARCH_SECONDS = 5.0
 COMPARED_SECONDS = 1.0
 """For a plan that only tells what a weight costs."""
@@ -111,13 +113,11 @@ def make_plan(
     groups = grouping(ground)
     effects = measure(ground, before, pool.xy[answer.chosen], groups)
     factors = _factors(ground, equity, demand)
-    worst = None
-    if np.isfinite(ground.badness).any():
-        worst = (grouping(ground, "fifth").index == 0)[points.owner]
+    measured = measuring(ground, before.shares, points, covers)
     weightings, survives = sensitivity(
         pool, covers, points, request,
         chosen=answer.chosen, factors=_others(ground, equity, demand), limit=limit,
-        worst=worst,
+        measured=measured,
     )  # fmt: skip
     choice = Choice(
         pool, covers, weights, answer.chosen, prices,
@@ -161,6 +161,7 @@ def make_plan(
         before=first,
         after=second,
         weightings=weightings,
+        own=measured("plan", answer.chosen),
         vans=propose_stops(
             ground,
             before,
@@ -205,7 +206,7 @@ def _others(ground: Ground, equity: float, demand: Demand) -> dict[str, Floats]:
     neutral = np.ones(len(ground.records))
     ways = {"heads": neutral}
     if np.isfinite(ground.badness).any():
-        ways |= {f"equity {e:g}": blend(ground, e) for e in (0.25, 0.5, 1.0)}
+        ways |= {f"equity {e:g}": blend(ground, e) for e in COMPARED_EQUITY}
     if demand.used:
         ways |= {f"{name}, demand": way * demand.index for name, way in ways.items()}
     ours = blend(ground, equity) * demand.index

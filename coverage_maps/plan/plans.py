@@ -16,7 +16,7 @@ class PlanRequest:
     budget: float | None = None
     radius: float = 80.0
     equity: float | None = None
-    """0..1; None is 0.25 where deprivation is known, else 0."""
+    """0..1; None is 0.25, the knee of what fairness costs, where deprivation is known; else 0."""
     default_cost: float | None = None
     """Cost of a candidate that has none."""
     candidates: str = "auto"
@@ -130,14 +130,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Alternative:
-    """A plan with residents weighed in another way, by greedy choice; residents by the points."""
+    """What one way to weigh residents brings; residents by the points."""
 
     name: str
-    """`heads` or `equity X`, and `, demand` where demand is weighed."""
+    """`heads` or `equity X`, and `, demand` where demand is weighed; `plan` for the plan itself."""
     residents: float
     """Newly covered."""
     worst_off: float | None
     """Of these, those of the most deprived fifth; None where deprivation is unknown."""
+    kolm_pollak: float | None = None
+    """Of the coverage shares of neighbourhoods after it, by the plan's kappa; None in plans of an
+    earlier Farola."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,9 @@ class Plan:
     after: Equity | None = None
     """By the same kappa."""
     weightings: tuple[Alternative, ...] = ()
-    """The other weightings that the choice was tried under."""
+    """The other weightings that the choice was tried under, by greedy choice."""
+    own: Alternative | None = None
+    """The plan itself, measured as they are."""
     vans: tuple[PlannedSite, ...] = ()
     """Mobile sites, ranked apart: what they reach is reached for a part of the week only, and is
     in none of the plan's figures."""

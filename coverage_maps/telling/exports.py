@@ -79,6 +79,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
             "after": None if plan.after is None else asdict(plan.after),
         },
         "weightings": [asdict(other) for other in plan.weightings],
+        "own": None if plan.own is None else asdict(plan.own),
         "vans": [_site(site) for site in plan.vans],
         "inputs": plan.inputs,
     }
@@ -109,6 +110,7 @@ def read_plan(told: Mapping[str, Any]) -> Plan:
             before=Equity(**fairness["before"]) if fairness.get("before") else None,
             after=Equity(**fairness["after"]) if fairness.get("after") else None,
             weightings=tuple(Alternative(**other) for other in told.get("weightings", ())),
+            own=Alternative(**told["own"]) if told.get("own") else None,
             vans=tuple(_read_site(site) for site in told.get("vans", ())),
             inputs=dict(told.get("inputs", {})),
         )

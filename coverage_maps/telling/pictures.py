@@ -86,7 +86,7 @@ def city_map(scene: Scene, title: str) -> Markup:
             f'<text class="rank" x="{x:.1f}" y="{y + 3.2:.1f}">{rank}</text>'
         )
     parts.append(_scale_bar(width, height, scale))
-    return _svg(width, height, parts, title)
+    return svg(width, height, parts, title)
 
 
 def site_map(scene: Scene, k: int, site: PlannedSite, title: str) -> Markup:
@@ -127,7 +127,7 @@ def site_map(scene: Scene, k: int, site: PlannedSite, title: str) -> Markup:
             x, y = place(rival)[0]
             parts.append(f'<path class="rival" d="M{x - 4:.1f} {y:.1f}h8m-4 -4v8"/>')
     parts.append(_scale_bar(size, size, scale, most=0.4))
-    return _svg(size, size, parts, title)
+    return svg(size, size, parts, title)
 
 
 def legend_square() -> Markup:
@@ -136,7 +136,7 @@ def legend_square() -> Markup:
         f'<rect x="{20 * g}" y="{20 * (2 - n)}" width="19" height="19" fill="{CELLS[g][n]}"/>'
         for g in range(3) for n in range(3)
     ]  # fmt: skip
-    return _svg(60, 60, parts, "", "key")
+    return svg(60, 60, parts, "", "key")
 
 
 def bars(change: Change, title: str) -> Markup:
@@ -149,7 +149,7 @@ def bars(change: Change, title: str) -> Markup:
         f'<rect width="{old:.2f}" height="{height}" fill="{LIVE}"/>',
         f'<rect x="{old:.2f}" width="{max(new - old, 0):.2f}" height="{height}" fill="{AMBER}"/>',
     ]
-    return _svg(width, height, parts, title, "bar")
+    return svg(width, height, parts, title, "bar")
 
 
 def growth(sites: Sequence[PlannedSite], say: Language, title: str) -> Markup:
@@ -182,7 +182,7 @@ def growth(sites: Sequence[PlannedSite], say: Language, title: str) -> Markup:
     x, y = at(count, float(total[-1]))
     parts.append(f'<path class="line" d="M{line}"/>')
     parts.append(f'<circle class="site" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
-    return _svg(width, height, parts, title)
+    return svg(width, height, parts, title)
 
 
 def _near(xy: Floats, centre: Floats, distance: float) -> Floats:
@@ -224,7 +224,8 @@ def _scale_bar(width: float, height: float, scale: float, most: float = 0.2) -> 
     )
 
 
-def _svg(width: float, height: float, parts: Sequence[str], title: str, kind: str = "") -> Markup:
+def svg(width: float, height: float, parts: Sequence[str], title: str, kind: str = "") -> Markup:
+    """A picture of that size, named for those who do not see it."""
     name = f' role="img" aria-label="{escape(title)}"' if title else ' aria-hidden="true"'
     shown = f' class="{kind}"' if kind else ""
     return Markup(  # noqa: S704 - made of numbers, and of names that are escaped

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from coverage_maps.cover.cache import cached_cover
 from coverage_maps.cover.ground import lay_out, positions
 from coverage_maps.plan.plans import Plan
+from coverage_maps.plan.weights import blend
 from coverage_maps.telling.messages import Language
 from coverage_maps.telling.pictures import Scene, bars, city_map, growth, legend_square, site_map
 from coverage_maps.telling.summaries import better_at_most, summary
+from coverage_maps.telling.tradeoff import curve
 from coverage_maps.telling.words import explain, group_name, site_name, van_stop, weighting_name
 from farola import __version__
 from inventory.records import NeighbourhoodRecord, SiteRecord
@@ -58,6 +60,7 @@ def report_bytes(plan: Plan, say: Language, background: Background) -> bytes:
         }
         for k, site in enumerate(plan.sites[:CARDS])
     ]  # fmt: skip
+    counts = blend(scene.ground, plan.equity)
     told = _template().render(
         plan=plan,
         say=say,
@@ -74,6 +77,8 @@ def report_bytes(plan: Plan, say: Language, background: Background) -> bytes:
         groups=_groups(plan, say),
         fairness=_fairness(plan, say),
         others=[(weighting_name(other.name, say), other) for other in plan.weightings],
+        counts=(float(counts.min()), float(counts.max())),
+        curve=curve(plan, say, say.text("What fairness costs")),
         worst_off=sum(c.after - c.before for c in plan.changes.get("fifth", ())[:1]),
         boroughs=any(site.borough for site in plan.sites),
         cards=cards,

@@ -12,7 +12,7 @@ from coverage_maps.cover.coverage import cover
 from coverage_maps.cover.ground import lay_out, positions
 from coverage_maps.plan.planning import make_plan
 from coverage_maps.plan.plans import PlanRequest
-from coverage_maps.plan.weights import deprivation_weights
+from coverage_maps.plan.weights import blend, deprivation_weights
 from coverage_maps.telling.exports import plan_geojson, plan_json
 from farola.errors import PlanningError
 
@@ -81,6 +81,15 @@ def test_deprivation_weights_have_mean_one_over_residents(city):
     assert weights[2] < weights[0] < weights[3]
     assert weights[4] == 1.0
     assert np.average(weights[:4], weights=ground.population[:4]) == pytest.approx(1.0)
+
+
+def test_equity_is_for_the_fifth_that_is_worst_off(city):
+    ground = lay_out([city.square(300 * k, 0, 100, deprivation=float(k)) for k in range(10)])
+    weights = deprivation_weights(ground)
+    assert np.all(np.diff(weights) > 0)
+    assert weights[8] > 20 * weights[7]
+    assert blend(ground, 0.25)[9] / blend(ground, 0.25)[0] == pytest.approx(1.31, abs=0.02)
+    assert blend(ground, 0.0).tolist() == [1.0] * 10
 
 
 def test_generated_candidates_are_labelled_and_stand_on_inhabited_ground(city):

@@ -19,6 +19,7 @@ from coverage_maps.telling.exports import plan_json, read_plan
 from coverage_maps.telling.files import WRITERS, csv_bytes, gpkg_bytes, kml_bytes
 from coverage_maps.telling.messages import LANGUAGES, language
 from coverage_maps.telling.report import Background, report_bytes
+from coverage_maps.telling.tradeoff import curve
 from farola.errors import PlanningError
 from inventory.records import UsageRecord
 
@@ -55,6 +56,18 @@ def test_a_plan_is_read_back_as_it_was_told(plan):
     by_fifth = plan.changes["fifth"]
     gained = sum(change.after - change.before for change in by_fifth)
     assert gained == pytest.approx(plan.covered_after - plan.covered_before, abs=0.01)
+
+
+def test_the_curve_of_what_fairness_costs_marks_the_plan(plan, around):
+    assert plan.own.residents == pytest.approx(plan.covered_after - plan.covered_before, rel=0.02)
+    assert all(0 < one.kolm_pollak < 1 for one in (plan.own, *plan.weightings))
+    drawn = str(curve(plan, language("en"), "Curve"))
+    assert drawn.count('class="site"') == 1 + len(plan.weightings)
+    assert drawn.count('r="7"') == 1
+    assert drawn in report_bytes(plan, language("en"), around).decode().replace(
+        'What fairness costs">', 'Curve">'
+    )
+    assert curve(replace(plan, own=None), language("en"), "Curve") is None
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
