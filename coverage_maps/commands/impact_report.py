@@ -33,7 +33,8 @@ def impact_json(
         for outcome, hide in zip(found.outcomes, hidden, strict=True)
     ]
     effect = found.effect
-    further = found.further
+    # Their sum would give away a count that is hidden.
+    further = None if any(_few_after(one) for one in found.compared) else found.further
     forecast = [row["coverage"]["forecast"] for row in rows]
     return {
         "radius_m": radius,
@@ -86,8 +87,13 @@ def _outcome(outcome: Outcome, known: Known, metric: str, *, hide: bool) -> dict
     }
 
 
+def _few_after(one: Compared) -> bool:
+    """Whether too few were counted afterwards for anything that they could be reckoned from."""
+    return one.matched is not None and one.after < SHOWN_FROM
+
+
 def _compared(one: Compared) -> dict[str, Any]:
-    match = one.matched
+    match = None if _few_after(one) else one.matched
     return {
         "neighbourhood": one.neighbourhood,
         "before": _shown(one.before),
@@ -95,6 +101,7 @@ def _compared(one: Compared) -> dict[str, Any]:
         "factor": None if match is None else _factor(match.change),
         "factor_of_matches": None if match is None else _factor(match.expected),
         "matches": list(one.matches),
+        "suppressed": _few_after(one),
         "why": one.why or None,
     }
 
@@ -129,6 +136,10 @@ def print_impact(told: dict[str, Any]) -> None:
     for one in told["neighbourhoods"]:
         if one["why"]:
             note(f"{one['neighbourhood']}: not compared: {one['why']}")
+        elif one["suppressed"]:
+            note(
+                f"{one['neighbourhood']}: fewer than {SHOWN_FROM:.0f} were counted after, not shown"
+            )
         else:
             click.echo(
                 f"{one['neighbourhood']}: use × {one['factor']:.2f}, in {len(one['matches'])} like "
@@ -143,11 +154,13 @@ def print_impact(told: dict[str, Any]) -> None:
             if effect["low"] is not None
             else f"no interval: {effect['why']}"
         )
-        click.echo(
-            f"Use against neighbourhoods like them: × {effect['factor']:.2f} ({held}), about "
-            f"{effect['further_use_30_days']:,.0f} {told['metric']} in 30 days that would not be "
-            "without"
-        )
+        line = f"Use against neighbourhoods like them: × {effect['factor']:.2f} ({held})"
+        if effect["further_use_30_days"] is not None:
+            line += (
+                f", about {effect['further_use_30_days']:,.0f} {told['metric']} in 30 days that "
+                "would not be without"
+            )
+        click.echo(line)
     for line in (*told["notes"], *told["caveats"]):
         note(line)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coverage_maps.commands.impact_report import impact_json, print_impact
 from coverage_maps.cover.ground import lay_out
 from coverage_maps.demand.suppression import SHOWN_FROM, suppressed
+from coverage_maps.impact.deployments import Known
 from coverage_maps.impact.matching import Case, effect_of
 from coverage_maps.impact.outcome import Deployed, impact_of
 from inventory.records import UsageRecord
@@ -134,6 +136,29 @@ def test_few_counted_before_are_no_base_of_growth_and_are_not_told(city):
     found = impact(city, counted=5.0)
     assert found.effect.effect is None
     assert all("fewer than 10" in one.why for one in found.compared)
+
+
+def test_few_counted_after_cannot_be_reckoned_from_what_is_told(city, capsys):
+    ground, sites, usage, deployed = town(city, factor=0.03)
+    usage = [row for row in usage if row.place != "new10"]
+    found = impact_of(
+        ground, sites, usage, deployed, radius=80.0, days=90, today=date(2024, 9, 1)
+    )  # fmt: skip
+    hidden = next(one for one in found.compared if one.neighbourhood == "n10")
+    assert 0 < hidden.after < SHOWN_FROM
+    assert hidden.matched is not None
+    known = [
+        Known(one.id, one.site_id, one.site_id, None, "live", None, "", "", datetime(2024, 3, 1),
+              None, {"newly_covered": 80.0, "use": None})
+        for one in deployed
+    ]  # fmt: skip
+    told = impact_json(found, known, radius=80.0, days=90)
+    [row] = [one for one in told["neighbourhoods"] if one["neighbourhood"] == "n10"]
+    assert row["suppressed"]
+    assert (row["after"], row["factor"], row["factor_of_matches"]) == (None, None, None)
+    assert told["effect"]["further_use_30_days"] is None
+    print_impact(told)
+    assert "n10: fewer than 10 were counted after" in "".join(capsys.readouterr())
 
 
 def test_figures_of_before_alone_show_no_use(city):
