@@ -98,6 +98,12 @@ def undo_devices(
     mine = {device.device_id: device for device in record.devices}
 
     def one(name: str) -> Undone:
+        undone = tried(name)
+        # Here, and not where they are gathered: Ctrl-C ends that, and not what is under way.
+        _keep(inventory, change_id, mine[name], undone, because=because, actor=actor)
+        return undone
+
+    def tried(name: str) -> Undone:
         if undo is None:
             return Undone(name, False, f"a {record.kind} cannot be taken back")
         if name not in devices:
@@ -109,10 +115,7 @@ def undo_devices(
                 return undone
             time.sleep(ASK_AGAIN_S)
 
-    results: list[Undone] = []
-    for undone in for_each(list(names), one, done):
-        results.append(undone)
-        _keep(inventory, change_id, mine[undone.device_id], undone, because=because, actor=actor)
+    results: list[Undone] = list(for_each(list(names), one, done))
     kept = [
         Kept(one.device_id, one.running, platform_of(devices[one.device_id]))
         for one in results if one.running
@@ -174,26 +177,29 @@ def rollback_change(
     first = go_first(waves, fleet)
     keep = set(waves) - set(chosen)
     results: list[Undone] = []
-    for wave in sorted(set(chosen.values()), reverse=True):
-        turn = []
-        for name in sorted(name for name, number in chosen.items() if number == wave):
-            if name in doubt:
-                keep.add(name)
-                results.append(Undone(name, False, "it may run it, and cannot be asked now"))
-            elif held := sorted(first[name] & keep):
-                keep.add(name)
-                results.append(Undone(name, False, _why_held(name, held[0], fleet)))
-            else:
-                turn.append(name)
-        back = {one.device_id for one in results if one.ok}
-        undone = undo_devices(
-            inventory, change_id, turn, because=f"rolled back by {actor}", actor=actor, done=done,
-            patience={name: LINK_S + listens for name in turn if _hangs(name, back, fleet)},
-        )  # fmt: skip
-        keep |= {one.device_id for one in undone if not one.ok}
-        results += undone
-    with inventory.session() as session:
-        journal.rolled_back(session, change_id, actor)
+    try:
+        for wave in sorted(set(chosen.values()), reverse=True):
+            turn = []
+            for name in sorted(name for name, number in chosen.items() if number == wave):
+                if name in doubt:
+                    keep.add(name)
+                    results.append(Undone(name, False, "it may run it, and cannot be asked now"))
+                elif held := sorted(first[name] & keep):
+                    keep.add(name)
+                    results.append(Undone(name, False, _why_held(name, held[0], fleet)))
+                else:
+                    turn.append(name)
+            back = {one.device_id for one in results if one.ok}
+            undone = undo_devices(
+                inventory, change_id, turn, because=f"rolled back by {actor}", actor=actor,
+                done=done,
+                patience={name: LINK_S + listens for name in turn if _hangs(name, back, fleet)},
+            )  # fmt: skip
+            keep |= {one.device_id for one in undone if not one.ok}
+            results += undone
+    finally:  # after Ctrl-C too
+        with inventory.session() as session:
+            journal.rolled_back(session, change_id, actor)
     return results
 
 

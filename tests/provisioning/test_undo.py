@@ -175,3 +175,18 @@ def test_a_parent_in_doubt_is_asked_before_its_child_goes_back(
     log = json.loads(adopted.run("provision", "log", "--change", meshed, "--json").stdout)
     back = [entry["device"] for entry in log if entry["action"] == "device.rolled_back"]
     assert back.index("ap3") < back.index("ap1")
+
+
+@pytest.mark.slow
+def test_what_went_back_before_ctrl_c_is_stored(adopted: Any, home: Path, meshed: int) -> None:
+    def interrupted(_count: int) -> None:
+        raise KeyboardInterrupt
+
+    inventory = open_inventory(adopted.settings)
+    with pytest.raises(KeyboardInterrupt):
+        rollback_change(inventory, meshed, (), person(), interrupted)
+    inventory.close()
+    with sqlite3.connect(home / "inventory.db") as database:
+        status = dict(database.execute("SELECT device_id, status FROM change_device"))
+    assert status == {"ap1": "pushed", "ap2": "pushed", "ap3": "rolled_back"}
+    assert "OpenWrt" in adopted.config("ap3", "wireless")
