@@ -73,6 +73,11 @@ class Choice:
         summed = np.bincount(self.by_point[at], worth, minlength=self.candidates)
         return np.asarray(summed, dtype=np.float64)
 
+    def lost_with(self, place: int) -> float:
+        """What only the site at `place` of `sites` covers."""
+        row = self.row(self.sites[place])
+        return float(self.weights[row[self.times[row] == 1]].sum())
+
     def remove(self, place: int) -> None:
         """Take the site at `place` of `sites` out."""
         row = self.row(self.sites.pop(place))

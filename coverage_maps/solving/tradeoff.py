@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from coverage_maps.cover.projection import Floats
 from coverage_maps.siting import maximal_coverage
+from coverage_maps.solving.annealing import Choice
 from farola.errors import PlanningError
 
 BONUSES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.5, 6.0)
@@ -90,6 +92,53 @@ def trade_off_curve(
     return tuple(point for point in points if not any(_beats(other, point) for other in points))
 
 
+def between(
+    covers: csr_array,
+    residents: Floats,
+    worst_off: NDArray[np.bool_],
+    start: TradeOff,
+    end: TradeOff,
+) -> tuple[TradeOff, ...]:
+    """Points between two neighbours of the curve that no bonus may reach, `start` first.
+
+    Walks from the choice of `start` to that of `end` one exchange at a time, by weights under which
+    both are worth the same, and keeps what no other point beats. Their gap is proven: the bound
+    is convex in the bonus, so between two bonuses it is no higher than the line from one to the
+    other. For choices of a number of sites, all at one cost.
+    """
+    more = end.worst_off - start.worst_off
+    fewer = start.residents - end.residents
+    if not (more > 0 and fewer > 0):
+        return (start, end)
+    bonus = min(max(fewer / more, start.bonus), end.bonus)
+    part = (bonus - start.bonus) / (end.bonus - start.bonus) if end.bonus > start.bonus else 0.0
+    bound = (1 - part) * _bound(start) + part * _bound(end)
+    state = Choice(covers, residents * (1 + bonus * worst_off), start.chosen)
+    leaving = set(start.chosen.tolist()) - set(end.chosen.tolist())
+    coming = sorted(set(end.chosen.tolist()) - set(start.chosen.tolist()))
+    most = start.residents / (1 - start.loss)
+    found = [start, end]
+    while leaving and coming:
+        j = max(coming, key=lambda k: float(state.gains[k]))
+        coming.remove(j)
+        state.add(j)
+        place = min(
+            (k for k, site in enumerate(state.sites) if site in leaving), key=state.lost_with
+        )
+        leaving.remove(state.sites[place])
+        state.remove(place)
+        met = state.times > 0
+        people, theirs = float(residents[met].sum()), float(residents[met & worst_off].sum())
+        gap = max(0.0, 1 - (people + bonus * theirs) / bound)
+        # Exchanges that change nothing, but for rounding, make no point of their own.
+        if any(np.allclose((one.residents, one.worst_off), (people, theirs)) for one in found):
+            continue
+        chosen = np.array(state.sites, dtype=np.intp)
+        found.append(TradeOff(bonus, people, theirs, 1 - people / most, gap, chosen))
+    kept = [point for point in found if not any(_beats(other, point) for other in found)]
+    return tuple(sorted(kept, key=lambda point: point.loss))
+
+
 def knee(curve: Sequence[TradeOff]) -> TradeOff:
     """The point farthest above the line from one end of the curve to the other.
 
@@ -113,6 +162,11 @@ def lasting(choices: Sequence[Indices], candidates: int) -> Floats:
     for chosen in choices:
         counts[np.unique(chosen)] += 1
     return np.asarray(counts / max(len(choices), 1))
+
+
+def _bound(point: TradeOff) -> float:
+    """No choice is worth more by the point's weights."""
+    return (point.residents + point.bonus * point.worst_off) / (1 - point.gap)
 
 
 def _beats(one: TradeOff, other: TradeOff) -> bool:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from coverage_maps.solving.tradeoff import TradeOff, knee, lasting, trade_off_curve
+from coverage_maps.siting import maximal_coverage
+from coverage_maps.solving.tradeoff import TradeOff, between, knee, lasting, trade_off_curve
 from farola.errors import PlanningError
 
 
@@ -30,6 +31,26 @@ def test_along_the_curve_more_for_the_worst_off_is_fewer_in_all():
         reached = np.asarray(covers[point.chosen].sum(axis=0)) > 0
         assert point.residents == pytest.approx(residents[reached].sum())
         assert point.worst_off == pytest.approx(residents[reached & worst].sum())
+
+
+def test_between_two_plans_are_others_that_no_bonus_gives():
+    covers, residents, worst = city()
+    curve = trade_off_curve(covers, residents, worst, budget=25, bonuses=(0.0, 0.6), time_limit=0.5)
+    start, end = curve
+    points = between(covers, residents, worst, start, end)
+    assert (points[0], points[-1]) == (start, end)
+    assert len(points) > 3
+    assert [p.share for p in points] == sorted(p.share for p in points)
+    for point in points[1:-1]:
+        assert len(np.unique(point.chosen)) == 25
+        reached = np.asarray(covers[point.chosen].sum(axis=0)) > 0
+        assert point.residents == pytest.approx(residents[reached].sum())
+        assert point.worst_off == pytest.approx(residents[reached & worst].sum())
+        best = maximal_coverage(
+            covers, residents * (1 + point.bonus * worst), budget=25, time_limit=1.0
+        ).covered
+        ours = point.residents + point.bonus * point.worst_off
+        assert best <= ours / (1 - point.gap) * (1 + 1e-9)
 
 
 def test_the_knee_is_where_fairness_stops_being_cheap():
