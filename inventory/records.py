@@ -55,6 +55,11 @@ class SiteRecord:
     timetable: Sequence[Mapping[str, str]] = field(default=(), hash=False)
     """Of a mobile site: `days`, `from`, `to`."""
 
+    @property
+    def stands(self) -> bool:
+        """Whether it is live, and there all week: the stop of a van is not."""
+        return self.status == "live" and self.kind != "mobile"
+
 
 @dataclass(frozen=True)
 class RadioRecord:

@@ -160,8 +160,9 @@ class CoverageCache:
                 ).group_by(n.grade, n.high_is_worse).order_by(n.grade, n.high_is_worse)
             ).all()  # fmt: skip
             sites = session.execute(
-                select(func.count(), func.sum(s.lat), func.sum(s.lon), func.sum(s.lat * s.lon))
-                .where(s.status.in_(BUILT))
+                select(
+                    s.kind, func.count(), func.sum(s.lat), func.sum(s.lon), func.sum(s.lat * s.lon)
+                ).where(s.status.in_(BUILT)).group_by(s.kind).order_by(s.kind)
             ).all()  # fmt: skip
         told = repr((neighbourhoods, sites)).encode()
         return hashlib.sha256(told).hexdigest()[:12]
@@ -191,7 +192,8 @@ class CoverageCache:
             records = queries.neighbourhoods(session)
             sites = queries.sites(session, BUILT)
         ground = lay_out(records)
-        covered = cached_cover(ground, positions(ground, sites), radius, self._folder)
+        standing = [site for site in sites if site.stands]
+        covered = cached_cover(ground, positions(ground, standing), radius, self._folder)
         shares = {r.id: float(v) for r, v in zip(ground.records, covered.shares, strict=True)}
         points = [(site.lon, site.lat) for site in sites]
         return picture(

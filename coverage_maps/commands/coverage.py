@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from farola.settings import load_settings
 
 if TYPE_CHECKING:
     from coverage_maps.cover.groups import Group, Grouping
+    from inventory.records import SiteRecord
 
 BAR = 24
 DAYS = 30
@@ -76,7 +78,7 @@ def coverage(
     settings = load_settings()
     with open_inventory(settings).session() as session:
         ground = lay_out(queries.neighbourhoods(session))
-        sites = queries.sites(session, ("live",))
+        sites = without_vans(queries.sites(session, ("live",)))
     if not sites:
         raise PlanningError(
             "no live sites in the inventory: run `farola import access-points FILE` first"
@@ -118,6 +120,17 @@ def coverage(
         total,
         each,
     )
+
+
+def without_vans(live: Sequence[SiteRecord]) -> list[SiteRecord]:
+    """`live` without the stops of vans, whose number is told."""
+    from coverage_maps.telling.words import several
+
+    stay = [site for site in live if site.stands]
+    if len(stay) < len(live):
+        stops = several(len(live) - len(stay), "stop")
+        note(f"left out: {stops} of vans, which are there for some hours a week only")
+    return stay
 
 
 def print_groups(title: str, groups: Grouping, total: Group, each: list[Group]) -> None:

@@ -45,7 +45,7 @@ def demand(radius: float, reference: float | None, top: int, as_json: bool) -> N
         sites = queries.sites(session)
         usage = queries.usage(session)
         simulated = queries.fact(session, "simulated") is not None
-    live = [site for site in sites if site.status == "live"]
+    live = [site for site in sites if site.stands]
     if not live:
         raise PlanningError(
             "no live sites in the inventory: run `farola import access-points FILE` first"

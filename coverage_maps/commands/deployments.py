@@ -111,7 +111,7 @@ def _forecasts(
     recent = recent_use(queries.usage(session))
     found = None
     if recent.sites or recent.neighbourhoods:
-        live = [site for site in known if site.status == "live"]
+        live = [site for site in known if site.stands]
         before = cached_cover(ground, positions(ground, live), radius, settings.home / "cache")
         uptime, _ = uptime_of_usage(settings, known, recent)
         found = estimate(ground, before, bring_home(ground, radius, known, recent, uptime))

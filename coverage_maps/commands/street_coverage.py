@@ -36,12 +36,12 @@ def street_coverage(
     """Print the coverage that the live sites' radios give, by group of residents; with `days` that
     of the time in which they were up.
     """
-    from coverage_maps.commands.coverage import print_groups
+    from coverage_maps.commands.coverage import print_groups, without_vans
 
     settings = load_settings()
     with open_inventory(settings).session() as session:
         ground = lay_out(queries.neighbourhoods(session))
-        live = queries.sites(session, ("live",))
+        live = without_vans(queries.sites(session, ("live",)))
         radios = queries.radios(session)
         request, notes = street_request(session, settings, values)
         buildings = [] if values["walls"] is False else queries.buildings(session)

@@ -48,7 +48,7 @@ def bring_home(
     """
     count = len(ground.records)
     use, exposure = np.full(count, np.nan), np.zeros(count)
-    live = [site for site in sites if site.status == "live"]
+    live = [site for site in sites if site.stands]
     notes = list(recent.notes)
     notes += _strange(recent, {s.id for s in sites}, {s.id for s in live}, ground)
     days = recent.days.get("neighbourhood") or recent.days.get("site") or 0.0
@@ -109,7 +109,7 @@ def _strange(recent: RecentUse, known: set[str], live: set[str], ground: Ground)
     idle = sorted((set(recent.sites) & known) - live)
     if idle:
         told.append(
-            f"usage of {len(idle)} sites is not used: {idle[0]!r} is not live, so it has no "
-            "coverage to be set against"
+            f"usage of {len(idle)} sites is not used: {idle[0]!r} is not live, or a van's stop, "
+            "so it has no coverage to be set against"
         )
     return told

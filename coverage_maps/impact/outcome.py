@@ -114,7 +114,7 @@ def impact_of(
     where = {site.id: site for site in sites}
     order = [one for one in order if one.site_id in where]
     built = {one.site_id for one in order}
-    live = [site for site in sites if site.status == "live" and site.id not in built]
+    live = [site for site in sites if site.stands and site.id not in built]
     before = cover(ground, positions(ground, live), radius)
     xy = positions(ground, [where[one.site_id] for one in order])
     effects = measure(ground, before, xy, grouping(ground)) if order else []

@@ -69,7 +69,7 @@ def make_plan(
     check_request(request)
     ground = lay_out(neighbourhoods)
     equity = _equity(ground, request)
-    live = positions(ground, [site for site in sites if site.status == "live"])
+    live = positions(ground, [site for site in sites if site.stands])
     before = cached_cover(ground, live, request.radius, cache, advance)
     if not float((ground.residents * (1 - before.shares)).sum()) >= 1:
         raise PlanningError(

@@ -93,7 +93,7 @@ def report_bytes(plan: Plan, say: Language, background: Background) -> bytes:
 
 def _scene(plan: Plan, background: Background) -> Scene:
     ground = lay_out(background.neighbourhoods)
-    live = positions(ground, [site for site in background.sites if site.status == "live"])
+    live = positions(ground, [site for site in background.sites if site.stands])
     before = cached_cover(ground, live, plan.radius, background.cache)
     proposed = ground.plane.xy([s.lat for s in plan.sites], [s.lon for s in plan.sites])
     return Scene(ground, before.shares, before.positions, proposed, plan.radius)

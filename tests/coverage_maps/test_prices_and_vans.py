@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from coverage_maps.plan.planning import make_plan
 from coverage_maps.plan.plans import PlanRequest
@@ -14,6 +16,7 @@ from farola.errors import PlanningError
 from farola.settings import load_settings
 from inventory import queries
 from inventory.db import open_inventory
+from inventory.models import Site
 
 PRICES = {"hardware": 1000.0, "backhaul-km": 500.0, "fee": 20.0}
 STOPS = ({"days": "mon-wed,sat", "from": "09:00", "to": "13:30"},)
@@ -84,6 +87,39 @@ def test_a_stop_of_a_van_is_proposed_apart_and_never_as_a_site(town):
     assert result.covered_after - result.covered_before == pytest.approx(gained)
     with pytest.raises(PlanningError, match="--vans -1"):
         plan(town, vans=-1)
+
+
+def test_a_van_that_is_live_covers_nobody_all_week(town):
+    neighbourhoods, sites = town
+    van = replace(sites[-1], status="live")
+    parked = plan((neighbourhoods, [*sites[:-1], van]))
+    assert parked.covered_before == plan((neighbourhoods, sites[:-1])).covered_before
+    assert not van.stands
+    assert replace(van, kind="fixed").stands
+    fixed = plan((neighbourhoods, [*sites[:-1], replace(van, kind="fixed")]))
+    assert fixed.covered_before > parked.covered_before
+
+
+def test_coverage_leaves_the_stops_of_vans_out_and_says_so(run, tmp_path):
+    run("init", "--name", "Town", "--timezone", "UTC")
+    table = tmp_path / "places.csv"
+    table.write_text("id,lat,lon\na,19.4,-99.1\nb,19.4005,-99.1\n")
+    run("import", "access-points", table, "--id", "id", "--lat", "lat", "--lon", "lon")
+    area = tmp_path / "areas.geojson"
+    ring = [[-99.11, 19.39], [-99.09, 19.39], [-99.09, 19.41], [-99.11, 19.41], [-99.11, 19.39]]
+    area.write_text(json.dumps({"type": "FeatureCollection", "features": [
+        {"type": "Feature", "properties": {"id": "n", "people": 1000},
+         "geometry": {"type": "Polygon", "coordinates": [ring]}}]}))  # fmt: skip
+    run("import", "neighbourhoods", area, "--id", "id", "--population", "people")
+    ask = ("coverage", "--by", "neighbourhood", "--json")
+    both = json.loads(run(*ask).stdout)
+    with open_inventory(load_settings()).session() as session:
+        session.scalars(select(Site)).first().kind = "mobile"
+    told = run(*ask)
+    one = json.loads(told.stdout)
+    assert (both["sites"], one["sites"]) == (2, 1)
+    assert one["total"]["covered_population"] < both["total"]["covered_population"]
+    assert "left out: 1 stop of vans" in told.stderr
 
 
 def test_a_timetable_adds_up():
