@@ -6,6 +6,7 @@ The same plan gives the same bytes: nothing in the files tells when they were wr
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import os
@@ -114,6 +115,8 @@ def _by_gdal(plan: Plan, say: Language, driver: str, name: str) -> bytes:
         values = [
             NOT_IN_XML.sub("\ufffd", v) if isinstance(v := row[key], str) else v for row in rows
         ]
+        if renamed.get(key) == "description":  # which a balloon shows as HTML
+            values = [html.escape(value, quote=False) for value in values]
         if any(isinstance(value, str) for value in values):
             column: Any = np.array(values, dtype=object)
         elif all(isinstance(value, int) for value in values):

@@ -124,6 +124,15 @@ def test_layers_hold_every_site_where_it_is(plan, tmp_path):
         assert set(table[name_field]) == {HOSTILE}
 
 
+def test_a_balloon_of_kml_shows_names_and_runs_none(plan, tmp_path):
+    path = tmp_path / "s.kml"
+    path.write_bytes(kml_bytes(plan, language("en")))
+    meta, _, _, columns = pyogrio.raw.read(path)
+    balloons = dict(zip(meta["fields"], columns, strict=True))["description"]
+    assert any("&lt;b&gt;east&lt;/b&gt;" in text for text in balloons)
+    assert not any("<" in text for text in balloons)
+
+
 def test_names_that_no_file_can_hold_do_not_break_it(plan, tmp_path):
     odd = replace(plan, sites=tuple(replace(s, name="a\x0bb\ud800c") for s in plan.sites))
     for kind, write in WRITERS.items():
