@@ -2,8 +2,8 @@
 
 Greedy choice by true marginal gain, improved by exchanging sites (`solving/swaps.py`), then
 Lagrangian steps that prove how far from the optimum it can be at most and try the choices they
-come across (`solving/bounds.py`); where a gap stays open, what time is left goes to annealing
-(`solving/annealing.py`).
+come across (`solving/bounds.py`); where a gap stays open, a small problem's linear duals tighten
+the bound (`solving/duals.py`) and what time is left goes to annealing (`solving/annealing.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from scipy.sparse import csr_array
 from coverage_maps.cover.projection import Floats
 from coverage_maps.solving.annealing import anneal
 from coverage_maps.solving.bounds import knapsack, lagrangian
+from coverage_maps.solving.duals import dual_bound, worth_solving
 from coverage_maps.solving.narrow import narrowed
 from coverage_maps.solving.swaps import improve
 from farola.errors import PlanningError
@@ -30,6 +31,8 @@ GREEDY_SHARE = 0.5
 """Of the time limit: when greedy takes more, it becomes less choosy."""
 EXCHANGE_SHARE, PROOF_SHARE = 0.15, 0.6
 """Of the time left after greedy; the rest is annealing's."""
+DUALS_SHARE = 0.15
+"""Of the time left after the proof: where HiGHS needs more, its duals are not asked for."""
 CLOSE_ENOUGH = 1e-4
 """A gap so small, the search ends: what is left is mostly the bound's slack."""
 HURRIED = 0.7
@@ -158,8 +161,12 @@ def _searched(
     starts = [chosen, narrow.names[first], narrow.names[other]]
     best = max(starts, key=lambda sites: union_weight(covers, weights, sites))
     best = _completed(covers, weights, costs, budget, start=best, deadline=deadline)
+    value = union_weight(covers, weights, best)
+    seconds = DUALS_SHARE * (deadline - time.monotonic())
+    if value < (1 - CLOSE_ENOUGH) * bound and worth_solving(narrow.covers, seconds):
+        bound = min(bound, dual_bound(*few, seconds=seconds, outside=narrow.outside))
     enough = (1 - CLOSE_ENOUGH) * bound
-    if union_weight(covers, weights, best) >= enough or time.monotonic() >= deadline:
+    if value >= enough or time.monotonic() >= deadline:
         return best, bound
     better = anneal(*few, chosen=narrow.inside(best), deadline=deadline, enough=enough)
     better = narrow.names[better]

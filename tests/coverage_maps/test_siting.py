@@ -15,6 +15,7 @@ from scipy.spatial.distance import cdist
 
 from coverage_maps.siting import greedy, maximal_coverage, union_weight
 from coverage_maps.solving.bounds import knapsack, lagrangian
+from coverage_maps.solving.duals import dual_bound, worth_solving
 from farola.errors import PlanningError
 
 
@@ -236,3 +237,30 @@ def test_a_city_of_candidates_is_near_the_bound_in_three_seconds():
     covers = covers_matrix(xy[:50_000], xy, 120.0)
     answer = maximal_coverage(covers, rng.uniform(0, 20, 100_000), budget=200, time_limit=3.0)
     assert answer.gap < 0.02
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems())
+def test_linear_duals_prove_a_bound_for_every_budget(problem):
+    covers, weights, costs, budget, _fixed = problem
+    price = np.ones(len(covers)) if costs is None else costs
+    bound = dual_bound(csr_array(covers), weights, price, budget, seconds=5.0)
+    assert bound >= best(covers, weights, costs, budget, ()) * (1 - 1e-9) - 1e-9
+
+
+def test_linear_duals_are_as_tight_as_the_linear_programme():
+    rng = np.random.default_rng(4)
+    places = rng.uniform(0, 1, (250, 2))
+    covers, weights = csr_array(cdist(places, places) < 0.12), rng.integers(1, 100, 250) * 1.0
+    assert worth_solving(covers, 1.0)
+    assert not worth_solving(covers, 1e-6)
+    ones = np.ones(250)
+    bound = dual_bound(covers, weights, ones, 12, seconds=5.0)
+    table = hstack([-csr_matrix(covers.T, dtype=float), identity(250)])
+    money = np.concatenate((ones, np.zeros(250)))
+    relaxed = milp(
+        -np.concatenate((np.zeros(250), weights)), bounds=Bounds(0, 1),
+        constraints=[LinearConstraint(table, ub=0), LinearConstraint(money, ub=12)],
+    ).fun  # fmt: skip
+    assert bound == pytest.approx(np.floor(-relaxed + 1e-6))
+    assert dual_bound(covers, weights, ones, 12, seconds=1e-9) == np.inf
