@@ -137,7 +137,11 @@ def sensitivity(
     costs = barred(costs, allowed_candidates(pool, request), limit)
     kept = np.zeros(len(chosen))
     for name, factor in factors.items():
-        others = greedy(covers, points.residents * factor[points.owner], costs, limit)
+        weights = points.residents * factor[points.owner]
+        if constrained(request):  # by the same rules, or they would seem to bring more
+            others = choose(pool, covers, weights, request, limit=limit, seconds=0.0).chosen
+        else:
+            others = greedy(covers, weights, costs, limit)
         told.append(measured(name, others))
         if pool.grid is None:
             kept += np.isin(chosen, others)

@@ -202,6 +202,17 @@ def test_a_plan_south_of_the_equator_and_across_the_antimeridian(city_at, lat, l
     assert min(abs(site.lon - lon), 360 - abs(site.lon - lon)) < 0.01
 
 
+def test_other_weightings_keep_what_was_asked_for(city):
+    areas, known = town(city)
+    known += [city.site(x, 100, f"c{x}", status="candidate") for x in (-75, 60, 140, 1060, 1140)]
+    told = plan(areas, known, sites=2, must=("c-75",), spacing=150.0)
+    weak = next(site for site in told.sites if site.site_id == "c-75")
+    assert weak.newly_covered < min(s.newly_covered for s in told.sites if s is not weak)
+    assert weak.survives == 1.0
+    [heads] = [other for other in told.weightings if other.name == "heads"]
+    assert heads.residents == pytest.approx(told.own.residents, rel=0.3)
+
+
 def test_geojson_is_points_with_longitude_first(city):
     result = plan(*town(city), sites=2)
     collection = plan_geojson(result)
