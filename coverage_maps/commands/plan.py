@@ -181,13 +181,18 @@ def _print_words(result: Plan, say: Language) -> None:
     from coverage_maps.telling.words import explain, site_name
 
     for line in summary(result, say):
-        click.echo(plain(line))
+        click.echo(_spaced(line))
     click.echo("")
     for site in result.sites:
         click.echo(
-            plain(f"{site.rank}. {site_name(site, say)}: {' '.join(explain(site, result, say))}")
+            _spaced(f"{site.rank}. {site_name(site, say)}: {' '.join(explain(site, result, say))}")
         )
     click.echo("")
+
+
+def _spaced(text: str) -> str:
+    """For a terminal, with a plain space where a language keeps a number and its unit together."""
+    return plain(text.replace("\u00a0", " ").replace("\u202f", " "))
 
 
 def _print_plan(result: Plan, explain: bool, say: Language) -> None:
@@ -210,14 +215,14 @@ def _print_plan(result: Plan, explain: bool, say: Language) -> None:
     if explain:
         _print_words(result, say)
     for stop in result.vans:
-        click.echo(plain(f"{site_name(stop, say)}: {van_stop(stop, result, say)}"))
+        click.echo(_spaced(f"{site_name(stop, say)}: {van_stop(stop, result, say)}"))
     gained = result.covered_after - result.covered_before
     click.echo(
         f"Covered: {result.covered_before:,.0f} → {result.covered_after:,.0f} of "
         f"{result.population:,.0f} residents (+{gained:,.0f})"
     )
-    shares = {g: sum(site.by_grade[g] for site in result.sites) / gained for g in groups}
-    if shares and gained > 0:
+    if groups and gained >= 0.5:
+        shares = {g: sum(site.by_grade[g] for site in result.sites) / gained for g in groups}
         told = ", ".join(f"{group} {share:.0%}" for group, share in shares.items())
         click.echo(f"Newly covered by {result.groups}: {told}")
     if result.equity > 0:

@@ -83,11 +83,12 @@ def make_plan(
     weights = points.residents * resident_weights(ground, equity, demand.index)[points.owner]
     allowed = allowed_candidates(pool, request)
     useful = np.flatnonzero(allowed & (covers @ weights > 0))
+    nobody = PlanningError(
+        f"none of the {len(pool.xy):,} {pool.source} candidates would reach a resident who is "
+        "not covered yet: use --candidates generated, or import others"
+    )
     if not len(useful):
-        raise PlanningError(
-            f"none of the {len(pool.xy):,} {pool.source} candidates would reach a resident who is "
-            "not covered yet: use --candidates generated, or import others"
-        )
+        raise nobody
     limit = float(request.sites if request.budget is None else request.budget)  # type: ignore[arg-type]  # check_request: one of the two is given
     answer = choose(pool, covers, weights, request, limit=limit, seconds=SEARCH_SECONDS)
     if not len(answer.chosen):
@@ -112,6 +113,9 @@ def make_plan(
     )  # fmt: skip
     groups = grouping(ground)
     effects = measure(ground, before, pool.xy[answer.chosen], groups)
+    if not request.must and all(effect.alone < 0.5 for effect in effects):
+        # Points between a live site's disc and the polygon that stands for it look uncovered.
+        raise nobody
     factors = _factors(ground, equity, demand)
     measured = measuring(ground, before.shares, points, covers)
     weightings, survives = sensitivity(

@@ -83,6 +83,25 @@ def test_a_plan_for_people_explains_itself(run):
 
 
 @pytest.mark.usefixtures("town")
+def test_candidates_that_reach_nobody_new_are_told_in_one_line(run, city):
+    with open_inventory(load_settings()).session() as session:
+        session.add(models.Site(**vars(city.site(100, 100, "same", status="candidate"))))
+    done = run("plan", "--sites", 1, code=1)
+    assert "none of the 1 imported candidates would reach a resident" in done.stderr
+    assert done.stdout == ""
+    forced = run("plan", "--sites", 1, "--must", "same")
+    assert "(+0)" in forced.stdout
+    assert "Newly covered by" not in forced.stdout
+
+
+@pytest.mark.usefixtures("town")
+def test_sentences_on_a_terminal_have_plain_spaces(run):
+    words = run("plan", "--sites", 1, "--explain", "--lang", "es-ES").stdout
+    assert " % " in words
+    assert "\\u00a0" not in words
+
+
+@pytest.mark.usefixtures("town")
 def test_caveats_stand_beside_a_plan_that_used_portal_figures(run):
     with open_inventory(load_settings()).session() as session:
         session.add(
