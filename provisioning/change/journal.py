@@ -25,6 +25,8 @@ from provisioning.rollout.policy import Policy
 T = TypeVar("T")
 TRIES = 6
 """How often something is written to an inventory that others hold locked, 10 s each."""
+TAKING_BACK = "it is being taken back"
+"""What is noted of a device before it is: one that is cut off there is in doubt, and asked."""
 DONE = frozenset({"pushed", "withdrawn", "rolled_back"})
 """Statuses of a change that no push goes on with."""
 
@@ -179,6 +181,12 @@ def applying(
             f"{device_id} is {status} in change {change_id}: another process is, or was, at it; "
             "nothing was changed"
         )
+
+
+def taking_back(session: Session, change_id: int, device_id: str, actor: str) -> None:
+    """Note, before a change is taken back from a device, that it is about to be."""
+    row = device_row(session, change_id, device_id)
+    row.status, row.message, row.at, row.actor = "applying", TAKING_BACK, utcnow(), actor
 
 
 def record_result(

@@ -82,7 +82,7 @@ class AnsibleCarrier:
         brought: tuple[str, ...] = ()
         if run is not None and run.foresees(wave):
             brought = run.bring()  # none where Ansible was ended meanwhile, by whomever
-        if run is None or not brought:
+        if run is None or not set(brought) & set(wave):
             self._end()
             run = self._run = AnsibleRun(
                 self._means.settings.home, self._change, ahead(), self._devices,

@@ -54,7 +54,11 @@ def _asked(
     state = driver.commit_state(commit_id) if hasattr(driver, "commit_state") else "unknown"
     found: dict[str, Found] = {
         "confirmed": ("pushed", "confirmed"),
-        "reverted": ("failed", "it went back by itself to what it ran before"),
+        "reverted": (
+            ("rolled_back", "it was taken back")
+            if mine.message == journal.TAKING_BACK
+            else ("failed", "it went back by itself to what it ran before")
+        ),
         "pending": ("unconfirmed", mine.message),
     }
     if state == "pending" and take_back:
@@ -105,10 +109,7 @@ def resolve_change(
     statuses = {}
     for name, found in for_each(doubtful, one, done):
         mine = parts[name][0]
-        status, message = found or (
-            mine.status,
-            "it cannot be asked now; unless it was confirmed, it goes back by itself",
-        )
+        status, message = found or (mine.status, _unasked(mine))
         statuses[name] = status
         if (status, message) != (mine.status, mine.message):
             _keep(inventory, change_id, name, (status, message), actor=actor)
@@ -116,6 +117,12 @@ def resolve_change(
         with inventory.session() as session:
             journal.confirmed(session, change_id)
     return statuses
+
+
+def _unasked(mine: DeviceChange) -> str:
+    if mine.message == journal.TAKING_BACK:
+        return mine.message
+    return "it cannot be asked now; unless it was confirmed, it goes back by itself"
 
 
 def _keep(inventory: Inventory, change_id: int, name: str, found: Found, *, actor: str) -> None:

@@ -98,6 +98,10 @@ def undo_devices(
     mine = {device.device_id: device for device in record.devices}
 
     def one(name: str) -> Undone:
+        if undo is not None and name in devices and mine[name].commit_id:
+            journal.patiently(
+                inventory, lambda session: journal.taking_back(session, change_id, name, actor)
+            )
         undone = tried(name)
         # Here, and not where they are gathered: Ctrl-C ends that, and not what is under way.
         _keep(inventory, change_id, mine[name], undone, because=because, actor=actor)

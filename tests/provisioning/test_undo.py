@@ -24,6 +24,7 @@ from provisioning.rollout.fleet import Fleet
 from provisioning.rollout.policy import Policy
 from provisioning.rollout.rollout import push_change
 from provisioning.rollout.waves import Domains
+from provisioning.turn import undo
 from provisioning.turn.undo import go_first, rollback_change
 from tests.fleets import PASSWORD
 
@@ -189,4 +190,26 @@ def test_what_went_back_before_ctrl_c_is_stored(adopted: Any, home: Path, meshed
     with sqlite3.connect(home / "inventory.db") as database:
         status = dict(database.execute("SELECT device_id, status FROM change_device"))
     assert status == {"ap1": "pushed", "ap2": "pushed", "ap3": "rolled_back"}
+    assert "OpenWrt" in adopted.config("ap3", "wireless")
+
+
+@pytest.mark.slow
+def test_a_rollback_that_is_killed_is_accounted_for(
+    adopted: Any, home: Path, meshed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise SystemExit("killed before it could store what came of it")
+
+    inventory = open_inventory(adopted.settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(undo, "_keep", killed)
+        with pytest.raises(SystemExit):
+            rollback_change(inventory, meshed, ("ap3",), person())
+    inventory.close()
+    with sqlite3.connect(home / "inventory.db") as database:
+        found = database.execute("SELECT status FROM change_device WHERE device_id = 'ap3'")
+        assert found.fetchone() == ("applying",)
+    answer = adopted.run("provision", "status", meshed, "--resolve", "--json", code=None)
+    told = {one["device"]: one["status"] for one in json.loads(answer.stdout)["devices"]}
+    assert told == {"ap1": "pushed", "ap2": "pushed", "ap3": "rolled_back"}
     assert "OpenWrt" in adopted.config("ap3", "wireless")
