@@ -97,11 +97,16 @@ def why_lost(
     cost: float | None,
     cost_against: float | None,
 ) -> str:
-    """Why a site was taken and not its runner-up: `residents`, `need`, `cost` or `nothing`.
+    """Why a site was taken and not its runner-up: `rules`, `residents`, `need`, `cost`, `nothing`.
+
+    `rules` where the runner-up would bring more: what was asked beside (places that must be built,
+    capacity, a budget) kept it out.
 
     `residents` and `gain` (weighted) are the runner-up's, those `against` the site's, each with
     the rest of the plan as it is.
     """
+    if gain > gain_against * (1 + SAME):
+        return "rules"
     if residents < against * (1 - SAME):
         return "residents"
     if gain < gain_against * (1 - SAME):

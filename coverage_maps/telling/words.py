@@ -190,6 +190,11 @@ def _why_lost(rival: Rival, ours: float, say: Language) -> str:
         case "cost":
             return say.text("It is as good, but dearer: it costs {cost}.",
                             cost=say.money(rival.cost or 0.0))  # fmt: skip
+        case "rules":
+            return say.text(
+                "More would be gained there by the weights of this plan, but what else was asked "
+                "of it (places that must be built, capacity or budget) keeps this site."
+            )
         case _:
             return say.text("It is as good: either of the two can be built.")
 

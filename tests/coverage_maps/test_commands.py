@@ -95,6 +95,19 @@ def test_candidates_that_reach_nobody_new_are_told_in_one_line(run, city):
 
 
 @pytest.mark.usefixtures("town")
+def test_a_place_asked_for_by_name_is_not_told_to_be_as_good_as_a_better_one(run, city):
+    with open_inventory(load_settings()).session() as session:
+        for name, x in (("edge", 1000), ("middle", 1150)):
+            session.add(models.Site(**vars(city.site(x, 150, name, status="candidate"))))
+    told = json.loads(run("plan", "--sites", 1, "--must", "edge", "--json").stdout)
+    rival = told["sites"][0]["runner_up"]
+    assert (rival["site_id"], rival["lost_by"]) == ("middle", "rules")
+    words = run("plan", "--sites", 1, "--must", "edge", "--explain").stdout
+    assert "keeps this site" in words
+    assert "It is as good" not in words
+
+
+@pytest.mark.usefixtures("town")
 def test_sentences_on_a_terminal_have_plain_spaces(run):
     words = run("plan", "--sites", 1, "--explain", "--lang", "es-ES").stdout
     assert " % " in words
