@@ -38,7 +38,7 @@ from inventory.records import NeighbourhoodRecord, SiteRecord, UsageRecord
 
 DEFAULT_EQUITY = 0.25
 """Where each further resident of the worst-off begins to cost more (docs/siting.md)."""
-COMPARED_EQUITY = (0.15, 0.25, 0.4, 0.6, 1.0)
+COMPARED_EQUITY = (0.15, 0.2, 0.25, 0.3, 0.4, 1.0)
 SEARCH_SECONDS = 5.0
 COMPARED_SECONDS = 1.0
 """For a plan that only tells what a weight costs."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from coverage_maps.cover.cache import cached_cover
 from coverage_maps.cover.ground import lay_out, positions
-from coverage_maps.plan.plans import Plan
+from coverage_maps.plan.plans import Alternative, Plan
 from coverage_maps.plan.weights import blend
 from coverage_maps.telling.messages import Language
 from coverage_maps.telling.pictures import Scene, bars, city_map, growth, legend_square, site_map
@@ -79,7 +79,7 @@ def report_bytes(plan: Plan, say: Language, background: Background) -> bytes:
         others=[(weighting_name(other.name, say), other) for other in plan.weightings],
         counts=(float(counts.min()), float(counts.max())),
         curve=curve(plan, say, say.text("What fairness costs")),
-        worst_off=sum(c.after - c.before for c in plan.changes.get("fifth", ())[:1]),
+        own=plan.own or _exactly(plan),
         boroughs=any(site.borough for site in plan.sites),
         cards=cards,
         van_stop=van_stop,
@@ -97,6 +97,17 @@ def _scene(plan: Plan, background: Background) -> Scene:
     before = cached_cover(ground, live, plan.radius, background.cache)
     proposed = ground.plane.xy([s.lat for s in plan.sites], [s.lon for s in plan.sites])
     return Scene(ground, before.shares, before.positions, proposed, plan.radius)
+
+
+def _exactly(plan: Plan) -> Alternative:
+    """Stands for what a plan of an earlier Farola did not keep."""
+    fifths = plan.changes.get("fifth", ())
+    return Alternative(
+        "plan",
+        plan.covered_after - plan.covered_before,
+        fifths[0].after - fifths[0].before if fifths else None,
+        None if plan.after is None else plan.after.kolm_pollak,
+    )
 
 
 def _groups(plan: Plan, say: Language) -> list[dict[str, Any]]:

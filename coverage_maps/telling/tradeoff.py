@@ -47,10 +47,14 @@ def curve(plan: Plan, say: Language, title: str) -> Markup | None:
         )
     line = "L".join("{:.1f} {:.1f}".format(*at(x, y)) for x, y, *_ in spots)
     parts.append(f'<path class="line" d="M{line}"/>')
+    free = -1e9
     for loss, share, equity, ours in spots:
         x, y = at(loss, share)
+        parts.append(f'<circle class="site" cx="{x:.1f}" cy="{y:.1f}" r="{7 if ours else 3.5}"/>')
+        if x < free and not ours:  # its name would stand on the last one's
+            continue
+        free = x + 24
         parts.append(
-            f'<circle class="site" cx="{x:.1f}" cy="{y:.1f}" r="{7 if ours else 3.5}"/>'
             f'<text class="tick" x="{x + 9:.1f}" y="{y + 14:.1f}">'
             f"{escape(say.number(equity, 2))}</text>"
         )
