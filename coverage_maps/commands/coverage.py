@@ -69,6 +69,9 @@ def coverage(
     if footprints is not None:
         check_target(footprints)
     if model == "street":
+        source = click.get_current_context().get_parameter_source("radius")
+        if source is not click.core.ParameterSource.DEFAULT:
+            raise PlanningError("--radius belongs to --model disc: the street model works it out")
         from coverage_maps.commands.street_coverage import street_coverage
 
         street_coverage(by, values, days=days, footprints=footprints, as_json=as_json)

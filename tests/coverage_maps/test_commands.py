@@ -130,6 +130,7 @@ def test_caveats_stand_beside_a_plan_that_used_portal_figures(run):
     [
         (("coverage", "--radius", "0"), "above 0"),
         (("coverage", "--radius", "nan"), "above 0"),
+        (("coverage", "--model", "street", "--radius", "50"), "--radius belongs to --model disc"),
         (("plan",), "--sites N or --budget X"),
         (("plan", "--sites", "0"), "--sites 0 plans nothing"),
         (("plan", "--sites", "-1"), "--sites -1 plans nothing"),
