@@ -120,8 +120,7 @@ def lagrangian(
         feasible = _dot(left.weights, room)
         if feasible > found_value:
             found, found_value = left.names[taken[solid]], feasible
-            if limits is None:  # else it may break them, and says nothing of what can be reached
-                known = max(known, feasible)
+            known = max(known, feasible)
 
         waited = 0 if bound < best * (1 - 1e-7) else waited + 1
         best = min(best, float(np.floor(bound * (1 + 1e-12) + 1e-6)) if whole else bound)

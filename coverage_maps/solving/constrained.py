@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,8 @@ def constrained_coverage(
     money = budget * (1 + 1e-12) - float(cost[first].sum())
     closed = np.isin(np.arange(matrix.shape[0]), barred)
     if near is not None and len(first):
-        closed |= near[first].sum(axis=0) > 0
+        for j in first:
+            closed[near.row(j)] = True
     closed[first] = True
     free = np.flatnonzero(~closed & (cost <= money))
     chosen = _filled(matrix, weight, cost, money, free=free, first=first, near=near, capacity=most)
@@ -116,6 +118,21 @@ def constrained_coverage(
     return Siting(chosen, covered, bound, (bound - covered) / bound if bound else 0.0)
 
 
+@dataclass(frozen=True, eq=False)
+class _Near:
+    """Which candidates are too near to which, looked up: all pairs of a city fill the memory."""
+
+    tree: KDTree
+    xy: Floats
+    reach: float
+    """Metres."""
+
+    def row(self, j: int) -> Indices:
+        """The candidates within reach of `j`, without itself."""
+        found = np.array(self.tree.query_ball_point(self.xy[j], self.reach), dtype=np.intp)
+        return np.asarray(found[found != j])
+
+
 def served(covers: csr_array, weights: Floats, chosen: Indices, capacity: float) -> float:
     """The most weight that `chosen` can serve together, none more than `capacity`."""
     if not len(chosen):
@@ -142,7 +159,7 @@ def served(covers: csr_array, weights: Floats, chosen: Indices, capacity: float)
 
 def _filled(
     covers: csr_array, weights: Floats, costs: Floats, money: float, *,
-    free: Indices, first: Indices, near: csr_array | None, capacity: float,
+    free: Indices, first: Indices, near: _Near | None, capacity: float,
 ) -> Indices:  # fmt: skip
     """`first`, then greedily what serves most for its cost and may still be built."""
     left = weights.copy()
@@ -170,14 +187,14 @@ def _filled(
         money -= float(costs[j])
         may[j] = False
         if near is not None:
-            may[_row(near, j)] = False
+            may[near.row(j)] = False
         touched = np.unique(csr_array(points[_row(covers, j)]).indices)
         gains[touched] = np.minimum(csr_array(covers[touched]) @ left, capacity)
 
 
 def _annealed(
     covers: csr_array, weights: Floats, costs: Floats, budget: float, *,
-    chosen: Indices, free: Indices, fixed: int, near: csr_array | None, deadline: float,
+    chosen: Indices, free: Indices, fixed: int, near: _Near | None, deadline: float,
 ) -> Indices:  # fmt: skip
     """Exchanges one at a time, hot to cold, but for the `fixed` first of `chosen`."""
     if len(chosen) <= fixed:
@@ -187,8 +204,9 @@ def _annealed(
     may = np.zeros(covers.shape[0], dtype=bool)
     may[free] = True
     barred = np.zeros(covers.shape[0], dtype=np.intp)
-    for j in chosen if near is not None else ():
-        barred[_row(near, j)] += 1
+    if near is not None:
+        for j in chosen:
+            barred[near.row(j)] += 1
     best, best_value = chosen, state.value
     steps = len(chosen) * min(STEPS_PER_SITE, 20 * len(free))
     began, unit, money = time.monotonic(), state.value / len(chosen), budget * (1 + 1e-12)
@@ -200,7 +218,7 @@ def _annealed(
         old = state.sites[place]
         state.remove(place)
         if near is not None:
-            barred[_row(near, old)] -= 1
+            barred[near.row(old)] -= 1
         while True:
             room = money - float(costs[state.sites].sum())
             open_ = may & (barred == 0) & (costs <= room) & (state.gains > 1e-12 * unit)
@@ -210,7 +228,7 @@ def _annealed(
             new = drawn(np.where(open_, state.gains, -np.inf), heat, rng)
             state.add(new)
             if near is not None:
-                barred[_row(near, new)] += 1
+                barred[near.row(new)] += 1
         if state.value > best_value:
             best, best_value = np.array(state.sites, dtype=np.intp), state.value
     return best
@@ -218,8 +236,8 @@ def _annealed(
 
 def _spaced(
     count: int, xy: ArrayLike | None, spacing: float
-) -> tuple[csr_array | None, Indices | None]:
-    """Which candidates are too near to which (not to themselves), and cells of one site each."""
+) -> tuple[_Near | None, Indices | None]:
+    """Which candidates are too near to which, and cells of one site each."""
     if not (np.isfinite(spacing) and spacing >= 0):
         raise PlanningError(f"spacing {spacing:g} is no distance: give metres, 0 or more")
     if spacing == 0:
@@ -227,18 +245,16 @@ def _spaced(
     places = np.asarray(xy, dtype=np.float64)
     if xy is None or places.shape != (count, 2):
         raise PlanningError("a spacing needs xy: where each candidate is, in metres")
-    pairs = KDTree(places).query_pairs(np.nextafter(spacing, 0), output_type="ndarray")
-    both = np.concatenate((pairs, pairs[:, ::-1]))
-    near = csr_array((np.ones(len(both), dtype=bool), (both[:, 0], both[:, 1])), (count, count))
     # A square whose diagonal is shorter than the spacing holds one site at most.
     squares = np.floor(places / (0.999 * spacing / np.sqrt(2))).astype(np.int64)
     cells = np.unique(squares, axis=0, return_inverse=True)[1]
+    near = _Near(KDTree(places), places, float(np.nextafter(spacing, 0)))
     return near, np.asarray(cells.ravel(), dtype=np.intp)
 
 
 def _check_must(
     first: Indices, barred: Indices, costs: Floats, budget: float, *,
-    near: csr_array | None, spacing: float,
+    near: _Near | None, spacing: float,
 ) -> None:  # fmt: skip
     both = np.intersect1d(first, barred)
     if len(both):
@@ -248,7 +264,7 @@ def _check_must(
             f"the {len(first)} sites that must be built cost {costs[first].sum():g}, the budget "
             f"is {budget:g}: raise it, or ask for fewer"
         )
-    if near is not None and csr_array(near[first][:, first]).nnz:
+    if near is not None and any(np.isin(near.row(j), first).any() for j in first):
         raise PlanningError(
             f"sites that must be built lie closer together than the spacing of {spacing:g} m"
         )

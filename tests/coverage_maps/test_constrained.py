@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array
 
 from coverage_maps.siting import greedy
 from coverage_maps.solving.constrained import constrained_coverage, served
@@ -32,6 +33,20 @@ def constrained_problems(draw):
         "must": names[: draw(st.integers(0, 1))].tolist(),
         "forbidden": names[1 : 1 + draw(st.integers(0, 2))].tolist(),
     }  # fmt: skip
+
+
+def test_a_wide_spacing_over_a_city_of_candidates_takes_no_memory_for_their_pairs():
+    side = 150
+    xy = np.stack(np.meshgrid(np.arange(side), np.arange(side)), -1).reshape(-1, 2) * 50.0
+    covers = csr_array(eye_array(len(xy), format="csr", dtype=bool))
+    tracemalloc.start()
+    found = constrained_coverage(
+        covers, np.ones(len(xy)), budget=5, xy=xy, spacing=1000.0, time_limit=0.2
+    )
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert min(np.hypot(*(xy[a] - xy[b])) for a, b in combinations(found.chosen, 2)) >= 1000.0
+    assert peak < 60e6  # all pairs would be 14 million
 
 
 def allowed(problem, choice):
@@ -82,7 +97,9 @@ def test_spacing_costs_little_where_there_is_room_and_the_bound_knows_of_it():
     gaps = [np.hypot(*(xy[a] - xy[b])) for a, b in combinations(apart.chosen, 2)]
     assert min(gaps) >= 320
     assert apart.covered < free.covered
-    assert apart.upper_bound < free.upper_bound
+    # So wide that a square of the city has room for few: the bound must see that at once.
+    wide = constrained_coverage(covers, weights, budget=30, xy=xy, spacing=900, time_limit=0.2)
+    assert wide.upper_bound < 0.9 * free.upper_bound
     plain = greedy(covers, weights, np.ones(400), 30)
     assert free.covered > weights[np.asarray(covers[plain].sum(axis=0)) > 0].sum()
 
