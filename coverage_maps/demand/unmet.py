@@ -16,6 +16,7 @@ from coverage_maps.cover.ground import Ground
 from coverage_maps.cover.projection import Floats
 from coverage_maps.demand.model import Fitted, NoFitError, Observed, Unmet, fit, unmet
 from coverage_maps.demand.support import Support, reference_of, spread_of, support_of
+from coverage_maps.demand.suppression import SHOWN_FROM
 from coverage_maps.demand.use_of_places import UseOfPlaces
 from farola.errors import PlanningError
 
@@ -221,8 +222,9 @@ def _too_thin(
         )
     counted = float(places.use[seen].sum())
     if counted < FEWEST_COUNTED:
+        told = f"{counted:,.0f}" if counted >= SHOWN_FROM else f"fewer than {SHOWN_FROM:.0f}"
         return (
-            f"{counted:,.0f} {places.metric} were counted in a usual period, and fewer than "
+            f"{told} {places.metric} were counted in a usual period, and fewer than "
             f"{FEWEST_COUNTED:.0f} tell nothing"
         )
     if spread_of(coverage[seen]) < LEAST_SPREAD:

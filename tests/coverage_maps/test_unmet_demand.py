@@ -108,8 +108,9 @@ def test_without_coverage_it_tells_at_least(town):
         (lambda use, shares: (np.where(np.arange(len(use)) < 30, use, np.nan), shares), "needs 40"),
         (lambda use, _: (use, np.full(len(use), 0.5)), "coverage is about the same"),
         (lambda use, shares: (use * 0, shares), "fewer than 200"),
+        (lambda use, shares: (use * 0 + 7 / len(use), shares), "fewer than 10 "),
     ],
-    ids=["none", "few", "flat", "nobody"],
+    ids=["none", "few", "flat", "nobody", "handful"],
 )
 def test_where_figures_are_too_thin_it_says_why(town, change, why):
     ground, before, known = town
