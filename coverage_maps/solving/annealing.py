@@ -25,6 +25,8 @@ FAR = 8.0
 """Candidates more than so many temperatures below the best are not drawn."""
 STEPS_PER_SITE = 500
 """Of one round from hot to cold, where time allows."""
+MANY = 1_000
+"""Candidates from which each fruitless round makes the next one cool half as fast."""
 FRUITLESS = 4
 """Rounds without gain after which the search ends before its deadline."""
 SEED = 20_240_501
@@ -140,6 +142,8 @@ def anneal(
         else:
             idle += 1
             state = Choice(covers, weights, best)
+            if len(costs) >= MANY:
+                steps *= 2
         hot = HOT * (0.6 if idle % 2 else 1.0)
     return best
 
