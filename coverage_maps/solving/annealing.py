@@ -212,7 +212,8 @@ def _refill(
         state.remove(int(rng.integers(len(state.sites))))
     room = purse.budget - float(purse.costs[state.sites].sum())
     while True:
-        payable = (purse.costs <= room) & (state.gains > 0)
+        # What is left of a gain by rounding is none: a free site would be added for ever.
+        payable = (purse.costs <= room) & (state.gains > 1e-9 * heat)
         worth = np.where(payable, state.gains - purse.price * purse.costs, -np.inf)
         new = drawn(worth, heat, rng)
         if worth[new] == -np.inf:
