@@ -14,6 +14,7 @@ from scipy.sparse import csr_array, csr_matrix, hstack, identity
 from scipy.spatial.distance import cdist
 
 from coverage_maps.siting import greedy, maximal_coverage, union_weight
+from coverage_maps.solving.annealing import Choice, _Purse, _refill
 from coverage_maps.solving.bounds import knapsack, lagrangian
 from coverage_maps.solving.duals import dual_bound, worth_solving
 from farola.errors import PlanningError
@@ -264,3 +265,12 @@ def test_linear_duals_are_as_tight_as_the_linear_programme():
     ).fun  # fmt: skip
     assert bound == pytest.approx(np.floor(-relaxed + 1e-6))
     assert dual_bound(covers, weights, ones, 12, seconds=1e-9) == np.inf
+
+
+def test_a_free_site_with_a_gain_left_by_rounding_is_not_added_for_ever():
+    covers = csr_array(np.array([[True, False], [False, True]]))
+    state = Choice(covers, np.array([3.0, 4.0]), np.array([0, 1]))
+    state.gains = np.array([1e-15, 0.0])  # as sums and differences of floats leave it
+    purse = _Purse(np.array([0.0, 0.0]), 0.0, 0.0, alike=False)
+    _refill(state, 1, purse, 0.1, np.random.default_rng(0))
+    assert sorted(state.sites) == [0, 1]
