@@ -53,20 +53,29 @@ def snapshot(folder: Path, to: Path, advance: Advance = lambda _bytes: None) -> 
     with named_faults(to / LATEST):
         nearest_folder(to)
         to.mkdir(parents=True, exist_ok=True)
-    days = [path.name for _, path in days_in(folder)]
-    found = {path.name for path in folder.glob("*.db")}
-    others = sorted(found - {MARKS, ROLLUPS, LATEST, *days})
-    wanted = [LATEST, *days, MARKS, ROLLUPS, *others]
-    there = [name for name in wanted if (to / name).exists()]
-    if there:
-        raise StoreError(f"{to / there[0]} is there already: give an empty folder")
-    copied = []
-    for name in wanted:
-        if copy_file(folder / name, to / name):
-            copied.append(name)
-            advance((to / name).stat().st_size)
+    for name in _in_order(folder):
+        if (to / name).exists():
+            raise StoreError(f"{to / name} is there already: give an empty folder")
+    copied: list[str] = []
+
+    def copy(names: list[str]) -> None:
+        for name in names:
+            if copy_file(folder / name, to / name):
+                copied.append(name)
+                advance((to / name).stat().st_size)
+
+    copy([LATEST])
+    # Listed anew: the newest rows may be of a day that has just begun.
+    copy(_in_order(folder)[1:])
     _sync(to)
     return Copied(tuple(copied), sum(size_of(to / name) for name in copied))
+
+
+def _in_order(folder: Path) -> list[str]:
+    """Names of the files to copy, the newest rows first."""
+    days = [path.name for _, path in days_in(folder)]
+    found = {path.name for path in folder.glob("*.db")}
+    return [LATEST, *days, MARKS, ROLLUPS, *sorted(found - {MARKS, ROLLUPS, LATEST, *days})]
 
 
 def copy_file(source: Path, target: Path) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from farola.errors import ProvisioningError
-from provisioning.rollout.handout import read_line
+from provisioning.rollout.handout import address, read_line
 
 LOOK_S = 0.1
 """How often it is looked whether Ansible has ended instead."""
@@ -34,14 +34,14 @@ class Desk:
         self._worker: socket.socket | None = None
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._listener.bind(str(path))
+            with address(str(path)) as bound:
+                self._listener.bind(bound)
             path.chmod(0o600)
             self._listener.listen(4)
         except OSError as error:
             self._listener.close()
             raise ProvisioningError(
-                f"{path}: no socket can be made there: {error}; set TMPDIR to a folder of yours "
-                "with a shorter name"
+                f"{path}: no socket can be made there: {error}; set TMPDIR to a folder of yours"
             ) from None
         self._listener.settimeout(LOOK_S)
 

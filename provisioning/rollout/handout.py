@@ -7,7 +7,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 DESK = "FAROLA_DESK"
 """Names the socket of the desk (`desk.py`); where it is not set, a worker does the work itself."""
@@ -36,7 +37,8 @@ def hand_out(change_id: int, devices: Sequence[str]) -> dict[str, str]:
     line = json.dumps({"change": change_id, "devices": list(devices)})
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.connect(desk())
+            with address(desk()) as path:
+                connection.connect(path)
             connection.sendall(f"{line}\n".encode())
             answer = json.loads(read_line(connection))
             return {str(name): str(status) for name, status in answer["statuses"].items()}
@@ -45,6 +47,19 @@ def hand_out(change_id: int, devices: Sequence[str]) -> dict[str, str]:
             "the process that rolls the change out has ended; `farola provision status "
             f"{change_id}` tells what became of each device ({error or type(error).__name__})"
         ) from None
+
+
+@contextmanager
+def address(path: str) -> Iterator[str]:
+    """By what the socket at `path` is bound and reached, however long the name of its folder is:
+    a socket's own may have 107 bytes.
+    """
+    folder, name = os.path.split(path)
+    opened = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{opened}/{name}"
+    finally:
+        os.close(opened)
 
 
 def read_line(connection: socket.socket) -> bytes:

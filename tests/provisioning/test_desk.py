@@ -25,7 +25,8 @@ def handed(pool: ThreadPoolExecutor, *devices: str) -> Future[dict[str, str]]:
 def test_batch_after_batch_is_brought_and_ansible_waits_until_it_may_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = Desk(tmp_path / "desk", 3)
+    (tmp_path / ("long" * 40)).mkdir()
+    desk = Desk(tmp_path / ("long" * 40) / "desk", 3)
     assert stat.S_IMODE(desk.path.stat().st_mode) == 0o600
     monkeypatch.setenv(handout.DESK, str(desk.path))
     with ThreadPoolExecutor(1) as pool:
@@ -75,4 +76,4 @@ def test_where_ansible_ends_nobody_is_waited_for(tmp_path: Path) -> None:
 
 def test_a_folder_in_which_no_socket_can_be_made_is_told(tmp_path: Path) -> None:
     with pytest.raises(ProvisioningError, match="set TMPDIR"):
-        Desk(tmp_path / ("x" * 120), 3)
+        Desk(tmp_path / "nowhere" / "desk", 3)

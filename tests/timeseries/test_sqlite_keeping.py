@@ -29,11 +29,11 @@ from tests.timeseries.sqlite_polls import (
     hour_rows,
     poll,
 )
-from timeseries import Batch, sqlite_files
+from timeseries import Batch, sqlite_copy, sqlite_files
 from timeseries.marks import Marks
 from timeseries.sqlite import SqliteStore
 from timeseries.sqlite_check import files, whole
-from timeseries.sqlite_copy import snapshot
+from timeseries.sqlite_copy import copy_file, snapshot
 from timeseries.sqlite_files import forget, reading
 from timeseries.sqlite_retention import Age, RawDay, SqliteRetention, age_from, leaving
 from timeseries.windows import Window
@@ -324,3 +324,21 @@ def test_a_copy_names_what_hinders_it(embedded: SqliteStore, tmp_path: Path) -> 
         snapshot(embedded.folder, tmp_path / "other")
     assert list((tmp_path / "other").iterdir()) == []
     assert snapshot(tmp_path / "none", tmp_path / "empty").files == ()
+
+
+def test_a_day_that_begins_while_the_newest_rows_are_copied_is_copied_too(
+    embedded: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded.write(poll(T, 0))
+    tomorrow = T + 24 * 60 * MINUTE
+
+    def copying(source: Path, target: Path) -> bool:
+        if source.name == "latest.db":
+            embedded.write(poll(tomorrow, 1))
+        return copy_file(source, target)
+
+    monkeypatch.setattr(sqlite_copy, "copy_file", copying)
+    snapshot(embedded.folder, tmp_path / "copy")
+    copy = SqliteStore(tmp_path / "copy")
+    assert max(copy.latest("device").times) == tomorrow
+    assert max(copy.series("device", {}, START, END).times) == tomorrow

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.provisioning.platforms.switches.eapi import Server, show
 
 from farola.keys import Keyring, create_key
 from farola.settings import City as CitySettings
@@ -19,6 +18,7 @@ from inventory.db import open_inventory, upgrade
 from inventory.models import Device, Placement, Site
 from inventory.records import DeviceRecord, Secrets
 from tests.provisioning.conftest import LENIENT, Run
+from tests.provisioning.switches.eapi import Server, show
 
 PASSWORD = "pretend-cabinet"
 TEMPLATE = """\

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from tests.provisioning.platforms.switches.conftest import VARIABLES
 
 from farola.errors import ProvisioningError
 from farola.keys import Keyring
@@ -17,6 +16,7 @@ from provisioning.change import changes
 from provisioning.change.prepare import prepare_change
 from provisioning.turn.apply import apply_change
 from provisioning.turn.resolve import resolve_change
+from tests.provisioning.switches.conftest import VARIABLES
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from typing import Any
 import paramiko
 import pytest
 from napalm.base.exceptions import ConnectAuthError, ConnectionException
-from tests.provisioning.platforms.switches.conftest import PASSWORD
-from tests.provisioning.platforms.switches.eapi import Server
 
 from farola.errors import DeviceError, ProvisioningError
 from inventory.platforms import ALIASES, CONSOLES, NAPALM, known, stable
 from napalm_openwrt.session import WrongHostKey
 from provisioning.platforms.drivers import capabilities, open_driver, told
 from provisioning.platforms.switch_access import Folder
+from tests.provisioning.switches.conftest import PASSWORD
+from tests.provisioning.switches.eapi import Server
 
 SSH = ("ios", "junos", "nxos_ssh", "mikrotik_routeros", "aruba_os", "cisco_wlc", "hp_comware")
 CONFIG = "/system identity set name=pole-7\n/snmp community set 0 name=watch\n"
